@@ -1,0 +1,1 @@
+//! The sealed file: age v1.

@@ -1,0 +1,2 @@
+//! The `bulla` program.
+fn main() {}

@@ -1,0 +1,337 @@
+//! Primitives with the checks they need on the only path to them, and the one table of
+//! domain labels.
+
+use std::fmt;
+
+use chacha20poly1305::aead::AeadInOut as _;
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce, Tag};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::padding::padme;
+use crate::secret::Secret;
+
+/// Bytes an AEAD tag adds.
+pub const TAG: usize = 16;
+
+/// Every domain label of the project. Labels of other standards (age, HPKE) stand with the
+/// code of that standard. A label is used for one thing and never reused.
+pub mod label {
+    /// Identity seed to the seed of its X-Wing age identity.
+    pub const IDENTITY_AGE: &[u8] = b"bulla/v1/identity/age";
+    /// Identity seed to its Ed25519 signing key.
+    pub const IDENTITY_SIGN: &[u8] = b"bulla/v1/identity/sign";
+    /// Identity seed to the mailbox root.
+    pub const IDENTITY_MAILBOX: &[u8] = b"bulla/v1/identity/mailbox";
+    /// Identity seed to the storage root.
+    pub const IDENTITY_STORAGE: &[u8] = b"bulla/v1/identity/storage";
+    /// Mailbox root to the key of the mailbox for first letters, named on the card.
+    pub const MAILBOX_CARD: &[u8] = b"bulla/v1/mailbox/card";
+    /// Storage root to the key of the contact book and of what is remembered of letters.
+    pub const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
+    /// Storage root to the key that wraps index keys.
+    pub const STORAGE_INDEX: &[u8] = b"bulla/v1/storage/index";
+    /// What a fingerprint hashes before the public keys.
+    pub const FINGERPRINT: &[u8] = b"bulla/v1/fingerprint";
+    /// What a card's self-signature signs before the card.
+    pub const CARD_SIGNATURE: &[u8] = b"bulla/v1/card";
+    /// What a letter's Ed25519 authenticator signs before the age header's hash.
+    pub const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter";
+    /// A record at rest: key of one writing from the storage key and a random salt.
+    pub const RECORD: &[u8] = b"bulla/v1/record";
+    /// A cell file of the index: key of one file from the index key and a random salt.
+    pub const INDEX_FILE: &[u8] = b"bulla/v1/index/file";
+}
+
+/// Why a primitive refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// An X25519 share of low order: the shared secret would be all zero (RFC 7748, section 6.1).
+    #[error("the key share is a point of low order")]
+    LowOrder,
+    /// A signature or public key that does not verify (RFC 8032).
+    #[error("the signature does not verify")]
+    Signature,
+    /// Ciphertext, tag, key or associated data were changed.
+    #[error("{0} is damaged, or sealed under another key")]
+    Damaged(&'static str),
+}
+
+/// Random bytes that are public: nonces, ids, salts.
+pub fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(Error::Random)?;
+    Ok(bytes)
+}
+
+/// A random secret, filled in place.
+pub fn random_secret<const N: usize>() -> Result<Secret<N>, Error> {
+    Secret::build(|bytes| getrandom::fill(bytes).map_err(Error::Random))
+}
+
+/// SHA-256 (FIPS 180-4) of the parts, one after another.
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
+}
+
+/// HKDF-SHA256 (RFC 5869): `N` bytes, at most 255 * 32, from key material, salt and label.
+pub fn hkdf<const N: usize>(material: &[u8], salt: &[u8], label: &[u8]) -> Secret<N> {
+    const { assert!(N <= 255 * 32) };
+    let expander = Hkdf::<Sha256>::new(Some(salt), material);
+    let Ok(secret) = Secret::build(|out| {
+        // Fails for lengths over 255 blocks only, which the assertion above rules out.
+        let _ = expander.expand(label, out);
+        Ok::<(), core::convert::Infallible>(())
+    });
+    secret
+}
+
+/// HMAC-SHA256 (RFC 2104) of the parts, one after another.
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes keys of any length, so the error arm cannot be reached.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+/// Compares in time that depends on the lengths only.
+pub fn equal(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
+}
+
+/// X25519 (RFC 7748): the shared secret, unless the other share is of low order.
+pub fn x25519(ours: &Secret<32>, theirs: &[u8; 32]) -> Result<Secret<32>, Error> {
+    let shared = x25519_dalek::StaticSecret::from(*ours.expose())
+        .diffie_hellman(&x25519_dalek::PublicKey::from(*theirs));
+    if !shared.was_contributory() {
+        return Err(Error::LowOrder);
+    }
+    Secret::from_slice(shared.as_bytes()).ok_or(Error::LowOrder)
+}
+
+/// The X25519 public share of a secret.
+pub fn x25519_public(ours: &Secret<32>) -> [u8; 32] {
+    x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*ours.expose())).to_bytes()
+}
+
+/// An Ed25519 key that signs (RFC 8032).
+pub struct SigningSecret(SigningKey);
+
+impl SigningSecret {
+    /// From its 32-byte seed.
+    pub fn from_seed(seed: &Secret<32>) -> Self {
+        Self(SigningKey::from_bytes(seed.expose()))
+    }
+
+    /// The 32-byte public key.
+    pub fn public(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
+    /// Signs a message that a standard has framed already (RFC 9421 requests). A key that
+    /// signs such messages must never sign labelled ones.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+
+    /// Signs `label ‖ 0x00 ‖ parts`.
+    pub fn sign_labelled(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 64] {
+        self.sign(&labelled(label, parts))
+    }
+}
+
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
+/// Verifies a bare Ed25519 signature strictly: no key of low order, no malleable signature.
+pub fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
+    VerifyingKey::from_bytes(public)
+        .and_then(|key| key.verify_strict(message, &Signature::from_bytes(signature)))
+        .map_err(|_| Error::Signature)
+}
+
+/// Verifies what [`SigningSecret::sign_labelled`] signed.
+pub fn verify_labelled(
+    public: &[u8; 32],
+    label: &[u8],
+    parts: &[&[u8]],
+    signature: &[u8; 64],
+) -> Result<(), Error> {
+    verify(public, &labelled(label, parts), signature)
+}
+
+fn labelled(label: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut message = label.to_vec();
+    message.push(0);
+    parts.iter().for_each(|part| message.extend_from_slice(part));
+    message
+}
+
+/// A ChaCha20-Poly1305 key (RFC 8439) set up once, for many chunks.
+pub struct Aead(ChaCha20Poly1305);
+
+impl Aead {
+    /// Sets the cipher up.
+    pub fn new(key: &Secret<32>) -> Self {
+        Self(ChaCha20Poly1305::new(key.expose().into()))
+    }
+
+    /// Encrypts in place and returns the tag. The caller never uses a nonce twice.
+    pub fn seal(&self, nonce: &[u8; 12], associated: &[u8], data: &mut [u8]) -> [u8; TAG] {
+        self.0
+            .encrypt_inout_detached(&Nonce::from(*nonce), associated, data.into())
+            // The cipher fails past 256 GiB only; no caller has such a chunk.
+            .map_or([0; TAG], Into::into)
+    }
+
+    /// Decrypts in place. On failure `data` holds nothing of the plaintext.
+    pub fn open(
+        &self,
+        nonce: &[u8; 12],
+        associated: &[u8],
+        data: &mut [u8],
+        tag: &[u8; TAG],
+    ) -> Result<(), Error> {
+        self.0
+            .decrypt_inout_detached(&Nonce::from(*nonce), associated, data.into(), &Tag::from(*tag))
+            .map_err(|_| Error::Damaged("data"))
+    }
+}
+
+impl fmt::Debug for Aead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
+/// Version byte of a record at rest.
+const RECORD_VERSION: u8 = 1;
+/// Random salt of a record at rest, in bytes.
+const RECORD_SALT: usize = 32;
+/// Shortest padded plaintext of a record at rest, in bytes.
+const RECORD_FLOOR: u64 = 256;
+
+/// Seals a record at rest: `version (1) ‖ salt (32) ‖ ciphertext ‖ tag (16)`.
+///
+/// The key of each writing is HKDF(key, salt, label ‖ kind), so the zero nonce is used once.
+/// The plaintext is `length (u64, big-endian) ‖ record ‖ zeros` up to a Padmé length.
+pub fn seal_record(key: &Secret<32>, kind: &'static str, record: &[u8]) -> Result<Vec<u8>, Error> {
+    let salt = random::<RECORD_SALT>()?;
+    let length = record.len() as u64;
+    let padded = padme((length + 8).max(RECORD_FLOOR));
+    let mut plain = Zeroizing::new(Vec::with_capacity(padded as usize));
+    plain.extend_from_slice(&length.to_be_bytes());
+    plain.extend_from_slice(record);
+    plain.resize(padded as usize, 0);
+    let tag = record_aead(key, &salt, kind).seal(&[0; 12], &[RECORD_VERSION], &mut plain);
+    Ok([&[RECORD_VERSION][..], &salt, &plain, &tag].concat())
+}
+
+/// Opens what [`seal_record`] sealed with the same key and kind.
+pub fn open_record(
+    key: &Secret<32>,
+    kind: &'static str,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let damaged = || Error::Damaged(kind);
+    let (&version, rest) = sealed.split_first().ok_or_else(damaged)?;
+    let (salt, rest) = rest.split_first_chunk::<RECORD_SALT>().ok_or_else(damaged)?;
+    let (body, tag) = rest.split_last_chunk::<TAG>().ok_or_else(damaged)?;
+    let mut plain = Zeroizing::new(body.to_vec());
+    record_aead(key, salt, kind)
+        .open(&[0; 12], &[version], &mut plain, tag)
+        .map_err(|_| damaged())?;
+    let (length, record) = plain.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| damaged())?;
+    if version != RECORD_VERSION {
+        return Err(damaged());
+    }
+    Ok(Zeroizing::new(record.get(..length).ok_or_else(damaged)?.to_vec()))
+}
+
+fn record_aead(key: &Secret<32>, salt: &[u8], kind: &str) -> Aead {
+    Aead::new(&hkdf(key.expose(), salt, &[label::RECORD, b"\0", kind.as_bytes()].concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> Secret<32> {
+        Secret::from_slice(&[byte; 32]).unwrap()
+    }
+
+    #[test]
+    fn labels_are_distinct_and_no_prefix_of_each_other() {
+        use label::*;
+        let all = [
+            IDENTITY_AGE,
+            IDENTITY_SIGN,
+            IDENTITY_MAILBOX,
+            IDENTITY_STORAGE,
+            MAILBOX_CARD,
+            STORAGE_BOOK,
+            STORAGE_INDEX,
+            FINGERPRINT,
+            CARD_SIGNATURE,
+            LETTER_SIGNATURE,
+            RECORD,
+            INDEX_FILE,
+        ];
+        for (i, one) in all.iter().enumerate() {
+            for (j, other) in all.iter().enumerate() {
+                assert!(i == j || !other.starts_with(one));
+            }
+        }
+    }
+
+    #[test]
+    fn low_order_shares_are_refused() {
+        for share in [[0u8; 32], {
+            let mut one = [0; 32];
+            one[0] = 1;
+            one
+        }] {
+            assert!(matches!(x25519(&key(9), &share), Err(Error::LowOrder)));
+        }
+    }
+
+    #[test]
+    fn records_at_rest() {
+        let sealed = seal_record(&key(1), "book", b"hello").unwrap();
+        assert_eq!(sealed.len(), 1 + 32 + 256 + 16);
+        assert_eq!(open_record(&key(1), "book", &sealed).unwrap().as_slice(), b"hello");
+        assert!(open_record(&key(2), "book", &sealed).is_err());
+        assert!(open_record(&key(1), "index", &sealed).is_err());
+        for at in 0..sealed.len() {
+            let mut flipped = sealed.clone();
+            flipped[at] ^= 1;
+            assert!(open_record(&key(1), "book", &flipped).is_err(), "byte {at}");
+            assert!(open_record(&key(1), "book", &sealed[..at]).is_err(), "cut at {at}");
+        }
+        assert_ne!(sealed, seal_record(&key(1), "book", b"hello").unwrap());
+    }
+
+    #[test]
+    fn signatures_are_bound_to_their_label() {
+        let signer = SigningSecret::from_seed(&key(3));
+        let signature = signer.sign_labelled(b"one", &[b"a", b"b"]);
+        assert!(verify_labelled(&signer.public(), b"one", &[b"ab"], &signature).is_ok());
+        assert!(verify_labelled(&signer.public(), b"two", &[b"ab"], &signature).is_err());
+        assert!(verify_labelled(&signer.public(), b"one", &[b"ac"], &signature).is_err());
+        assert_eq!(format!("{signer:?}"), "..");
+    }
+}
