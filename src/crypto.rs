@@ -65,16 +65,21 @@ pub enum Error {
     Damaged(&'static str),
 }
 
+/// Fills a slice with random bytes.
+pub fn fill_random(out: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(out).map_err(Error::Random)
+}
+
 /// Random bytes that are public: nonces, ids, salts.
 pub fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(Error::Random)?;
+    fill_random(&mut bytes)?;
     Ok(bytes)
 }
 
 /// A random secret, filled in place.
 pub fn random_secret<const N: usize>() -> Result<Secret<N>, Error> {
-    Secret::build(|bytes| getrandom::fill(bytes).map_err(Error::Random))
+    Secret::build(|bytes| fill_random(bytes))
 }
 
 /// SHA-256 (FIPS 180-4) of the parts, one after another.
