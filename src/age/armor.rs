@@ -236,3 +236,6 @@ impl<W: Write> Write for ArmorWriter<W> {
         self.output.flush()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -186,3 +186,6 @@ fn not_a_header(start: &[u8]) -> Error {
         _ => Error::Header("it does not begin with age-encryption.org/v1"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! The sealed file: an age v1 file (C2SP `age.md`), written and read as a stream.
 //!
 //! ```
-//! use bulla::age::{Opener, Sealer, X25519Identity};
+//! use bulla::age::Opener;
+//! use bulla::age::Sealer;
+//! use bulla::age::X25519Identity;
 //!
 //! let identity = X25519Identity::generate()?;
 //! let mut sealed = Vec::new();
@@ -38,6 +40,8 @@ mod recipient;
 mod seal;
 mod stanza;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod x25519;
 
 pub use armor::ArmorReader;

@@ -93,3 +93,32 @@ pub(super) fn plaintext_len(sealed: u64) -> Option<u64> {
     let possible = sealed == tag || rest == 0 || rest > tag;
     (sealed > 0 && possible).then(|| sealed - sealed.div_ceil(chunk) * tag)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nonces() {
+        assert_eq!(nonce(0, false), [0; 12]);
+        assert_eq!(nonce(0x0102, true), [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 1]);
+        assert_eq!(nonce(u64::MAX, false), [0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0]);
+    }
+
+    #[test]
+    fn impossible_lengths() {
+        for sealed in [0, 1, 15, SEALED as u64 + 1, SEALED as u64 + 16] {
+            assert_eq!(plaintext_len(sealed), None, "{sealed}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lengths_there_and_back(plain in 0u64..1 << 40) {
+            let chunks = plain.div_ceil(CHUNK as u64).max(1);
+            prop_assert_eq!(plaintext_len(plain + 16 * chunks), Some(plain));
+        }
+    }
+}
