@@ -168,6 +168,15 @@ pub fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result
         .map_err(|_| Error::Signature)
 }
 
+/// Checks that 32 bytes are an Ed25519 public key somebody can own: a point on the curve, not
+/// of low order.
+pub fn check_signing_key(public: &[u8; 32]) -> Result<(), Error> {
+    match VerifyingKey::from_bytes(public) {
+        Ok(key) if !key.is_weak() => Ok(()),
+        _ => Err(Error::Signature),
+    }
+}
+
 /// Verifies what [`SigningSecret::sign_labelled`] signed.
 pub fn verify_labelled(
     public: &[u8; 32],

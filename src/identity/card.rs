@@ -1,0 +1,207 @@
+//! The card: what somebody hands out so that others can write to him.
+
+use std::fmt;
+
+use crate::age;
+use crate::crypto;
+use crate::crypto::label;
+use crate::identity::Error;
+use crate::identity::Fingerprint;
+use crate::identity::Identity;
+use crate::text;
+use crate::wire;
+use crate::wire::Decode;
+use crate::wire::Encode;
+use crate::wire::Record;
+
+/// Label of the armored block.
+const ARMOR: &str = "BULLA CARD";
+/// Characters of a name.
+const MAX_NAME: usize = 64;
+/// Bytes of a relay address.
+const MAX_RELAY: usize = 512;
+/// Bytes of the signature at the end of the record.
+const SIGNATURE: usize = 64;
+
+/// A card on the wire. The signature is last and covers every byte before it, the version
+/// byte included.
+#[derive(Encode, Decode)]
+struct Layout {
+    name: String,
+    xwing: [u8; 1216],
+    ed25519: [u8; 32],
+    relay: Option<String>,
+    mailbox: [u8; 32],
+    created: u64,
+    signature: [u8; SIGNATURE],
+}
+
+impl Record for Layout {
+    const NAME: &'static str = "card";
+    const VERSION: u8 = 1;
+    const MAX: usize = 2560;
+}
+
+/// A card whose own signature held: there is no other way to get one.
+///
+/// The name is what its owner calls himself and proves nothing; who stands behind the keys is
+/// for the reader to find out, by comparing the [`Fingerprint`] on a way he trusts.
+#[derive(Clone)]
+pub struct Card {
+    bytes: Vec<u8>,
+    recipient: age::HybridRecipient,
+    fingerprint: Fingerprint,
+    name: String,
+    signer: [u8; 32],
+    relay: Option<String>,
+    mailbox: [u8; 32],
+    created: u64,
+}
+
+impl Card {
+    pub(crate) fn issue(
+        identity: &Identity,
+        name: &str,
+        relay: Option<&str>,
+        created: u64,
+    ) -> Result<Self, Error> {
+        let signer = identity.signer();
+        let mut layout = Layout {
+            name: name.to_owned(),
+            xwing: identity.age_recipient().to_bytes(),
+            ed25519: signer.public(),
+            relay: relay.map(str::to_owned),
+            mailbox: identity.card_mailbox().public(),
+            created,
+            signature: [0; SIGNATURE],
+        };
+        let unsigned = wire::encode(&layout)?;
+        let (signed, _) = unsigned.split_last_chunk::<SIGNATURE>().ok_or(Error::CardEncoding)?;
+        layout.signature = signer.sign_labelled(label::CARD_SIGNATURE, &[signed]);
+        Self::from_bytes(&wire::encode(&layout)?)
+    }
+
+    /// Reads a card and checks its signature, its keys and its texts.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let layout: Layout = wire::decode(bytes)?;
+        if wire::encode(&layout)? != bytes {
+            return Err(Error::CardEncoding);
+        }
+        let (signed, signature) =
+            bytes.split_last_chunk::<SIGNATURE>().ok_or(Error::CardEncoding)?;
+        // Strict verification also refuses a signing key of low order.
+        crypto::verify_labelled(&layout.ed25519, label::CARD_SIGNATURE, &[signed], signature)
+            .map_err(|_| Error::CardSignature)?;
+        check_name(&layout.name)?;
+        layout.relay.as_deref().map_or(Ok(()), check_relay)?;
+        crypto::check_signing_key(&layout.mailbox).map_err(|_| Error::CardKey("mailbox"))?;
+        Ok(Self {
+            bytes: bytes.to_vec(),
+            recipient: age::HybridRecipient::from_bytes(&layout.xwing)
+                .map_err(|_| Error::CardKey("X-Wing"))?,
+            fingerprint: Fingerprint::of(&layout.xwing, &layout.ed25519),
+            name: layout.name,
+            signer: layout.ed25519,
+            relay: layout.relay,
+            mailbox: layout.mailbox,
+            created: layout.created,
+        })
+    }
+
+    /// Reads an armored card. `#` lines before it are skipped: they are not signed.
+    pub fn parse_text(text: &str) -> Result<Self, Error> {
+        Self::from_bytes(&text::armor_decode(ARMOR, text)?)
+    }
+
+    /// The armored card. It bears no comments: whatever it says, it has signed.
+    pub fn to_text(&self) -> String {
+        text::armor_encode(ARMOR, &self.bytes)
+    }
+
+    /// The record, as [`Card::from_bytes`] reads it.
+    pub fn to_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What the owner calls himself; may be empty, has nothing that moves a cursor.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of the public keys.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The age recipient letters are sealed to.
+    pub fn recipient(&self) -> &age::HybridRecipient {
+        &self.recipient
+    }
+
+    /// The Ed25519 public key that signs the owner's letters.
+    pub fn signer(&self) -> &[u8; 32] {
+        &self.signer
+    }
+
+    /// The relay letters are pushed to.
+    pub fn relay(&self) -> Option<&str> {
+        self.relay.as_deref()
+    }
+
+    /// The mailbox for first letters: an Ed25519 public key.
+    pub fn mailbox(&self) -> &[u8; 32] {
+        &self.mailbox
+    }
+
+    /// When name and relay were settled, in seconds of Unix time, as the owner says.
+    pub fn created(&self) -> u64 {
+        self.created
+    }
+}
+
+impl PartialEq for Card {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Card {}
+
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Card")
+            .field("name", &self.name)
+            .field("fingerprint", &self.fingerprint)
+            .field("relay", &self.relay)
+            .field("mailbox", &text::hex_encode(&self.mailbox))
+            .field("created", &self.created)
+            .finish()
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let wrong = |why| Err(Error::CardName { max: MAX_NAME, why });
+    if name.chars().count() > MAX_NAME {
+        wrong("it is longer")
+    } else if text::printable(name) != name {
+        wrong("it has a control character")
+    } else if name.trim() != name {
+        wrong("it begins or ends with a blank")
+    } else {
+        Ok(())
+    }
+}
+
+fn check_relay(relay: &str) -> Result<(), Error> {
+    let wrong = |why| Err(Error::CardRelay { why });
+    let host = relay.strip_prefix("https://").or_else(|| relay.strip_prefix("http://"));
+    if relay.len() > MAX_RELAY {
+        wrong("it is too long")
+    } else if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
+        wrong("it has another scheme or no host")
+    } else if !relay.bytes().all(|b| b.is_ascii_graphic()) {
+        wrong("it has a character that belongs to no URL")
+    } else {
+        Ok(())
+    }
+}
