@@ -1,1 +1,75 @@
-//! The contact book.
+//! The contact book: whom one knows, how one came to trust them, and what was sent and
+//! received, so that a lost, repeated or reordered letter is noticed.
+//!
+//! Everything is in one sealed file under the owner's storage key ([`BookFile`]); a [`Book`]
+//! is what it holds.
+
+mod book;
+mod file;
+mod memory;
+
+pub use book::Added;
+pub use book::Book;
+pub use book::Contact;
+pub use book::Settings;
+pub use book::Trust;
+pub use file::BookFile;
+pub use memory::Place;
+pub use memory::Receipt;
+
+use crate::crypto;
+use crate::identity;
+use crate::wire;
+
+/// Why the book refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name that no contact may bear.
+    #[error("a contact's name has 1 to {max} characters and no path or control characters: {why}")]
+    Name {
+        /// Limit in characters.
+        max: usize,
+        /// The rule it breaks.
+        why: &'static str,
+    },
+    /// No contact of that name.
+    #[error("no contact is named {0:?}")]
+    Unknown(String),
+    /// The name belongs to another contact. Names that differ in case only are one name.
+    #[error("the name {0:?} belongs to another contact")]
+    NameTaken(String),
+    /// The card's keys are in the book already, under this name.
+    #[error("this card is in the book already, as {0:?}")]
+    CardKnown(String),
+    /// The contact has a card with the same keys that is as new or newer.
+    #[error("{0:?} has another card with the same keys that is as new or newer")]
+    CardOlder(String),
+    /// More contacts than the book takes.
+    #[error("the book is full: it takes {max} contacts")]
+    Full {
+        /// Limit.
+        max: usize,
+    },
+    /// Every sequence number to a contact was used.
+    #[error("no sequence number is left for {0:?}")]
+    Exhausted(String),
+    /// A card in the book, or one to add, is no card.
+    #[error(transparent)]
+    Card(#[from] identity::Error),
+    /// The file is damaged, or it belongs to another identity. It is never overwritten.
+    #[error("the contact book cannot be opened: {0}")]
+    Damaged(#[source] crypto::Error),
+    /// The file opened, but holds no book this program knows.
+    #[error("the contact book cannot be read: {0}")]
+    Record(#[source] wire::Error),
+    /// No random bytes, or sealing failed.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
+    /// The file system failed.
+    #[error("contact book: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+#[cfg(test)]
+mod tests;

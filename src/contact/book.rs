@@ -1,0 +1,301 @@
+//! The book: contacts by name, the owner's own settings, and what is remembered of letters.
+
+use crate::contact::Error;
+use crate::contact::memory::Ids;
+use crate::contact::memory::Place;
+use crate::contact::memory::Receipt;
+use crate::contact::memory::Received;
+use crate::crypto;
+use crate::identity::Card;
+use crate::identity::Fingerprint;
+use crate::text;
+use crate::wire::Decode;
+use crate::wire::Encode;
+use crate::wire::Record;
+
+/// Contacts in a book. With the bounds of `memory` the fullest book fits its record.
+const MAX_CONTACTS: usize = 512;
+/// Unknown senders whose letters are remembered; the one longest silent is forgotten.
+const MAX_STRANGERS: usize = 64;
+/// Ids of anonymous letters remembered; the oldest is forgotten.
+const MAX_ANONYMOUS: usize = 4096;
+/// Characters of a contact's name.
+const MAX_NAME: usize = 64;
+
+/// How one came to believe that a card is its owner's, the weakest first. New ways are added
+/// at the end: a variant's place is its number in the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[non_exhaustive]
+pub enum Trust {
+    /// A card added by hand: as good as the way it came.
+    CardByHand,
+}
+
+/// What the owner of the book says of himself: what his card is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Settings {
+    /// His name on the card.
+    pub name: String,
+    /// His relay, where letters to him are pushed.
+    pub relay: Option<String>,
+    /// When these were last changed, in seconds of Unix time: the date of the card.
+    pub changed: u64,
+}
+
+/// Somebody in the book.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Contact {
+    name: String,
+    fingerprint: [u8; 32],
+    /// Verified when it was added and again by [`Contact::card`]: a signature a contact would
+    /// be a slow way to look one up.
+    card: Vec<u8>,
+    trust: Trust,
+    since: u64,
+    /// The last letter numbered.
+    sent: Option<Place>,
+    received: Received,
+}
+
+impl Contact {
+    /// The name its owner of the book gave it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of its public keys.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::from_bytes(self.fingerprint)
+    }
+
+    /// Its card.
+    pub fn card(&self) -> Result<Card, Error> {
+        Ok(Card::from_bytes(&self.card)?)
+    }
+
+    /// How its card came to be trusted.
+    pub fn trust(&self) -> Trust {
+        self.trust
+    }
+
+    /// When that was, in seconds of Unix time.
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+}
+
+/// What [`Book::add`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// The contact is new.
+    New,
+    /// The contact was there; its card is replaced by a later one with the same keys.
+    Refreshed,
+    /// The contact was there with this very card.
+    Unchanged,
+}
+
+/// Contacts, settings, and what is remembered of letters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Book {
+    /// What the owner says of himself.
+    pub settings: Settings,
+    contacts: Vec<Contact>,
+    /// The one heard last is last.
+    strangers: Vec<([u8; 32], Received)>,
+    anonymous: Ids,
+}
+
+impl Record for Book {
+    const NAME: &'static str = "contact book";
+    const VERSION: u8 = 1;
+    const MAX: usize = 16 << 20;
+}
+
+impl Book {
+    /// All contacts, by name.
+    pub fn contacts(&self) -> impl ExactSizeIterator<Item = &Contact> {
+        self.contacts.iter()
+    }
+
+    /// The contact of a name; upper and lower case are one.
+    pub fn get(&self, name: &str) -> Result<&Contact, Error> {
+        let at = self.position(name)?;
+        self.contacts.get(at).ok_or_else(|| Error::Unknown(name.into()))
+    }
+
+    /// The contact with these public keys.
+    pub fn by_fingerprint(&self, fingerprint: &Fingerprint) -> Option<&Contact> {
+        self.contacts.iter().find(|contact| contact.fingerprint == fingerprint.to_bytes())
+    }
+
+    /// Adds a contact; `now` is Unix time in seconds.
+    ///
+    /// A card with the same keys replaces the one under the same name when it is later: its
+    /// owner has another relay or name. Other keys under a known name are another person:
+    /// the old contact must be removed first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Name`], [`Error::NameTaken`], [`Error::CardKnown`] when the keys are in the
+    /// book under another name, [`Error::CardOlder`], [`Error::Full`].
+    pub fn add(&mut self, name: &str, card: &Card, trust: Trust, now: u64) -> Result<Added, Error> {
+        check_name(name)?;
+        let fingerprint = card.fingerprint().to_bytes();
+        if let Some(known) = self.contacts.iter_mut().find(|c| c.fingerprint == fingerprint) {
+            if fold(&known.name) != fold(name) {
+                return Err(Error::CardKnown(known.name.clone()));
+            }
+            if known.card == card.to_bytes() {
+                return Ok(Added::Unchanged);
+            }
+            if known.card()?.created() >= card.created() {
+                return Err(Error::CardOlder(known.name.clone()));
+            }
+            known.card = card.to_bytes().to_vec();
+            return Ok(Added::Refreshed);
+        }
+        if self.position(name).is_ok() {
+            return Err(Error::NameTaken(name.into()));
+        }
+        if self.contacts.len() >= MAX_CONTACTS {
+            return Err(Error::Full { max: MAX_CONTACTS });
+        }
+        // What came from this sender while he was a stranger stays remembered.
+        let received = self.strangers.iter().position(|(stranger, _)| *stranger == fingerprint);
+        let received = received.map(|at| self.strangers.remove(at).1).unwrap_or_default();
+        self.contacts.push(Contact {
+            name: name.into(),
+            fingerprint,
+            card: card.to_bytes().to_vec(),
+            trust,
+            since: now,
+            sent: None,
+            received,
+        });
+        self.sort();
+        Ok(Added::New)
+    }
+
+    /// Gives a contact another name.
+    pub fn rename(&mut self, old: &str, new: &str) -> Result<(), Error> {
+        check_name(new)?;
+        let at = self.position(old)?;
+        if self.position(new).is_ok_and(|other| other != at) {
+            return Err(Error::NameTaken(new.into()));
+        }
+        if let Some(contact) = self.contacts.get_mut(at) {
+            contact.name = new.into();
+        }
+        self.sort();
+        Ok(())
+    }
+
+    /// Removes a contact and returns it. What came from it stays remembered, as of a stranger.
+    pub fn remove(&mut self, name: &str) -> Result<Contact, Error> {
+        let at = self.position(name)?;
+        let contact = self.contacts.remove(at);
+        self.remember_stranger(contact.fingerprint, contact.received.clone());
+        Ok(contact)
+    }
+
+    /// The place of the next letter to a contact. It must be durable before the letter leaves:
+    /// see [`BookFile::next_outgoing`](crate::contact::BookFile::next_outgoing).
+    pub fn next_outgoing(&mut self, name: &str) -> Result<Place, Error> {
+        let at = self.position(name)?;
+        let contact = self.contacts.get_mut(at).ok_or_else(|| Error::Unknown(name.into()))?;
+        let last = match contact.sent {
+            Some(place) => place,
+            None => Place { stream: crypto::random()?, seq: 0 },
+        };
+        let seq = last.seq.checked_add(1).ok_or_else(|| Error::Exhausted(contact.name.clone()))?;
+        Ok(*contact.sent.insert(Place { seq, ..last }))
+    }
+
+    /// What the memory says of a letter, before any of it is let out. `sender` is whom its
+    /// authenticator proved, `None` when it is anonymous; `id` the letter's id.
+    pub fn check(
+        &self,
+        sender: Option<&Fingerprint>,
+        id: &[u8; 16],
+        place: Option<Place>,
+    ) -> Receipt {
+        let Some(sender) = sender else { return self.anonymous.check(id) };
+        let known = self.by_fingerprint(sender).map(|contact| &contact.received);
+        let stranger = || self.strangers.iter().find(|s| s.0 == sender.to_bytes()).map(|s| &s.1);
+        match known.or_else(stranger) {
+            Some(received) => received.check(id, place),
+            None => Received::default().check(id, place),
+        }
+    }
+
+    /// Remembers a letter, when all of it was let out and is durable: killed in between, the
+    /// letter comes again rather than being lost. Returns what [`Book::check`] says, which may
+    /// have changed meanwhile.
+    pub fn record(
+        &mut self,
+        sender: Option<&Fingerprint>,
+        id: &[u8; 16],
+        place: Option<Place>,
+    ) -> Receipt {
+        let Some(sender) = sender.map(|fingerprint| fingerprint.to_bytes()) else {
+            let receipt = self.anonymous.check(id);
+            if receipt != Receipt::Replay {
+                self.anonymous.push(id, MAX_ANONYMOUS);
+            }
+            return receipt;
+        };
+        if let Some(contact) = self.contacts.iter_mut().find(|c| c.fingerprint == sender) {
+            return contact.received.record(id, place);
+        }
+        let known = self.strangers.iter().position(|(stranger, _)| *stranger == sender);
+        let mut received = known.map(|at| self.strangers.remove(at).1).unwrap_or_default();
+        let receipt = received.record(id, place);
+        self.remember_stranger(sender, received);
+        receipt
+    }
+
+    fn remember_stranger(&mut self, sender: [u8; 32], received: Received) {
+        if self.strangers.len() >= MAX_STRANGERS {
+            self.strangers.remove(0);
+        }
+        self.strangers.push((sender, received));
+    }
+
+    fn position(&self, name: &str) -> Result<usize, Error> {
+        let wanted = fold(name);
+        self.contacts
+            .iter()
+            .position(|contact| fold(&contact.name) == wanted)
+            .ok_or_else(|| Error::Unknown(name.into()))
+    }
+
+    fn sort(&mut self) {
+        self.contacts.sort_by_cached_key(|contact| fold(&contact.name));
+    }
+}
+
+/// Names that differ in case only are one name: nobody hears the difference.
+fn fold(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// A name must be typed after `--to` and may become part of a file's name.
+fn check_name(name: &str) -> Result<(), Error> {
+    let wrong = |why| Err(Error::Name { max: MAX_NAME, why });
+    if name.is_empty() {
+        wrong("it is empty")
+    } else if name.chars().count() > MAX_NAME {
+        wrong("it is longer")
+    } else if text::printable(name) != name {
+        wrong("it has a control character")
+    } else if name.contains(['/', '\\']) || name.starts_with(['.', '-', '~', '@', '#']) {
+        wrong("it has a slash, or begins with one of . - ~ @ #")
+    } else if name.trim() != name {
+        wrong("it begins or ends with a blank")
+    } else if ["bulla1", "age1"].iter().any(|prefix| fold(name).starts_with(prefix)) {
+        wrong("it looks like a key")
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! What is remembered of letters that came, in bounded memory whatever a sender does.
+//!
+//! A sender numbers his letters to one recipient from 1 in a *stream*, which has a random id
+//! and ends with the state it lives in: who loses his state begins a new stream. Letters of
+//! senders without state have no number and are remembered by their ids.
+//!
+//! What is forgotten, and what follows:
+//!
+//! - of a sender, all but the [`STREAMS`] streams last used: a letter of a forgotten stream
+//!   looks like the beginning of a new one;
+//! - of a stream, all but the [`RANGES`] highest runs of numbers: a letter that fills a gap
+//!   below them is refused as a replay, since it cannot be told from one;
+//! - of the numbers seen, all but the last [`RECENT`] ids: an older number that comes again
+//!   is a replay whatever its id;
+//! - of letters without a number, all but the last [`LOOSE`] ids of each sender.
+//!
+//! Only the sender himself can bring this about: the relay cannot make letters in his name.
+
+use std::collections::VecDeque;
+
+use crate::wire::Decode;
+use crate::wire::Encode;
+
+/// Streams remembered of one sender.
+const STREAMS: usize = 8;
+/// Runs of consecutive numbers remembered of one stream.
+const RANGES: usize = 32;
+/// Numbers of one stream whose letter ids are remembered.
+const RECENT: usize = 32;
+/// Ids of letters without a number remembered of one sender.
+const LOOSE: usize = 256;
+
+/// A letter's place in what its sender sent to this recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Place {
+    /// Random id of the stream.
+    pub stream: [u8; 16],
+    /// Number in the stream, from 1.
+    pub seq: u64,
+}
+
+/// What the memory says of a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Receipt {
+    /// Not seen before.
+    Fresh {
+        /// Letters between this one and the last that have not come: newly missing ones.
+        missed: u64,
+        /// It fills a gap that was counted as missed before.
+        late: bool,
+    },
+    /// It was received before, or is too old to be told from one that was.
+    Replay,
+    /// Another letter had its number: the sender restored a backup, or runs a copy.
+    Conflict,
+}
+
+/// What was received of one sender.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Received {
+    /// The stream last used is last.
+    streams: Vec<Stream>,
+    loose: Ids,
+}
+
+impl Received {
+    /// What [`Received::record`] would say, with nothing changed.
+    pub(crate) fn check(&self, id: &[u8; 16], place: Option<Place>) -> Receipt {
+        match place {
+            None => self.loose.check(id),
+            Some(Place { stream, seq }) => match self.streams.iter().find(|s| s.id == stream) {
+                Some(known) => known.check(id, seq),
+                None => Stream::new(stream).check(id, seq),
+            },
+        }
+    }
+
+    /// Remembers a letter, unless it is refused.
+    pub(crate) fn record(&mut self, id: &[u8; 16], place: Option<Place>) -> Receipt {
+        let receipt = self.check(id, place);
+        match place {
+            _ if !matches!(receipt, Receipt::Fresh { .. }) => {}
+            None => self.loose.push(id, LOOSE),
+            Some(Place { stream, seq }) => {
+                let found = self.streams.iter().position(|known| known.id == stream);
+                let mut stream =
+                    found.map_or_else(|| Stream::new(stream), |at| self.streams.remove(at));
+                stream.record(id, seq);
+                if self.streams.len() >= STREAMS {
+                    self.streams.remove(0);
+                }
+                self.streams.push(stream);
+            }
+        }
+        receipt
+    }
+}
+
+/// Letter ids, the oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Ids(VecDeque<[u8; 16]>);
+
+impl Ids {
+    pub(crate) fn check(&self, id: &[u8; 16]) -> Receipt {
+        if self.0.contains(id) {
+            Receipt::Replay
+        } else {
+            Receipt::Fresh { missed: 0, late: false }
+        }
+    }
+
+    pub(crate) fn push(&mut self, id: &[u8; 16], limit: usize) {
+        while self.0.len() >= limit {
+            self.0.pop_front();
+        }
+        self.0.push_back(*id);
+    }
+}
+
+/// The numbers seen of one stream: `ranges` are runs, both ends included, in rising order,
+/// never touching; everything up to `floor` counts as seen.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+struct Stream {
+    id: [u8; 16],
+    floor: u64,
+    ranges: Vec<(u64, u64)>,
+    recent: VecDeque<(u64, [u8; 16])>,
+}
+
+impl Stream {
+    fn new(id: [u8; 16]) -> Self {
+        Self { id, floor: 0, ranges: Vec::new(), recent: VecDeque::new() }
+    }
+
+    fn highest(&self) -> u64 {
+        self.ranges.last().map_or(self.floor, |&(_, last)| last)
+    }
+
+    fn check(&self, id: &[u8; 16], seq: u64) -> Receipt {
+        let highest = self.highest();
+        if seq > highest {
+            return Receipt::Fresh { missed: seq - highest - 1, late: false };
+        }
+        if let Some((_, known)) = self.recent.iter().find(|(number, _)| *number == seq) {
+            return if known == id { Receipt::Replay } else { Receipt::Conflict };
+        }
+        let seen = seq <= self.floor
+            || self.ranges.iter().any(|&(first, last)| first <= seq && seq <= last);
+        if seen { Receipt::Replay } else { Receipt::Fresh { missed: 0, late: true } }
+    }
+
+    /// Adds a number that [`Stream::check`] found fresh.
+    fn record(&mut self, id: &[u8; 16], seq: u64) {
+        let at = self.ranges.partition_point(|&(first, _)| first < seq);
+        self.ranges.insert(at, (seq, seq));
+        self.ranges.dedup_by(|next, run| {
+            let touching = run.1.checked_add(1) == Some(next.0);
+            if touching {
+                run.1 = next.1;
+            }
+            touching
+        });
+        while self.ranges.len() > RANGES
+            || self.ranges.first().is_some_and(|run| run.0.checked_sub(1) == Some(self.floor))
+        {
+            self.floor = self.ranges.remove(0).1;
+        }
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((seq, *id));
+    }
+}

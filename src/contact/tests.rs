@@ -1,0 +1,337 @@
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::identity::Card;
+use crate::identity::Fingerprint;
+use crate::identity::Identity;
+use crate::secret::Secret;
+
+const FRESH: Receipt = Receipt::Fresh { missed: 0, late: false };
+const LATE: Receipt = Receipt::Fresh { missed: 0, late: true };
+
+fn card(byte: u8, name: &str, created: u64) -> Card {
+    let identity = Identity::from_seed(Secret::take(&mut [byte; 32])).unwrap();
+    identity.card(name, None, created).unwrap()
+}
+
+fn key(byte: u8) -> Secret<32> {
+    Secret::take(&mut [byte; 32])
+}
+
+fn id(number: u64) -> [u8; 16] {
+    u128::from(number).to_be_bytes()
+}
+
+fn place(stream: u8, seq: u64) -> Option<Place> {
+    Some(Place { stream: [stream; 16], seq })
+}
+
+fn stranger(number: u64) -> Fingerprint {
+    let mut bytes = [0xee; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Fingerprint::from_bytes(bytes)
+}
+
+fn book_of_ann() -> Book {
+    let mut book = Book::default();
+    assert_eq!(book.add("Ann", &card(1, "ann", 5), Trust::CardByHand, 9).unwrap(), Added::New);
+    book
+}
+
+#[test]
+fn contacts_are_found_by_name_and_fingerprint() {
+    let mut book = book_of_ann();
+    book.add("bob", &card(2, "", 0), Trust::CardByHand, 9).unwrap();
+    let ann = book.get("ANN").unwrap();
+    assert_eq!((ann.name(), ann.trust(), ann.since()), ("Ann", Trust::CardByHand, 9));
+    assert_eq!(ann.card().unwrap(), card(1, "ann", 5));
+    assert_eq!(book.by_fingerprint(&card(2, "", 0).fingerprint()).unwrap().name(), "bob");
+    assert!(book.by_fingerprint(&stranger(1)).is_none());
+    assert!(matches!(book.get("carl"), Err(Error::Unknown(name)) if name == "carl"));
+    book.rename("ann", "zoe").unwrap();
+    book.rename("zoe", "Zoe").unwrap();
+    assert!(matches!(book.rename("zoe", "BOB"), Err(Error::NameTaken(_))));
+    let names: Vec<_> = book.contacts().map(Contact::name).collect();
+    assert_eq!(names, ["bob", "Zoe"]);
+    assert_eq!(book.remove("zoe").unwrap().fingerprint(), card(1, "ann", 5).fingerprint());
+    assert!(matches!(book.remove("zoe"), Err(Error::Unknown(_))));
+}
+
+#[test]
+fn nobody_takes_the_place_of_a_contact() {
+    let mut book = book_of_ann();
+    let before = book.clone();
+    let other = book.add("ann", &card(2, "ann", 99), Trust::CardByHand, 10);
+    assert!(matches!(other, Err(Error::NameTaken(_))));
+    let twice = book.add("anna", &card(1, "ann", 5), Trust::CardByHand, 10);
+    assert!(matches!(twice, Err(Error::CardKnown(name)) if name == "Ann"));
+    let older = book.add("ann", &card(1, "ann", 4), Trust::CardByHand, 10);
+    assert!(matches!(older, Err(Error::CardOlder(_))));
+    let same = book.add("ann", &card(1, "ann", 5), Trust::CardByHand, 10);
+    assert_eq!(same.unwrap(), Added::Unchanged);
+    assert_eq!(book, before);
+    let later = book.add("ann", &card(1, "Ann B.", 6), Trust::CardByHand, 10);
+    assert_eq!(later.unwrap(), Added::Refreshed);
+    assert_eq!(book.get("ann").unwrap().card().unwrap().name(), "Ann B.");
+}
+
+#[test]
+fn names_have_rules() {
+    let long = "x".repeat(65);
+    for name in ["", " a", "a\t", "a/b", "..", "-r", "@fd", "~", "a\nb", "BULLA1x", "age1q", &long]
+    {
+        let added = Book::default().add(name, &card(1, "", 0), Trust::CardByHand, 0);
+        assert!(matches!(added, Err(Error::Name { .. })), "{name:?}");
+    }
+    for name in ["a", "Zoë van der Berg", "bob+work", "ops@example.org"] {
+        assert!(Book::default().add(name, &card(1, "", 0), Trust::CardByHand, 0).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn golden_bytes() {
+    let mut book = Book::default();
+    book.settings = Settings { name: "me".into(), relay: Some("http://r".into()), changed: 300 };
+    let _ = book.record(Some(&stranger(1)), &[3; 16], place(2, 2));
+    let _ = book.record(Some(&stranger(1)), &[5; 16], None);
+    let _ = book.record(None, &[4; 16], None);
+    let mut expected = vec![1, 2, b'm', b'e', 1, 8];
+    expected.extend(b"http://r");
+    expected.extend([251, 44, 1, 0, 1]);
+    expected.extend(stranger(1).to_bytes());
+    expected.extend([1]);
+    expected.extend([2; 16]);
+    expected.extend([0, 1, 2, 2, 1, 2]);
+    expected.extend([3; 16]);
+    expected.extend([1]);
+    expected.extend([5; 16]);
+    expected.extend([1]);
+    expected.extend([4; 16]);
+    assert_eq!(wire::encode(&book).unwrap(), expected);
+    assert_eq!(wire::decode::<Book>(&expected).unwrap(), book);
+
+    let mut book = book_of_ann();
+    book.next_outgoing("ann").unwrap();
+    let bytes = wire::encode(&book).unwrap();
+    // No name of his own, no relay, never changed; one contact.
+    assert_eq!(bytes[..9], [1, 0, 0, 0, 1, 3, b'A', b'n', b'n']);
+    // By hand, since 9, one letter sent, nothing received, no strangers, no anonymous ids.
+    assert_eq!(bytes[bytes.len() - 24..bytes.len() - 21], [0, 9, 1]);
+    assert_eq!(bytes[bytes.len() - 5..], [1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn letters_to_a_contact_are_numbered_in_one_stream() {
+    let mut book = book_of_ann();
+    let first = book.next_outgoing("ann").unwrap();
+    let second = book.next_outgoing("ann").unwrap();
+    assert_eq!((first.seq, second.seq), (1, 2));
+    assert_eq!(first.stream, second.stream);
+    let other = book_of_ann().next_outgoing("ann").unwrap();
+    assert_ne!(first.stream, other.stream);
+}
+
+#[test]
+fn gaps_replays_and_conflicts_are_told_apart() {
+    let mut book = book_of_ann();
+    let ann = card(1, "ann", 5).fingerprint();
+    let mut receive = |number, at| book.record(Some(&ann), &id(number), at);
+    assert_eq!(receive(1, place(1, 1)), FRESH);
+    assert_eq!(receive(4, place(1, 4)), Receipt::Fresh { missed: 2, late: false });
+    assert_eq!(receive(3, place(1, 3)), LATE);
+    assert_eq!(receive(5, place(1, 5)), FRESH);
+    assert_eq!(receive(3, place(1, 3)), Receipt::Replay);
+    assert_eq!(receive(33, place(1, 3)), Receipt::Conflict);
+    assert_eq!(receive(2, place(1, 2)), LATE);
+    // A new stream that begins in its middle.
+    assert_eq!(receive(6, place(2, 3)), Receipt::Fresh { missed: 2, late: false });
+    assert_eq!(receive(7, None), FRESH);
+    assert_eq!(receive(7, None), Receipt::Replay);
+    assert_eq!(
+        receive(8, place(3, u64::MAX)),
+        Receipt::Fresh { missed: u64::MAX - 1, late: false }
+    );
+    assert_eq!(receive(9, place(3, u64::MAX)), Receipt::Conflict);
+    assert_eq!(receive(10, place(3, 1)), LATE);
+    assert_eq!(receive(10, place(3, 0)), Receipt::Replay);
+}
+
+#[test]
+fn check_changes_nothing() {
+    let mut book = book_of_ann();
+    let ann = card(1, "ann", 5).fingerprint();
+    let before = book.clone();
+    assert_eq!(book.check(Some(&ann), &id(1), place(1, 1)), FRESH);
+    assert_eq!(book.check(Some(&stranger(1)), &id(1), place(1, 1)), FRESH);
+    assert_eq!(book.check(None, &id(1), None), FRESH);
+    assert_eq!(book, before);
+    assert_eq!(book.record(None, &id(1), None), FRESH);
+    assert_eq!(book.check(None, &id(1), None), Receipt::Replay);
+    assert_eq!(book.record(None, &id(1), None), Receipt::Replay);
+}
+
+#[test]
+fn a_letter_stays_seen_when_its_sender_enters_or_leaves_the_book() {
+    let ann = card(1, "ann", 5).fingerprint();
+    let mut book = Book::default();
+    assert_eq!(book.record(Some(&ann), &id(1), place(1, 1)), FRESH);
+    book.add("ann", &card(1, "ann", 5), Trust::CardByHand, 0).unwrap();
+    assert_eq!(book.check(Some(&ann), &id(1), place(1, 1)), Receipt::Replay);
+    book.remove("ann").unwrap();
+    assert_eq!(book.check(Some(&ann), &id(1), place(1, 1)), Receipt::Replay);
+}
+
+#[test]
+fn one_sender_cannot_touch_the_memory_of_another() {
+    let mut book = book_of_ann();
+    let ann = card(1, "ann", 5).fingerprint();
+    let _ = book.record(Some(&ann), &id(1), place(1, 1));
+    for number in 0..500 {
+        assert_eq!(book.record(Some(&stranger(number)), &id(1), place(1, 1)), FRESH);
+    }
+    assert_eq!(book.check(Some(&ann), &id(1), place(1, 1)), Receipt::Replay);
+    assert_eq!(book.check(Some(&stranger(499)), &id(1), place(1, 1)), Receipt::Replay);
+    // The stranger longest silent is forgotten.
+    assert_eq!(book.check(Some(&stranger(0)), &id(1), place(1, 1)), FRESH);
+}
+
+/// Whatever 512 hostile contacts and any number of strangers send, the book fits its record.
+#[test]
+fn the_fullest_book_fits_its_record() {
+    let worst = |book: &mut Book, sender: Option<&Fingerprint>| {
+        for stream in 0..9 {
+            for step in 0..40 {
+                let _ = book.record(sender, &id(step), place(stream, u64::MAX / 2 + 2 * step));
+            }
+        }
+        for number in 0..300 {
+            let _ = book.record(sender, &id(number), None);
+        }
+    };
+    let mut book = Book::default();
+    worst(&mut book, Some(&stranger(0)));
+    let one = wire::encode(&book).unwrap().len();
+    for number in 0..10_000 {
+        let _ = book.record(None, &id(number), None);
+    }
+    let anonymous = wire::encode(&book).unwrap().len() - one;
+    // A contact's card is at most 2,560 bytes, its name 256.
+    let fullest = 512 * (one + 2560 + 256 + 64) + 64 * one + anonymous + 1024;
+    assert!(fullest < <Book as wire::Record>::MAX, "{fullest} bytes, {one} a sender");
+}
+
+#[test]
+fn the_file_shows_nothing_and_keeps_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let file = BookFile::new(&state, key(1));
+    assert_eq!(file.read().unwrap(), Book::default());
+    assert!(!state.exists());
+    file.update(|book| book.add("Annabel", &card(1, "", 0), Trust::CardByHand, 0)).unwrap();
+    assert_eq!(file.next_outgoing("annabel").unwrap().seq, 1);
+    assert_eq!(BookFile::new(&state, key(1)).next_outgoing("annabel").unwrap().seq, 2);
+    let bytes = fs::read(state.join("book")).unwrap();
+    assert!(!bytes.windows(7).any(|w| w.eq_ignore_ascii_case(b"annabel")));
+    assert!(
+        !fs::read_dir(&state)
+            .unwrap()
+            .any(|e| { e.unwrap().file_name().to_string_lossy().contains(".part") })
+    );
+}
+
+#[test]
+fn a_failed_or_idle_update_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = BookFile::new(folder.path(), key(1));
+    file.update(|_| Ok::<_, Error>(())).unwrap();
+    let failed = file.update(|book| {
+        book.settings.name = "x".into();
+        book.remove("nobody")
+    });
+    assert!(matches!(failed, Err(Error::Unknown(_))));
+    assert!(!folder.path().join("book").exists());
+}
+
+#[test]
+fn a_damaged_book_is_an_error_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = BookFile::new(folder.path(), key(1));
+    let add = |book: &mut Book| book.add("ann", &card(1, "", 0), Trust::CardByHand, 0);
+    file.update(add).unwrap();
+    let stranger = BookFile::new(folder.path(), key(2));
+    assert!(matches!(stranger.read(), Err(Error::Damaged(_))));
+    let path = folder.path().join("book");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    assert!(matches!(file.update(add), Err(Error::Damaged(_))));
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    // Cut to nothing is damage too, not an empty book.
+    fs::write(&path, b"").unwrap();
+    assert!(matches!(file.update(add), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn processes_take_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = BookFile::new(folder.path(), key(1));
+    file.update(|book| book.add("ann", &card(1, "", 0), Trust::CardByHand, 0)).unwrap();
+    let mut numbers: Vec<u64> = std::thread::scope(|scope| {
+        let number = || (0..5).map(|_| file.next_outgoing("ann").unwrap().seq).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(number)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
+}
+
+proptest! {
+    /// Drops, repeats and reorders within the memory's bounds, against a plain set.
+    #[test]
+    fn the_window_agrees_with_a_set(numbers in proptest::collection::vec(1u64..40, 0..120)) {
+        let mut book = book_of_ann();
+        let ann = card(1, "ann", 5).fingerprint();
+        let mut seen = BTreeSet::new();
+        for seq in numbers {
+            let highest = seen.last().copied().unwrap_or(0);
+            let expected = if seen.contains(&seq) {
+                Receipt::Replay
+            } else if seq > highest {
+                Receipt::Fresh { missed: seq - highest - 1, late: false }
+            } else {
+                LATE
+            };
+            prop_assert_eq!(book.check(Some(&ann), &id(seq), place(1, seq)), expected);
+            prop_assert_eq!(book.record(Some(&ann), &id(seq), place(1, seq)), expected);
+            seen.insert(seq);
+            let bytes = wire::encode(&book).unwrap();
+            prop_assert_eq!(&wire::decode::<Book>(&bytes).unwrap(), &book);
+        }
+    }
+
+    /// Past the bounds a letter may be refused too often, but none is taken twice.
+    #[test]
+    fn nothing_is_fresh_twice_within_eight_streams(
+        letters in proptest::collection::vec((0u8..8, 1u64..500), 0..400)
+    ) {
+        let mut book = Book::default();
+        let mut taken: BTreeMap<(u8, u64), usize> = BTreeMap::new();
+        for (stream, seq) in letters {
+            let receipt = book.record(Some(&stranger(7)), &id(seq), place(stream, seq));
+            let times = taken.entry((stream, seq)).or_default();
+            *times += usize::from(matches!(receipt, Receipt::Fresh { .. }));
+            prop_assert!(*times <= 1);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..500)) {
+        let mut record = vec![1];
+        record.extend(bytes);
+        let _ = wire::decode::<Book>(&record);
+    }
+}
