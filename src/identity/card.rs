@@ -192,7 +192,8 @@ fn check_name(name: &str) -> Result<(), Error> {
     }
 }
 
-fn check_relay(relay: &str) -> Result<(), Error> {
+/// What a relay address must look like, on a card and on an envelope.
+pub(crate) fn check_relay(relay: &str) -> Result<(), Error> {
     let wrong = |why| Err(Error::CardRelay { why });
     let host = relay.strip_prefix("https://").or_else(|| relay.strip_prefix("http://"));
     if relay.len() > MAX_RELAY {

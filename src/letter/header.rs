@@ -1,0 +1,184 @@
+//! The letter's header: who, to whom, and what the sender wrote on top.
+
+use crate::crypto;
+use crate::crypto::label;
+use crate::identity::Card;
+use crate::identity::Fingerprint;
+use crate::letter::Error;
+use crate::wire;
+use crate::wire::Decode;
+use crate::wire::Encode;
+use crate::wire::Record;
+
+/// Bytes of a subject.
+const MAX_SUBJECT: usize = 1024;
+/// Bytes of a file name.
+const MAX_FILE_NAME: usize = 255;
+/// Bytes of a content type.
+const MAX_CONTENT_TYPE: usize = 255;
+/// Pairs of the sender's own.
+const MAX_PAIRS: usize = 64;
+/// Bytes of the key of a pair.
+const MAX_KEY: usize = 64;
+/// Bytes of the value of a pair.
+const MAX_VALUE: usize = 1024;
+
+/// What a sender writes on top of a letter. It is the sender's word: print it through
+/// [`text::printable`](crate::text::printable), and save under
+/// [`text::file_name`](crate::text::file_name).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Heading {
+    /// Random id of the stream and number in it, from 1, when the sender keeps state: a gap
+    /// or a repetition is noticed. Anonymous letters have none.
+    pub place: Option<([u8; 16], u64)>,
+    /// Seconds of Unix time.
+    pub date: u64,
+    /// At most 1,024 bytes.
+    pub subject: Option<String>,
+    /// Of the body, at most 255 bytes.
+    pub file_name: Option<String>,
+    /// Of the body, such as `text/plain; charset=utf-8`: at most 255 bytes of printable ASCII.
+    pub content_type: Option<String>,
+    /// At most 64 pairs: keys of 1 to 64 of `a-z A-Z 0-9 - _ .`, none twice, values of at
+    /// most 1,024 bytes.
+    pub pairs: Vec<(String, String)>,
+}
+
+impl Heading {
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |field, why| Err(Error::Heading { field, why });
+        let length = |text: &Option<String>| text.as_deref().map_or(0, str::len);
+        if self.place.is_some_and(|(_, seq)| seq == 0) {
+            refuse("sequence number", "it is zero, numbers begin with 1")
+        } else if length(&self.subject) > MAX_SUBJECT {
+            refuse("subject", "longer than 1024 bytes")
+        } else if length(&self.file_name) > MAX_FILE_NAME {
+            refuse("file name", "longer than 255 bytes")
+        } else if length(&self.content_type) > MAX_CONTENT_TYPE {
+            refuse("content type", "longer than 255 bytes")
+        } else if !self.content_type.iter().all(|t| t.bytes().all(|b| matches!(b, b' '..=b'~'))) {
+            refuse("content type", "not printable ASCII")
+        } else if self.pairs.len() > MAX_PAIRS {
+            refuse("headers", "more than 64")
+        } else if !self.pairs.iter().all(|(key, _)| is_key(key)) {
+            refuse("header", "a key is not 1 to 64 of a-z A-Z 0-9 - _ .")
+        } else if self.pairs.iter().any(|(_, value)| value.len() > MAX_VALUE) {
+            refuse("header", "a value is longer than 1024 bytes")
+        } else if has_twins(&self.pairs) {
+            refuse("header", "a key stands twice")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn is_key(key: &str) -> bool {
+    (1..=MAX_KEY).contains(&key.len())
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+fn has_twins(pairs: &[(String, String)]) -> bool {
+    let mut keys: Vec<&str> = pairs.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable();
+    keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+}
+
+/// The record at the head of a letter; its bytes as they stand are what the sender signs.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Header {
+    pub(super) id: [u8; 16],
+    pub(super) to: [u8; 32],
+    pub(super) from: Option<Vec<u8>>,
+    pub(super) heading: Heading,
+}
+
+impl Record for Header {
+    const NAME: &'static str = "letter header";
+    const VERSION: u8 = 1;
+    const MAX: usize = 96 << 10;
+}
+
+impl Header {
+    /// The rules that hold for what is sealed and for what is opened.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.from.is_none() && self.heading.place.is_some() {
+            return Err(Error::Heading {
+                field: "sequence number",
+                why: "an anonymous letter has none",
+            });
+        }
+        self.heading.check()
+    }
+}
+
+/// What proves the sender. New kinds are added at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(super) enum Authenticator {
+    /// Nothing: the letter is anonymous.
+    None,
+    /// RFC 8032, by the signing key of the card in the header.
+    Ed25519([u8; 64]),
+}
+
+impl Record for Authenticator {
+    const NAME: &'static str = "letter authenticator";
+    const VERSION: u8 = 1;
+    const MAX: usize = 128;
+}
+
+/// What is signed after the label: the hash of the age header and the hash of the letter's.
+pub(super) fn signed(age_header: &[u8], header: &[u8]) -> [u8; 64] {
+    let mut message = [0; 64];
+    let (age, letter) = message.split_at_mut(32);
+    age.copy_from_slice(&crypto::sha256(&[age_header]));
+    letter.copy_from_slice(&crypto::sha256(&[header]));
+    message
+}
+
+/// A letter whose header was verified: addressed to its reader, and by `from` when it says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Random id, the same whenever this letter comes.
+    pub id: [u8; 16],
+    /// The proven sender's card, or `None`: the letter is anonymous. That somebody owns this
+    /// card is proven; who that is, the card itself cannot prove.
+    pub from: Option<Card>,
+    /// Its recipient: one of the reader's own fingerprints.
+    pub to: Fingerprint,
+    /// What the sender wrote on top.
+    pub heading: Heading,
+}
+
+impl Letter {
+    /// Decodes and verifies a header before anything of the letter is let out.
+    pub(super) fn verify(
+        age_header: &[u8],
+        header: &[u8],
+        authenticator: &[u8],
+        me: &[Fingerprint],
+    ) -> Result<Self, Error> {
+        let decoded: Header = wire::decode(header)?;
+        decoded.check()?;
+        let from = decoded.from.as_deref().map(Card::from_bytes).transpose();
+        let from = from.map_err(Error::SenderCard)?;
+        match (&from, wire::decode(authenticator)?) {
+            (None, Authenticator::None) => {}
+            (Some(card), Authenticator::Ed25519(signature)) => {
+                let message = signed(age_header, header);
+                crypto::verify_labelled(
+                    card.signer(),
+                    label::LETTER_SIGNATURE,
+                    &[&message],
+                    &signature,
+                )
+                .map_err(|_| Error::Forged)?;
+            }
+            _ => return Err(Error::Forged),
+        }
+        let to = Fingerprint::from_bytes(decoded.to);
+        if !me.contains(&to) {
+            return Err(Error::Readdressed { to });
+        }
+        Ok(Self { id: decoded.id, from, to, heading: decoded.heading })
+    }
+}
