@@ -1,1 +1,5 @@
-//! The relay.
+//! Store and forward by a relay that nobody trusts.
+//!
+pub mod protocol;
+pub mod signature;
+pub mod store;

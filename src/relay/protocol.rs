@@ -1,0 +1,217 @@
+//! What client and server share: names, ids, bounds and the JSON bodies of version 1.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text;
+
+/// Name of the protocol in `GET /v1/info`.
+pub const NAME: &str = "bulla-relay";
+/// The one version there is.
+pub const VERSION: u16 = 1;
+/// `tag` parameter of every signature (RFC 9421, section 2.3).
+pub const TAG: &str = "bulla-relay-v1";
+/// Seconds a signature's `created` may lie from the relay's clock, either way.
+pub const WINDOW: u64 = 90;
+/// Greatest JSON body of a request, in bytes.
+pub const MAX_REQUEST_JSON: usize = 128 << 10;
+/// Greatest JSON body of an answer, in bytes: a full list is a sixth of it.
+pub const MAX_ANSWER_JSON: u64 = 1 << 20;
+/// Most messages one list shows.
+pub const MAX_LIST: usize = 1000;
+/// Messages a list shows when `limit` is not given.
+pub const DEFAULT_LIST: usize = 100;
+/// Most ids one ack names.
+pub const MAX_ACK: usize = 1000;
+/// Longest wait of a list in seconds; below the 60 after which common proxies hang up.
+pub const MAX_WAIT: u64 = 50;
+
+macro_rules! hex_name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub [u8; 32]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&text::hex_encode(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = text::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text::hex_decode(text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+hex_name! {
+    /// A mailbox: the 32-byte Ed25519 public key (RFC 8032) of its owner. Printed as 64
+    /// lower-case hexadecimal digits.
+    Mailbox
+}
+
+hex_name! {
+    /// A message: the SHA-256 (FIPS 180-4) of its sealed bytes. Printed as 64 lower-case
+    /// hexadecimal digits, so `sha256sum` computes it.
+    Id
+}
+
+/// Answer of `GET /v1/info`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// [`NAME`].
+    pub protocol: String,
+    /// Versions the relay speaks.
+    pub versions: Versions,
+    /// What it takes.
+    pub limits: Limits,
+    /// Who may register a mailbox.
+    pub registration: Registration,
+}
+
+/// A range of versions, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// Oldest.
+    pub min: u16,
+    /// Newest.
+    pub max: u16,
+}
+
+/// What a relay takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Greatest message in bytes.
+    pub message_bytes: u64,
+    /// Most messages of one list.
+    pub list: usize,
+    /// Most ids of one ack.
+    pub ack: usize,
+    /// Longest wait of a list in seconds.
+    pub wait_seconds: u64,
+    /// Hours after which a message nobody took is deleted.
+    pub ttl_hours: u64,
+    /// Seconds a signature may lie from the relay's clock.
+    pub window_seconds: u64,
+}
+
+/// Who may register a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Who has a token of the operator.
+    Token,
+}
+
+/// Answer of `GET /v1/m/{mailbox}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Oldest first.
+    pub messages: Vec<Entry>,
+}
+
+/// One message of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its id.
+    pub id: Id,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it is deleted: Unix time in seconds, a full hour.
+    pub expires: u64,
+}
+
+/// Body of `POST /v1/m/{mailbox}/ack`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Messages to delete, at most [`MAX_ACK`].
+    pub ids: Vec<Id>,
+}
+
+/// Answer of `POST /v1/m/{mailbox}/ack`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acked {
+    /// How many of them were there.
+    pub deleted: u64,
+}
+
+/// Answer of `GET /v1/m/{mailbox}/status`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Messages waiting.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Most messages the mailbox holds.
+    pub max_messages: u64,
+    /// Most bytes it holds.
+    pub max_bytes: u64,
+}
+
+/// Body of every answer that is an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// One of the codes of the protocol page; a client that does not know it goes by the status.
+    pub error: String,
+    /// For people.
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn json_of_version_1() {
+        let listing =
+            Listing { messages: vec![Entry { id: Id([0xab; 32]), size: 7, expires: 3600 }] };
+        let text = format!(
+            r#"{{"messages":[{{"id":"{}","size":7,"expires":3600}}]}}"#,
+            "ab".repeat(32)
+        );
+        assert_eq!(serde_json::to_string(&listing).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Listing>(&text).unwrap(), listing);
+        let newer = text.replace("\"size\"", "\"colour\":\"red\",\"size\"");
+        assert_eq!(serde_json::from_str::<Listing>(&newer).unwrap(), listing);
+        assert!(serde_json::from_str::<Ack>(r#"{"ids":["AB"]}"#).is_err());
+        let upper = format!(r#"{{"ids":["{}"]}}"#, "AB".repeat(32));
+        assert!(serde_json::from_str::<Ack>(&upper).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn ids_round_trip(bytes: [u8; 32]) {
+            prop_assert_eq!(Id(bytes).to_string().parse::<Id>().unwrap(), Id(bytes));
+            let json = serde_json::to_string(&Ack { ids: vec![Id(bytes); 3] }).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Ack>(&json).unwrap().ids, vec![Id(bytes); 3]);
+        }
+    }
+}
