@@ -89,6 +89,22 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// SHA-256 (FIPS 180-4) of bytes that come in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Hash(Sha256);
+
+impl Hash {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all of them.
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
 /// HKDF-SHA256 (RFC 5869): `N` bytes, at most 255 * 32, from key material, salt and label.
 pub fn hkdf<const N: usize>(material: &[u8], salt: &[u8], label: &[u8]) -> Secret<N> {
     const { assert!(N <= 255 * 32) };

@@ -49,6 +49,9 @@ pub enum Error {
         /// What the engine said.
         why: String,
     },
+    /// Something could not be read or begun; nothing is lost, and a retry may succeed.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
     /// A write or sync failed. What is on the disk is unknown from here on: the store takes
     /// nothing any more and the process must end.
     #[error("the store failed: {0}")]

@@ -55,7 +55,7 @@ pub(super) async fn write(
         }
     };
     let folder = folder.to_owned();
-    let (file, path) = blocking(move || create(&folder)).await.map_err(fatal)?;
+    let (file, path) = blocking(move || create(&folder)).await.map_err(unavailable)?;
     let path = Written(path);
     let mut file = tokio::fs::File::from_std(file);
     while let Some(piece) = body.next().await? {
@@ -64,6 +64,13 @@ pub(super) async fn write(
     file.flush().await.map_err(fatal)?;
     file.sync_all().await.map_err(fatal)?;
     Ok(path)
+}
+
+fn unavailable(error: io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::RelayFull,
+        _ => Error::Unavailable(error.to_string()),
+    }
 }
 
 fn create(folder: &Path) -> io::Result<(File, TempPath)> {
@@ -107,7 +114,7 @@ impl Chunks for FromFile {
                 Ok((file, piece))
             };
             let (file, piece) =
-                blocking(read).await.map_err(|error| Error::Failed(error.to_string()))?;
+                blocking(read).await.map_err(unavailable)?;
             if piece.is_empty() {
                 return Ok(None);
             }

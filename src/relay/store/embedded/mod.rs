@@ -208,7 +208,7 @@ impl Embedded {
         tokio::task::spawn_blocking(move || read(&tables))
             .await
             .unwrap_or_else(|e| Err(why(e)))
-            .map_err(Error::Failed)
+            .map_err(Error::Unavailable)
     }
 }
 
