@@ -18,6 +18,7 @@ const SLOWEST: u64 = 1024;
 pub(super) struct Incoming {
     body: BodyDataStream,
     id: Id,
+    begun: bool,
     left: u64,
     hash: crypto::Hash,
     pause: Duration,
@@ -31,11 +32,17 @@ impl Incoming {
         Self {
             body: body.into_data_stream(),
             id,
+            begun: false,
             left: size,
             hash: crypto::Hash::default(),
             pause,
             deadline: Instant::now() + whole,
         }
+    }
+
+    /// Whether anything was asked of it.
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun
     }
 
     /// Reads and drops what is left, at most `limit` bytes and for at most `time`.
@@ -48,6 +55,7 @@ impl Incoming {
     }
 
     async fn piece(&mut self) -> Result<Option<Bytes>, BodyError> {
+        self.begun = true;
         loop {
             let until = self.deadline.min(Instant::now() + self.pause);
             let piece = timeout_at(until, self.body.next()).await;

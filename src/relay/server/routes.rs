@@ -138,8 +138,8 @@ async fn push(
         let message = Entry { id, size, expires: full_hour(now + app.ttl_hours * 3600) };
         app.store.put(mailbox, message, now, &mut body).await.map_err(Refusal::from)
     };
-    // A client that waits for `100 Continue` has sent nothing, and now never will.
-    if outcome.is_err() && !parts.headers.contains_key(EXPECT) {
+    // Refused unread; but a client that waits for `100 Continue` has sent nothing, and will not.
+    if outcome.is_err() && !body.is_begun() && !parts.headers.contains_key(EXPECT) {
         body.drain(answer::DRAIN, answer::DRAIN_TIME).await;
     }
     Ok(match outcome? {

@@ -1,0 +1,89 @@
+//! Why a relay could not be used.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::crypto;
+use crate::relay::protocol::Id;
+
+/// Why a relay could not be used, or the spool.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Not the address of a relay.
+    #[error("{url:?} is no relay address: {why} (expected https://host[:port] or http://host[:port])")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A proxy variable that cannot be followed. Going without the proxy would tell the
+    /// network what the user wants hidden, so nothing is sent.
+    #[error("the proxy in {variable} cannot be used: {why}")]
+    Proxy {
+        /// Name of the environment variable.
+        variable: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The relay could not be reached or is overloaded: the same request may succeed later.
+    #[error("the relay cannot be reached now: {why}")]
+    Temporary {
+        /// What happened.
+        why: String,
+        /// How long the relay asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The mailbox or the relay is full: a push may succeed when its owner has taken something
+    /// out.
+    #[error("{0}")]
+    Full(String),
+    /// The relay understood and said no.
+    #[error("the relay refused ({code}): {message}")]
+    Refused {
+        /// Code of the protocol.
+        code: String,
+        /// The relay's words, safe to print.
+        message: String,
+    },
+    /// The mailbox is not registered at this relay, or the key is not its owner's.
+    #[error("the relay has no such mailbox")]
+    NoMailbox,
+    /// The message is not there: taken, expired, or never there.
+    #[error("the relay has no message {0}")]
+    NoMessage(Id),
+    /// The relay's certificate or TLS is not to be trusted.
+    #[error("the connection to the relay is not safe: {0}")]
+    Insecure(String),
+    /// The relay's clock and ours are too far apart for it to take our signature, even after
+    /// ours was corrected.
+    #[error("the relay does not take our signature for one of now: its clock says {relay} (Unix seconds)")]
+    Clock {
+        /// The relay's time in Unix seconds.
+        relay: u64,
+    },
+    /// The answer is not one of this protocol.
+    #[error("this is not a relay, or it is broken: {0}")]
+    Protocol(String),
+    /// The relay handed out other bytes than the id names.
+    #[error("the relay's bytes of {0} do not hash to it")]
+    WrongHash(Id),
+    /// Reading what is to be pushed, or writing what was pulled, failed on this machine.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Another process has the spool.
+    #[error("the spool in {} is in use by another process", .0.display())]
+    SpoolInUse(PathBuf),
+    /// The operating system gave no random bytes.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
+}
+
+impl Error {
+    /// Whether the same request, unchanged, may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Temporary { .. } | Self::Full(_))
+    }
+}

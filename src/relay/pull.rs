@@ -1,0 +1,224 @@
+//! Taking what is in a mailbox: list, spool, deliver, mark, acknowledge.
+//!
+//! One order serves every way of delivering, be it a file, a command or a pipe:
+//!
+//! 1. **Spool.** The bytes are fetched, their hash is checked, they are synced here.
+//! 2. **Deliver.** The caller's function gets them, and says that it is through with them.
+//! 3. **Mark.** The message is marked as delivered in the spool, durably, by one rename.
+//! 4. **Acknowledge.** The relay deletes it.
+//!
+//! What a crash does, by where it comes:
+//!
+//! | after | next time |
+//! |---|---|
+//! | 1 | delivered from the spool, not fetched again |
+//! | 2 | delivered **again**: the one place, see below |
+//! | 3 | the relay lists it again; it is only acknowledged |
+//! | 4 | nothing |
+//!
+//! So nothing is deleted at the relay that was not delivered, and delivery happens at least
+//! once. It happens once to the user when the receiving end tells a message that came before:
+//! between its success and the mark no order can help, for two systems cannot commit in one
+//! step. A file named after the id and created exclusively does it; so does the memory of
+//! letters that opening them keeps.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use crate::crypto::SigningSecret;
+use crate::relay::client::Client;
+use crate::relay::error::Error;
+use crate::relay::protocol::{Entry, Id, MAX_LIST};
+use crate::relay::spool::Spool;
+
+/// Most messages one pull deals with, so that a relay that lists without end is left.
+const MAX_SEEN: usize = 1 << 16;
+/// Bodies of one message that may break off.
+const BROKEN_BODIES: u32 = 2;
+
+/// What the caller did with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// It is where it should be, and safe there: mark and acknowledge it.
+    Yes,
+    /// Not this time: it stays in the spool and at the relay, and comes again.
+    Later,
+}
+
+/// How to pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long to wait for a first message when there is none.
+    pub wait: Duration,
+    /// Most messages to deliver.
+    pub limit: usize,
+    /// Deliver without marking or acknowledging: everything comes again next time.
+    pub peek: bool,
+    /// Greatest message that is fetched, in bytes; longer ones stay at the relay.
+    pub message_bytes: u64,
+}
+
+impl Default for Options {
+    /// No waiting, all there is, 16 GiB.
+    fn default() -> Self {
+        Self { wait: Duration::ZERO, limit: usize::MAX, peek: false, message_bytes: 16 << 30 }
+    }
+}
+
+/// What a pull did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Messages delivered.
+    pub delivered: u64,
+    /// Messages put off by the caller.
+    pub later: u64,
+    /// Messages the relay deleted, also such as were delivered another time.
+    pub acknowledged: u64,
+    /// Messages that were too long, or whose bytes at the relay are not what their id says.
+    pub refused: u64,
+}
+
+/// Why a pull stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stopped<E> {
+    /// The relay, the line or the spool.
+    #[error(transparent)]
+    Relay(#[from] Error),
+    /// The caller's function. The message is in the spool and comes again.
+    #[error("{0}")]
+    Deliver(E),
+}
+
+/// Delivers what waits in the spool from before, then what is in the mailbox of `key`.
+///
+/// Returns when the mailbox shows nothing new, or `limit` messages were delivered or put off.
+/// Stops at the first error; what was delivered before it is marked, and acknowledged if the
+/// relay can be reached.
+pub fn pull<E>(
+    client: &Client,
+    key: &SigningSecret,
+    spool: &mut Spool,
+    options: Options,
+    deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
+) -> Result<Report, Stopped<E>> {
+    let report = Report::default();
+    let mut pull = Pull { client, key, spool, options, deliver, report, seen: HashSet::new() };
+    for id in pull.spool.waiting() {
+        if pull.is_enough() {
+            return Ok(pull.report);
+        }
+        pull.seen.insert(id);
+        pull.hand_over(id)?;
+    }
+    let until = Instant::now() + options.wait;
+    let mut acked = HashSet::new();
+    while !pull.is_enough() && pull.seen.len() < MAX_SEEN {
+        let wait = match pull.handed() {
+            0 => until.saturating_duration_since(Instant::now()),
+            _ => Duration::ZERO,
+        };
+        // Messages put off and refused stay in the list: it must reach beyond them.
+        let left = options.limit - pull.handed();
+        let page = left.saturating_add(pull.seen.len()).min(MAX_LIST);
+        let listed = client.list(key, wait, page)?;
+        let before = pull.seen.len();
+        let outcome = pull.page(&listed);
+        let done: Vec<Id> = listed
+            .iter()
+            .map(|entry| entry.id)
+            .filter(|id| !options.peek && pull.spool.is_done(id) && acked.insert(*id))
+            .collect();
+        // Also when the page stopped in the middle: what was delivered need not come again.
+        let deleted = if done.is_empty() { Ok(0) } else { client.ack(key, &done) };
+        outcome?;
+        pull.report.acknowledged += deleted?;
+        let idle = pull.seen.len() == before && done.is_empty();
+        if idle && (!listed.is_empty() || Instant::now() >= until) {
+            break;
+        }
+    }
+    Ok(pull.report)
+}
+
+struct Pull<'a, F> {
+    client: &'a Client,
+    key: &'a SigningSecret,
+    spool: &'a mut Spool,
+    options: Options,
+    deliver: F,
+    report: Report,
+    /// What was dealt with in this pull.
+    seen: HashSet<Id>,
+}
+
+impl<F> Pull<'_, F> {
+    fn handed(&self) -> usize {
+        usize::try_from(self.report.delivered + self.report.later).unwrap_or(usize::MAX)
+    }
+
+    fn is_enough(&self) -> bool {
+        self.handed() >= self.options.limit
+    }
+
+    fn page<E>(&mut self, listed: &[Entry]) -> Result<(), Stopped<E>>
+    where
+        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
+    {
+        for entry in listed {
+            if self.is_enough() {
+                break;
+            }
+            if self.spool.is_done(&entry.id) || !self.seen.insert(entry.id) {
+                continue;
+            }
+            if entry.size > self.options.message_bytes {
+                self.report.refused += 1;
+                continue;
+            }
+            match self.take_in(entry) {
+                Ok(()) => self.hand_over(entry.id)?,
+                // Expired, or taken by another machine of the same owner.
+                Err(Error::NoMessage(_)) => {}
+                Err(Error::WrongHash(_)) => self.report.refused += 1,
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Step 1. The client begins a request again, but not a body that broke off.
+    fn take_in(&mut self, entry: &Entry) -> Result<(), Error> {
+        let mut broken = 0;
+        loop {
+            let fill = |file: &mut _| self.client.fetch(self.key, entry, file);
+            match self.spool.receive(entry.id, fill) {
+                Err(Error::Temporary { .. }) if broken < BROKEN_BODIES => broken += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Steps 2 and 3.
+    fn hand_over<E>(&mut self, id: Id) -> Result<(), Stopped<E>>
+    where
+        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
+    {
+        let Some(mut file) = self.spool.open_message(&id).map_err(Error::from)? else {
+            return Ok(());
+        };
+        match (self.deliver)(id, &mut file).map_err(Stopped::Deliver)? {
+            Delivered::Later => self.report.later += 1,
+            Delivered::Yes => {
+                self.report.delivered += 1;
+                if !self.options.peek {
+                    self.spool.done(&id).map_err(Error::from)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
