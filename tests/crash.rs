@@ -113,7 +113,8 @@ fn child_relay() {
 fn child_puller() {
     let folder = child_folder();
     let out = folder.join("out");
-    let mut log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut log =
+        fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
     let client = client(&fs::read_to_string(folder.join("address")).unwrap());
     let mut spool = Spool::open(folder.join("spool")).unwrap();
     let options = pull::Options::default();
@@ -281,16 +282,14 @@ fn call_in(folder: &Path, promises: &mut Promises) {
         }
     }
     // Not a promise: messages that are there although no answer came back.
-    let mut left = 0;
     loop {
         let listed = client.list(&key(), Duration::ZERO, 1000).unwrap();
         assert!(listed.iter().all(|entry| !promises.deleted.contains(&entry.id)));
-        assert!(listed.windows(2).all(|pair| pair[0].id != pair[1].id));
+        let count = client.status(&key()).unwrap().messages;
+        assert!(count == listed.len() as u64 || (listed.len() == 1000 && count > 1000));
         if listed.is_empty() {
             break;
         }
-        left += listed.len() as u64;
-        assert_eq!(left, client.status(&key()).unwrap().messages + left - listed.len() as u64);
         // Room for the next rounds: what was called in is taken out.
         let ids: Vec<Id> = listed.iter().map(|entry| entry.id).collect();
         client.ack(&key(), &ids).unwrap();
@@ -339,9 +338,14 @@ fn a_killed_puller_loses_nothing_and_delivers_once() {
     let handed = log.lines().count();
     let delivered: BTreeSet<&str> = log.lines().collect();
     let files = fs::read_dir(folder.path().join("out")).unwrap();
-    let files = files.filter(|f| !f.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part"));
+    let files =
+        files.filter(|f| !f.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part"));
     assert_eq!(files.count(), delivered.len());
-    eprintln!("{kills} kills, {} messages, {} handed over again", delivered.len(), handed - delivered.len());
+    eprintln!(
+        "{kills} kills, {} messages, {} handed over again",
+        delivered.len(),
+        handed - delivered.len()
+    );
     // A kill catches at most the one message that is being handed over.
     assert!(handed - delivered.len() <= kills as usize, "{handed} {}", delivered.len());
     assert!(kills >= 10 && delivered.len() > 50, "too little was tried");

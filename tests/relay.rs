@@ -256,10 +256,7 @@ fn what_is_stored_survives_a_restart_and_orphans_do_not() {
         push(&client, &key(1), body).unwrap();
     }
     client.ack(&key(1), &[id_of(b"gone")]).unwrap();
-    let second = Server::new(
-        Config::new(folder.path()),
-        TcpListener::bind("127.0.0.1:0").unwrap(),
-    );
+    let second = Server::new(Config::new(folder.path()), TcpListener::bind("127.0.0.1:0").unwrap());
     assert!(matches!(second, Err(server::Error::Store(store::Error::InUse(_)))));
     relay.stop().unwrap();
 
@@ -435,8 +432,7 @@ fn pushes_that_are_refused() {
 
     for size in [5usize, 300 << 10] {
         let wrong = vec![b'x'; size];
-        let pushed =
-            client.push(&mailbox, &id_of(b"hello"), &mut Cursor::new(&wrong), size as u64);
+        let pushed = client.push(&mailbox, &id_of(b"hello"), &mut Cursor::new(&wrong), size as u64);
         assert_eq!(code(&pushed.unwrap_err()), "wrong_hash");
     }
     has(answer(head(&id, "content-length: 0\r\n")), 400, "malformed");
@@ -555,7 +551,10 @@ fn many_pushers_of_one_message_make_one() {
         let new = std::thread::scope(|scope| {
             let pushers: Vec<_> =
                 (0..12).map(|_| scope.spawn(|| push(&client, &key(1), &body).unwrap())).collect();
-            pushers.into_iter().filter_map(|p| (p.join().unwrap() == Pushed::New).then_some(())).count()
+            pushers
+                .into_iter()
+                .filter_map(|p| (p.join().unwrap() == Pushed::New).then_some(()))
+                .count()
         });
         assert_eq!(new, 1);
     }
@@ -658,7 +657,10 @@ fn pulling_delivers_marks_and_acknowledges() {
     }
     let mut spool = Spool::open(folder.path().join("spool")).unwrap();
     let mut got: Vec<Id> = Vec::new();
-    let run = |spool: &mut Spool, options: pull::Options, got: &mut Vec<Id>, answer: &dyn Fn(Id) -> Result<Delivered, String>| {
+    let run = |spool: &mut Spool,
+               options: pull::Options,
+               got: &mut Vec<Id>,
+               answer: &dyn Fn(Id) -> Result<Delivered, String>| {
         got.clear();
         pull::pull(&client, &key, spool, options, |id, file| {
             let mut bytes = Vec::new();
@@ -697,6 +699,49 @@ fn pulling_delivers_marks_and_acknowledges() {
     let report = run(&mut spool, all, &mut got, &|_| Ok(Delivered::Yes)).unwrap();
     assert_eq!((report.delivered, report.acknowledged), (0, 1));
     assert!(list(&client, &key).is_empty() && spool.waiting().is_empty());
+}
+
+/// The folder of bodies vanishes under a push: its sync fails, so the push gets no promise
+/// and the relay ends.
+#[test]
+fn a_failed_sync_ends_the_relay() {
+    let folder = folder();
+    let relay = Relay::start(folder.path(), |_| {});
+    relay.client().register(&key(1), None).unwrap();
+    let body = vec![3u8; 300 << 10];
+    let mut stream = TcpStream::connect(relay.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let (mailbox, id) = (Mailbox(key(1).public()), id_of(&body));
+    let length = body.len();
+    let head =
+        format!("PUT /v1/m/{mailbox}/{id} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&body[..1000]).unwrap();
+    let bodies = folder.path().join("bodies");
+    let until = Instant::now() + Duration::from_secs(5);
+    while std::fs::read_dir(&bodies).unwrap().count() == 0 {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::remove_dir_all(&bodies).unwrap();
+    stream.write_all(&body[1000..]).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&answer));
+    let mut relay = relay;
+    let outcome = relay.thread.take().unwrap().join().unwrap();
+    assert!(matches!(outcome, Err(server::Error::Store(store::Error::Failed(_)))), "{outcome:?}");
+}
+
+#[test]
+fn a_relay_on_every_address_wants_a_name() {
+    let folder = folder();
+    let listener = || TcpListener::bind("0.0.0.0:0").unwrap();
+    let nameless = Server::new(Config::new(folder.path()), listener());
+    assert!(matches!(nameless, Err(server::Error::Nameless(_))));
+    let mut config = Config::new(folder.path());
+    config.authorities = vec!["Relay.Example".into()];
+    assert!(Server::new(config, listener()).is_ok());
 }
 
 /// Answers each connection with the next of `answers`, whatever was asked; returns what was.

@@ -12,7 +12,9 @@ use crate::relay::protocol::Id;
 #[non_exhaustive]
 pub enum Error {
     /// Not the address of a relay.
-    #[error("{url:?} is no relay address: {why} (expected https://host[:port] or http://host[:port])")]
+    #[error(
+        "{url:?} is no relay address: {why} (expected https://host[:port] or http://host[:port])"
+    )]
     Url {
         /// What was given.
         url: String,
@@ -59,7 +61,9 @@ pub enum Error {
     Insecure(String),
     /// The relay's clock and ours are too far apart for it to take our signature, even after
     /// ours was corrected.
-    #[error("the relay does not take our signature for one of now: its clock says {relay} (Unix seconds)")]
+    #[error(
+        "the relay does not take our signature for one of now: its clock says {relay} (Unix seconds)"
+    )]
     Clock {
         /// The relay's time in Unix seconds.
         relay: u64,

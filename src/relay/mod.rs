@@ -1,5 +1,11 @@
-//! Store and forward by a relay that nobody trusts.
+#![doc = include_str!("PROTOCOL.md")]
 //!
+//! ## In this library
+//!
+//! [`protocol`] is what both sides share, [`signature`] the owner's proof. [`server`] is a relay
+//! over a [`store`]. [`client`] talks to one, [`spool`] makes safe what it brings, and [`pull`]
+//! puts the two together.
+
 pub mod client;
 pub mod error;
 pub mod protocol;

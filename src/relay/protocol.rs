@@ -193,10 +193,8 @@ mod tests {
     fn json_of_version_1() {
         let listing =
             Listing { messages: vec![Entry { id: Id([0xab; 32]), size: 7, expires: 3600 }] };
-        let text = format!(
-            r#"{{"messages":[{{"id":"{}","size":7,"expires":3600}}]}}"#,
-            "ab".repeat(32)
-        );
+        let text =
+            format!(r#"{{"messages":[{{"id":"{}","size":7,"expires":3600}}]}}"#, "ab".repeat(32));
         assert_eq!(serde_json::to_string(&listing).unwrap(), text);
         assert_eq!(serde_json::from_str::<Listing>(&text).unwrap(), listing);
         let newer = text.replace("\"size\"", "\"colour\":\"red\",\"size\"");

@@ -166,8 +166,13 @@ mod tests {
         let one = proxy(&[("ALL_PROXY", "http://a:1"), ("https_proxy", "http://b:2")]);
         assert_eq!(one.unwrap().unwrap().host(), "b");
         assert_eq!(proxy(&[("HTTP_PROXY", "http://a:1")]).unwrap(), None);
-        assert_eq!(proxy(&[("ALL_PROXY", "http://a:1"), ("NO_PROXY", "x, .example")]).unwrap(), None);
-        assert!(proxy(&[("ALL_PROXY", "http://a:1"), ("NO_PROXY", "ay.example")]).unwrap().is_some());
+        assert_eq!(
+            proxy(&[("ALL_PROXY", "http://a:1"), ("NO_PROXY", "x, .example")]).unwrap(),
+            None
+        );
+        assert!(
+            proxy(&[("ALL_PROXY", "http://a:1"), ("NO_PROXY", "ay.example")]).unwrap().is_some()
+        );
         // A proxy that cannot be followed is never gone around.
         for url in ["socks4://p:1", "gopher://p:1", "socks5h://"] {
             let pairs: &'static [(&str, &str)] = Box::leak(Box::new([("ALL_PROXY", url)]));

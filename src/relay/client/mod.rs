@@ -150,7 +150,11 @@ impl Client {
 
     /// Registers the mailbox of `key`, with the operator's token if the relay wants one.
     /// `true` when it is new.
-    pub fn register(&self, key: &SigningSecret, token: Option<&SecretString>) -> Result<bool, Error> {
+    pub fn register(
+        &self,
+        key: &SigningSecret,
+        token: Option<&SecretString>,
+    ) -> Result<bool, Error> {
         let call = Call { token, ..Call::owner(Method::PUT, key, "") };
         Ok(self.call(&call)?.status() == StatusCode::CREATED)
     }
@@ -298,9 +302,11 @@ impl Client {
     fn attempt(&self, call: &Call<'_>) -> Result<Response<Body>, Error> {
         let query = call.query.as_deref();
         let target = query.map_or(String::new(), |query| format!("?{query}"));
-        let mut request = Request::builder()
-            .method(call.method.clone())
-            .uri(format!("{}{}{target}", self.url(), call.path));
+        let mut request = Request::builder().method(call.method.clone()).uri(format!(
+            "{}{}{target}",
+            self.url(),
+            call.path
+        ));
         if let Some(key) = call.key {
             let message = signature::Request {
                 method: call.method.as_str(),

@@ -125,14 +125,12 @@ mod tests {
     #[test]
     fn a_signature_is_remembered_as_long_as_it_is_fresh() {
         let replays = Replays::default();
-        let verified = |n: u64| Verified { key: Mailbox([1; 32]), created: 0, nonce: n.to_string() };
+        let verified =
+            |n: u64| Verified { key: Mailbox([1; 32]), created: 0, nonce: n.to_string() };
         let start = 2 * WINDOW * 1000 - 1;
         assert!(replays.check(&verified(1), start).is_ok());
         for later in [0, 1, WINDOW, 2 * WINDOW] {
-            assert!(matches!(
-                replays.check(&verified(1), start + later),
-                Err(Refusal::Replayed)
-            ));
+            assert!(matches!(replays.check(&verified(1), start + later), Err(Refusal::Replayed)));
         }
         let other = Verified { key: Mailbox([2; 32]), ..verified(1) };
         assert!(replays.check(&other, start).is_ok());

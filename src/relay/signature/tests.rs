@@ -19,14 +19,12 @@ fn get() -> Request<'static> {
 /// RFC 9421, appendix B.2.6 with the key of B.1.4.
 #[test]
 fn ed25519_vector_of_the_rfc() {
-    let der = text::base64_decode(
-        b"MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF",
-    )
-    .unwrap();
-    let signer = SigningSecret::from_seed(&Secret::from_slice(&der[16..]).unwrap());
-    let spki =
-        text::base64_decode(b"MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=")
+    let der =
+        text::base64_decode(b"MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF")
             .unwrap();
+    let signer = SigningSecret::from_seed(&Secret::from_slice(&der[16..]).unwrap());
+    let spki = text::base64_decode(b"MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=")
+        .unwrap();
     assert_eq!(signer.public(), spki[12..]);
     let base = base(
         &[

@@ -113,8 +113,7 @@ impl Chunks for FromFile {
                 (&mut file).take(PIECE as u64).read_to_end(&mut piece)?;
                 Ok((file, piece))
             };
-            let (file, piece) =
-                blocking(read).await.map_err(unavailable)?;
+            let (file, piece) = blocking(read).await.map_err(unavailable)?;
             if piece.is_empty() {
                 return Ok(None);
             }

@@ -274,9 +274,7 @@ impl Store for Embedded {
             if message.size <= INLINE {
                 let bytes = body::collect(body).await?;
                 let body = Body::Inline(bytes);
-                return self
-                    .ask(|reply| Command::Put { mailbox, message, now, body, reply })
-                    .await;
+                return self.ask(|reply| Command::Put { mailbox, message, now, body, reply }).await;
             }
             // A long body that is there already need not come again.
             let state = self.read(move |tables| tables.state(&mailbox, &message.id)).await?;
