@@ -45,6 +45,8 @@ pub mod label {
     pub const RECORD: &[u8] = b"bulla/v1/record";
     /// A cell file of the index: key of one file from the index key and a random salt.
     pub const INDEX_FILE: &[u8] = b"bulla/v1/index/file";
+    /// Index key to the key of the HMAC that names files of the index on the disk.
+    pub const INDEX_NAME: &[u8] = b"bulla/v1/index/name";
 }
 
 /// Why a primitive refused.
@@ -320,6 +322,7 @@ mod tests {
             LETTER_SIGNATURE,
             RECORD,
             INDEX_FILE,
+            INDEX_NAME,
         ];
         for (i, one) in all.iter().enumerate() {
             for (j, other) in all.iter().enumerate() {

@@ -1,1 +1,113 @@
-//! The encrypted index.
+#![doc = include_str!("FORMAT.md")]
+
+use std::io;
+use std::path::PathBuf;
+
+mod cells;
+mod directory;
+mod document;
+mod engine;
+mod ingest;
+mod query;
+mod queue;
+mod schema;
+mod search;
+mod snippet;
+mod words;
+mod writer;
+
+pub use cells::Damage;
+pub use document::Document;
+pub use document::Kind;
+pub use document::MAX_BODY;
+pub use document::MAX_FIELD;
+pub use engine::Checked;
+pub use engine::Index;
+pub use engine::Stats;
+pub use engine::destroy;
+pub use ingest::BuildOptions;
+pub use ingest::MAX_FILE;
+pub use ingest::Report;
+pub use ingest::Skipped;
+pub use query::Query;
+pub use query::QueryError;
+pub use search::Hit;
+pub use search::Results;
+pub use search::SearchOptions;
+pub use search::Sort;
+pub use snippet::Snippet;
+pub use writer::Writer;
+
+use crate::crypto;
+
+/// Why the index refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no index.
+    #[error("{}: there is no index", .0.display())]
+    Missing(PathBuf),
+    /// There is one already.
+    #[error("{}: there is an index already", .0.display())]
+    Exists(PathBuf),
+    /// The folder holds other things than an index.
+    #[error("{}: expected an index or an empty folder, got something else", .0.display())]
+    Foreign(PathBuf),
+    /// The index key is wrapped to another identity, or its file was changed.
+    #[error("{}: the index key does not open with this identity", .0.display())]
+    Key(PathBuf),
+    /// Another version of this program wrote the index.
+    #[error("{}: expected index format {expected}, got {got}", .path.display())]
+    Version {
+        /// Folder of the index.
+        path: PathBuf,
+        /// The format this program knows.
+        expected: u8,
+        /// The format of the index.
+        got: u8,
+    },
+    /// Another writer is at work: try again.
+    #[error("{}: another process is writing to the index", .0.display())]
+    Busy(PathBuf),
+    /// A file of the index was changed, cut, moved or lost.
+    #[error("the index is damaged: {0}")]
+    Damaged(Damage),
+    /// A query that was not understood.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A line of JSON that is no letter.
+    #[error("line {number}: {why}")]
+    Line {
+        /// The line, counted from 1.
+        number: u64,
+        /// The first thing wrong with it.
+        why: String,
+    },
+    /// No document has an id that begins so.
+    #[error("no document has the id {0:?}")]
+    UnknownId(String),
+    /// More than one document has an id that begins so.
+    #[error("more than one document has an id that begins with {0:?}")]
+    AmbiguousId(String),
+    /// The file system refused.
+    #[error("{}: {error}", .path.display())]
+    Io {
+        /// What was at hand.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// No randomness.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
+    /// The search engine failed for a reason of its own.
+    #[error("the search engine failed: {0}")]
+    Engine(String),
+}
+
+impl Error {
+    fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        |error| Self::Io { path, error }
+    }
+}

@@ -1,0 +1,160 @@
+//! Letters as lines of JSON, one each, as `open --json` prints them.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, Read as _};
+
+use serde::Deserialize;
+
+use super::{Report, html};
+use crate::index::Error;
+use crate::index::document::{Document, Kind};
+use crate::index::writer::Writer;
+use crate::text;
+
+/// Longest line in bytes: 128 MiB.
+const LINE: u64 = 128 << 20;
+
+/// One line. Fields this program does not know are ignored.
+#[derive(Deserialize)]
+struct Letter {
+    schema: u64,
+    id: String,
+    from: Option<Sender>,
+    date: Option<String>,
+    subject: Option<String>,
+    name: Option<String>,
+    r#type: Option<String>,
+    headers: Option<BTreeMap<String, String>>,
+    body: Option<String>,
+    body_base64: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Sender {
+    name: Option<String>,
+    fingerprint: Option<String>,
+}
+
+impl Writer<'_> {
+    /// Adds letters, one JSON object a line, as `bulla open --json` prints them. A letter that is
+    /// in the index already is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Line`] names the first line that is no letter; those before it are added, and
+    /// committed if the caller does so.
+    pub fn add_json_lines(&mut self, mut input: impl BufRead) -> Result<Report, Error> {
+        let mut report = Report::default();
+        let mut line = Vec::new();
+        for number in 1.. {
+            let fails = |why: String| Error::Line { number, why };
+            line.clear();
+            let read = input
+                .by_ref()
+                .take(LINE + 1)
+                .read_until(b'\n', &mut line)
+                .map_err(|error| fails(error.to_string()))? as u64;
+            if read == 0 {
+                break;
+            }
+            if read > LINE {
+                return Err(fails(format!("longer than {LINE} bytes")));
+            }
+            report.bytes += read;
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let document = document(&line).map_err(fails)?;
+            if self.knows(&document.id)? {
+                report.unchanged += 1;
+            } else {
+                self.put(document)?;
+                report.added += 1;
+            }
+        }
+        Ok(report)
+    }
+}
+
+fn document(line: &[u8]) -> Result<Document, String> {
+    let letter: Letter = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if letter.schema != 1 {
+        return Err(format!("expected schema 1, got {}", letter.schema));
+    }
+    if letter.id.is_empty() {
+        return Err("expected an id, got an empty one".into());
+    }
+    let mut document = Document::new(Kind::Letter, letter.id);
+    document.date = match letter.date {
+        None => None,
+        Some(date) => {
+            let date: jiff::Timestamp =
+                date.parse().map_err(|_| format!("expected a date of RFC 3339, got {date:?}"))?;
+            Some(date.as_second())
+        }
+    };
+    document.from = match letter.from {
+        Some(Sender { name: Some(name), fingerprint: Some(key) }) => format!("{name} <{key}>"),
+        Some(Sender { name, fingerprint }) => name.or(fingerprint).unwrap_or_default(),
+        None => String::new(),
+    };
+    document.subject = letter.subject.unwrap_or_default();
+    document.attachments = letter.name.into_iter().collect();
+    document.headers = letter.headers.unwrap_or_default().into_iter().collect();
+    let body = match (letter.body, letter.body_base64) {
+        (Some(body), _) => Some(body),
+        (None, Some(encoded)) => {
+            let bytes = text::base64_decode(encoded.as_bytes())
+                .map_err(|error| format!("body_base64: {error}"))?;
+            String::from_utf8(bytes).ok()
+        }
+        (None, None) => None,
+    };
+    let is_html = letter.r#type.is_some_and(|kind| {
+        kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("text/html"))
+    });
+    document.body = match body {
+        Some(body) if is_html => html::read(&body).text,
+        other => other.unwrap_or_default(),
+    };
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_whole() {
+        let letter = document(
+            br#"{"schema":1,"id":"ab12","from":{"name":"Alice","fingerprint":"bulla1q","trust":"x"},
+            "seq":3,"missed":[],"date":"2026-01-02T03:04:05Z","subject":"Hi","name":"a.txt",
+            "type":"text/html","headers":{"k":"v"},"body":"<p>one<script>no</script>",
+            "forward_secrecy":true,"new":{"x":[1]}}"#,
+        )
+        .unwrap();
+        assert_eq!((letter.from.as_str(), letter.body.as_str()), ("Alice <bulla1q>", "one"));
+        assert_eq!((letter.date, letter.kind), (Some(1_767_323_045), Kind::Letter));
+        assert_eq!(letter.attachments, ["a.txt"]);
+        assert_eq!(letter.headers, [("k".to_owned(), "v".to_owned())]);
+    }
+
+    #[test]
+    fn anonymous_binary_and_bad_lines() {
+        let of = |line: &str| document(line.as_bytes());
+        let text = of(r#"{"schema":1,"id":"a","from":null,"body_base64":"aMOpaG8="}"#).unwrap();
+        assert_eq!((text.body.as_str(), text.from.as_str(), text.date), ("hého", "", None));
+        assert_eq!(of(r#"{"schema":1,"id":"a","body_base64":"/w=="}"#).unwrap().body, "");
+        for bad in [
+            r#"{"schema":2,"id":"a"}"#,
+            r#"{"schema":1,"id":""}"#,
+            r#"{"schema":1}"#,
+            "[]",
+            "{",
+            r#"{"schema":1,"id":"a","date":"today"}"#,
+            r#"{"schema":1,"id":"a","body_base64":"*"}"#,
+        ] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+}

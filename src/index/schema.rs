@@ -1,0 +1,84 @@
+//! The engine's fields. A change here is a change of the format: see [`super::engine`].
+
+use tantivy::TantivyError;
+use tantivy::schema::{
+    FAST, Field, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions,
+};
+
+/// Name under which the word rule is registered.
+pub(super) const WORDS: &str = "words";
+/// The column of [`Fields::order`].
+pub(super) const ORDER: &str = "order";
+
+/// Handles of the fields.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields {
+    /// The document's id, as one term.
+    pub(super) id: Field,
+    /// The file of a document that is a whole file, as one term: an edited file replaces itself.
+    pub(super) source: Field,
+    /// Date and beginning of the id, as one number to sort and filter by.
+    pub(super) order: Field,
+    /// Everything but the body, stored as one record.
+    pub(super) head: Field,
+    /// Words of the sender.
+    pub(super) from: Field,
+    /// Words of the recipients, open and in copy.
+    pub(super) to: Field,
+    /// Words of the subject.
+    pub(super) subject: Field,
+    /// Words of the text, which is also stored.
+    pub(super) body: Field,
+    /// Words of attachments' names.
+    pub(super) attachment: Field,
+    /// Words of the path.
+    pub(super) path: Field,
+}
+
+impl Fields {
+    /// The schema of a new index.
+    pub(super) fn schema() -> Schema {
+        let words = TextOptions::default().set_indexing_options(
+            TextFieldIndexing::default()
+                .set_tokenizer(WORDS)
+                .set_index_option(IndexRecordOption::WithFreqsAndPositions),
+        );
+        let whole = TextOptions::default().set_indexing_options(
+            TextFieldIndexing::default()
+                .set_tokenizer("raw")
+                .set_fieldnorms(false)
+                .set_index_option(IndexRecordOption::Basic),
+        );
+        let mut builder = Schema::builder();
+        builder.add_text_field("id", whole.clone());
+        builder.add_text_field("source", whole);
+        builder.add_u64_field(ORDER, FAST);
+        builder.add_bytes_field("head", STORED);
+        for name in ["from", "to", "subject", "attachment", "path"] {
+            builder.add_text_field(name, words.clone());
+        }
+        builder.add_text_field("body", words | STORED);
+        builder.build()
+    }
+
+    /// The handles in a schema that was read back.
+    pub(super) fn of(schema: &Schema) -> Result<Self, TantivyError> {
+        Ok(Self {
+            id: schema.get_field("id")?,
+            source: schema.get_field("source")?,
+            order: schema.get_field(ORDER)?,
+            head: schema.get_field("head")?,
+            from: schema.get_field("from")?,
+            to: schema.get_field("to")?,
+            subject: schema.get_field("subject")?,
+            body: schema.get_field("body")?,
+            attachment: schema.get_field("attachment")?,
+            path: schema.get_field("path")?,
+        })
+    }
+
+    /// Where a word without a field is looked for.
+    pub(super) fn anywhere(&self) -> [Field; 5] {
+        [self.subject, self.from, self.to, self.body, self.attachment]
+    }
+}
