@@ -48,10 +48,13 @@ impl fmt::Display for Damage {
 
 impl std::error::Error for Damage {}
 
+/// Opened cells by number of the opened file and of the cell.
+type Cache = LruCache<(u64, u64), Arc<[u8]>>;
+
 /// What the open files of one index share: the cache of opened cells, counters, and the first
 /// damage met (the engine above reports some of its read errors as something else).
 pub(super) struct Opened {
-    cache: Mutex<LruCache<(u64, u64), Arc<[u8]>>>,
+    cache: Mutex<Cache>,
     files: AtomicU64,
     cells: AtomicU64,
     damage: Mutex<Option<Damage>>,

@@ -8,6 +8,7 @@ use tantivy::schema::document::CompactDocValue;
 use tantivy::schema::{Field, OwnedValue, Value as _};
 
 use super::schema::Fields;
+use super::words;
 use crate::crypto;
 use crate::text;
 use crate::wire::{self, Decode, Encode, Record};
@@ -90,7 +91,7 @@ fn id(parts: &[&[u8]]) -> String {
 
 /// Cuts a text to at most `max` bytes at a character.
 pub(super) fn cut(text: &mut String, max: usize) {
-    text.truncate(text.floor_char_boundary(max));
+    text.truncate(words::floor(text, max));
 }
 
 /// Everything but the body, as it is stored.

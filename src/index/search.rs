@@ -167,6 +167,10 @@ impl Index {
     }
 }
 
+/// Most words that the open end of a phrase may stand for, in each field of each segment. The
+/// engine takes some 2 KiB for each beforehand.
+const ENDINGS: u32 = 1 << 13;
+
 type Compiled = dyn tantivy::query::Query;
 
 fn both<C: Collector>(
@@ -273,7 +277,7 @@ fn consecutive(field: Field, words: &[String], open: bool) -> Box<Compiled> {
         (_, false) => Box::new(PhraseQuery::new(terms)),
         (_, true) => {
             let mut query = PhrasePrefixQuery::new(terms);
-            query.set_max_expansions(u32::MAX);
+            query.set_max_expansions(ENDINGS);
             Box::new(query)
         }
     }

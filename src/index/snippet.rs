@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::words::Words;
+use super::words::floor;
 
 /// Bytes shown before the first match, about.
 const BEFORE: usize = 60;
@@ -25,13 +26,13 @@ type Mark<'a> = (&'a [String], bool);
 impl Snippet {
     pub(super) fn new(text: &str, marks: &[Mark<'_>]) -> Self {
         let first = matches(text, marks, 1).first().map_or(0, |range| range.start);
-        let start = text.floor_char_boundary(first.saturating_sub(BEFORE));
+        let start = floor(text, first.saturating_sub(BEFORE));
         // Begin with a whole word, if there is one before the match.
         let start = match text.get(start..first) {
             Some(lead) if start > 0 => start + lead.find(char::is_whitespace).unwrap_or_default(),
             _ => start,
         };
-        let end = text.ceil_char_boundary((start + WIDTH).min(text.len()));
+        let end = floor(text, start + WIDTH);
         let text = one_line(text.get(start..end).unwrap_or_default());
         let marks = matches(&text, marks, usize::MAX);
         Self { text, marks }

@@ -81,6 +81,11 @@ pub(super) fn words(text: &str) -> Vec<String> {
     found
 }
 
+/// The last boundary of a character at or before `at`.
+pub(super) fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
 fn fold(c: char, out: &mut Vec<char>) {
     out.clear();
     if c.is_ascii() {

@@ -15,7 +15,7 @@ use super::queue::Room;
 use crate::crypto;
 
 /// Threads that index, beside the one that reads and parses.
-const THREADS: usize = 2;
+const THREADS: usize = 1;
 /// Memory for postings not yet written, of all threads together, in bytes.
 const HEAP: usize = 96 << 20;
 /// Texts of documents between parser and engine, in bytes.
@@ -88,7 +88,10 @@ impl Writer<'_> {
     /// Reads every id once, so that [`Writer::knows`] need not look each up.
     pub(super) fn read_ids(&mut self) -> Result<(), Error> {
         let mut all = HashSet::new();
-        self.index.each_id("", |id, _| all.insert(hashed(id)) || true)?;
+        self.index.each_id("", |id, _| {
+            all.insert(hashed(id));
+            true
+        })?;
         self.all = Some(all);
         Ok(())
     }

@@ -8,6 +8,8 @@ use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
+use crate::index::words;
+
 /// What was read of a page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Page {
@@ -24,7 +26,7 @@ pub(super) fn read(html: &str) -> Page {
     let mut rest = html;
     let tokenizer = Tokenizer::new(Reader::default(), TokenizerOpts::default());
     while !rest.is_empty() {
-        let (piece, behind) = rest.split_at(rest.floor_char_boundary(PIECE));
+        let (piece, behind) = rest.split_at(words::floor(rest, PIECE));
         input.push_back(StrTendril::from_slice(piece));
         let _ = tokenizer.feed(&input);
         rest = behind;
