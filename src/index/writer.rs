@@ -8,16 +8,14 @@ use tantivy::schema::Term;
 use tantivy::{IndexWriter, TantivyError};
 
 use super::Error;
-use super::document::{Document, Queued};
+use super::document::{Document, MAX_ID, Queued};
 use super::engine::Index;
 use super::query::Query;
 use super::queue::Room;
 use crate::crypto;
 
-/// Threads that index, beside the one that reads and parses.
-const THREADS: usize = 1;
-/// Memory for postings not yet written, of all threads together, in bytes.
-const HEAP: usize = 96 << 20;
+/// Memory for postings not yet written, of one thread, in bytes.
+const HEAP: usize = 48 << 20;
 /// Texts of documents between parser and engine, in bytes.
 const QUEUE: usize = 32 << 20;
 
@@ -36,7 +34,17 @@ pub struct Writer<'a> {
 impl Index {
     /// Opens the index for writing; [`Error::Busy`] while another does.
     pub fn writer(&self) -> Result<Writer<'_>, Error> {
-        let engine = self.checked(self.engine.writer_with_num_threads(THREADS, HEAP))?;
+        self.writer_of(1)
+    }
+
+    /// Opens the index for writing much: two threads index what the caller's reads and parses.
+    /// Every commit leaves two segments, so this is not for a document now and then.
+    pub fn bulk_writer(&self) -> Result<Writer<'_>, Error> {
+        self.writer_of(2)
+    }
+
+    fn writer_of(&self, threads: usize) -> Result<Writer<'_>, Error> {
+        let engine = self.checked(self.engine.writer_with_num_threads(threads, threads * HEAP))?;
         self.directory.sweep().map_err(Error::io(self.folder()))?;
         self.reload()?;
         let (room, new) = (Room::new(QUEUE), HashSet::new());
@@ -46,7 +54,8 @@ impl Index {
 
 impl Writer<'_> {
     /// Adds a document, in place of one with the same id; of a file, also in place of what the
-    /// file was before.
+    /// file was before. What is longer than [`MAX_BODY`](super::MAX_BODY) and
+    /// [`MAX_FIELD`](super::MAX_FIELD) is cut.
     pub fn add(&mut self, document: Document) -> Result<(), Error> {
         if self.knows(&document.id)? {
             self.engine.delete_term(Term::from_field_text(self.index.fields.id, &document.id));
@@ -56,6 +65,9 @@ impl Writer<'_> {
 
     /// Adds a document whose id is not in the index.
     pub(super) fn put(&mut self, document: Document) -> Result<(), Error> {
+        if document.id.is_empty() || document.id.len() > MAX_ID {
+            return Err(Error::Id { max: MAX_ID, got: document.id.len() });
+        }
         if let (true, Some(path)) = (document.is_file(), &document.path) {
             let source = Document::source(path);
             self.engine.delete_term(Term::from_field_text(self.index.fields.source, &source));
@@ -96,27 +108,33 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Removes one document by its id, or the beginning of it, and returns the whole id.
+    /// Removes one document by its id, or the beginning of it, commits, and returns the whole id.
     pub fn remove_id(&mut self, id: &str) -> Result<String, Error> {
         let (id, _) = self.index.find(id)?;
         self.engine.delete_term(Term::from_field_text(self.index.fields.id, &id));
-        self.forget();
+        self.forget()?;
         Ok(id)
     }
 
-    /// Removes what a query finds, and returns how many documents these are.
+    /// Removes what a query finds, commits, and returns how many documents that were.
+    ///
+    /// What was added before is committed first. The cells of removed documents stay until the
+    /// engine merges their segment.
     pub fn remove(&mut self, query: &Query) -> Result<u64, Error> {
+        self.commit()?;
         let found = self.index.count(query)?;
         let removed = self.engine.delete_query(query.compile(&self.index.fields));
         self.checked(removed)?;
-        self.forget();
+        self.forget()?;
         Ok(found)
     }
 
-    /// What was removed may be added again.
-    fn forget(&mut self) {
+    /// Commits, so that the index alone knows what is there: what was removed may come again.
+    fn forget(&mut self) -> Result<(), Error> {
+        self.commit()?;
         self.new.clear();
         self.all = None;
+        Ok(())
     }
 
     /// Makes everything so far durable, and visible to this index.

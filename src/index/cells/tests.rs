@@ -34,6 +34,32 @@ fn sample(length: usize) -> Vec<u8> {
     (0..length).map(|i| (i * 7 + i / 251) as u8).collect()
 }
 
+/// The example in `FORMAT.md` is what the code writes.
+#[test]
+fn the_example_of_the_format() {
+    let index_key = Secret::from_slice(&core::array::from_fn::<u8, 32, _>(|i| i as u8)).unwrap();
+    let salt = core::array::from_fn(|i| 0x20 + i as u8);
+    let mut writer = CellWriter::with_salt(Vec::new(), &index_key, "meta.json", salt).unwrap();
+    writer.write_all(b"hello").unwrap();
+    let file = writer.finish().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let directory = super::super::directory::CellDirectory::new(folder.path(), index_key);
+    let name = directory.name_on_disk(std::path::Path::new("meta.json"));
+    let hex = |range: Range<usize>| crate::text::hex_encode(&file[range]);
+    let mut lines = vec![format!("name      {name}"), format!("length    {}", file.len())];
+    for (what, range) in [
+        ("magic", 0..8),
+        ("salt", 8..40),
+        ("cell 0", 40..72),
+        ("tag 0", 16_424..16_440),
+        ("closing", 16_440..16_464),
+    ] {
+        lines.push(format!("{what:<8}  {}", hex(range)));
+    }
+    let example = lines.join("\n");
+    assert!(include_str!("../FORMAT.md").contains(&example), "expected:\n{example}");
+}
+
 #[test]
 fn lengths_around_the_cell() {
     for length in [0, 1, CELL - 1, CELL, CELL + 1, 3 * CELL, 9 * CELL + 5] {

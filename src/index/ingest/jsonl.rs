@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Report, html};
 use crate::index::Error;
-use crate::index::document::{Document, Kind};
+use crate::index::document::{Document, Kind, MAX_ID};
 use crate::index::writer::Writer;
 use crate::text;
 
@@ -81,8 +81,8 @@ fn document(line: &[u8]) -> Result<Document, String> {
     if letter.schema != 1 {
         return Err(format!("expected schema 1, got {}", letter.schema));
     }
-    if letter.id.is_empty() {
-        return Err("expected an id, got an empty one".into());
+    if letter.id.is_empty() || letter.id.len() > MAX_ID {
+        return Err(format!("expected an id of 1 to {MAX_ID} bytes, got {}", letter.id.len()));
     }
     let mut document = Document::new(Kind::Letter, letter.id);
     document.date = match letter.date {

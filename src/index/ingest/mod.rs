@@ -19,8 +19,9 @@ mod walk;
 
 /// Greatest file, and greatest message of an mbox, that is read unless told otherwise: 64 MiB.
 pub const MAX_FILE: u64 = 64 << 20;
-/// Bytes read between two commits: what a killed build loses at most.
-const COMMIT_EVERY: u64 = 64 << 20;
+/// Bytes read between two commits: what a killed build loses at most, some seconds of work. Each
+/// commit leaves segments, and every query opens every segment.
+const COMMIT_EVERY: u64 = 256 << 20;
 /// What was skipped is named so often; beyond that it is counted only.
 const NAMED: usize = 1000;
 
@@ -78,7 +79,7 @@ impl Writer<'_> {
     /// Indexes files and folders: mbox, Maildir, mail, HTML, text. What is in the index already
     /// is left as it is. A file that cannot be read is named in the report and never fatal.
     ///
-    /// `progress` counts bytes. Every 64 MiB are committed, and so is the end.
+    /// `progress` counts bytes. Every 256 MiB are committed, and so is the end.
     pub fn build(
         &mut self,
         paths: &[PathBuf],
@@ -109,6 +110,7 @@ impl Writer<'_> {
             })?;
         }
         let report = build.report;
+        self.all = None;
         self.commit()?;
         Ok(report)
     }
