@@ -199,16 +199,40 @@ fn one_sender_cannot_touch_the_memory_of_another() {
     assert_eq!(book.check(Some(&stranger(0)), &id(1), place(1, 1)), FRESH);
 }
 
+/// What is too old to be told from a replay is refused: it must not be taken twice.
+#[test]
+fn what_is_forgotten_of_a_stream_counts_as_seen() {
+    let mut book = Book::default();
+    let sender = stranger(1);
+    for seq in (2..=200).step_by(2) {
+        let _ = book.record(Some(&sender), &id(seq), place(1, seq));
+    }
+    // A run for each even number, the highest 32 of them kept; ids of the last 32.
+    assert_eq!(book.check(Some(&sender), &id(199), place(1, 199)), LATE);
+    assert_eq!(book.check(Some(&sender), &id(139), place(1, 139)), LATE);
+    assert_eq!(book.check(Some(&sender), &id(135), place(1, 135)), Receipt::Replay);
+    assert_eq!(book.check(Some(&sender), &id(1), place(1, 200)), Receipt::Conflict);
+    assert_eq!(book.check(Some(&sender), &id(1), place(1, 100)), Receipt::Replay);
+    // Seven streams later this one is remembered, eight later it looks new.
+    for stream in 2..=8 {
+        let _ = book.record(Some(&sender), &id(1), place(stream, 1));
+    }
+    assert_eq!(book.check(Some(&sender), &id(200), place(1, 200)), Receipt::Replay);
+    let _ = book.record(Some(&sender), &id(1), place(9, 1));
+    let forgotten = book.check(Some(&sender), &id(200), place(1, 200));
+    assert_eq!(forgotten, Receipt::Fresh { missed: 199, late: false });
+}
+
 /// Whatever 512 hostile contacts and any number of strangers send, the book fits its record.
 #[test]
 fn the_fullest_book_fits_its_record() {
     let worst = |book: &mut Book, sender: Option<&Fingerprint>| {
-        for stream in 0..9 {
-            for step in 0..40 {
+        for stream in 0..40 {
+            for step in 0..400 {
                 let _ = book.record(sender, &id(step), place(stream, u64::MAX / 2 + 2 * step));
             }
         }
-        for number in 0..300 {
+        for number in 0..5000 {
             let _ = book.record(sender, &id(number), None);
         }
     };
