@@ -145,7 +145,10 @@ impl Pieces {
 
     /// Seals to `to`, signed by `signer` when there is one.
     fn seal(&self, to: u8, signer: Option<u8>) -> Vec<u8> {
-        let sealer = age::Sealer::new(&[identity(to).age_recipient()]).unwrap();
+        self.seal_with(age::Sealer::new(&[identity(to).age_recipient()]).unwrap(), signer)
+    }
+
+    fn seal_with(&self, sealer: age::Sealer, signer: Option<u8>) -> Vec<u8> {
         let mut pieces = self.clone();
         if let Some(signer) = signer {
             let age_header = crypto::sha256(&[sealer.header()]);
@@ -355,6 +358,16 @@ fn forgery_a_letter_is_passed_on_under_its_own_file_key() {
     // The seal itself holds: it opens for Bob.
     assert!(plaintext(BOB, &forged) == plaintext(MALLORY, &to_mallory));
     assert!(matches!(refused(BOB, &forged), Error::Forged));
+}
+
+/// Ann sealed to Bob and Mallory at once: Mallory has the file key, and could have put any body
+/// under Ann's signature.
+#[test]
+fn forgery_somebody_else_has_the_file_key() {
+    let (bob, mallory) = (identity(BOB), identity(MALLORY));
+    let sealer = age::Sealer::new(&[bob.age_recipient(), mallory.age_recipient()]).unwrap();
+    let sealed = pieces().seal_with(sealer, Some(ANN));
+    assert!(matches!(refused(BOB, &sealed), Error::Malformed { .. }));
 }
 
 #[test]

@@ -249,6 +249,16 @@ fn a_locked_key_file_tells_a_wrong_passphrase_from_damage() {
 
 proptest! {
     #[test]
+    fn any_identity_and_fingerprint_are_read_back(mut seed: [u8; 32]) {
+        let fingerprint = Fingerprint::from_bytes(seed);
+        prop_assert_eq!(Fingerprint::parse(&fingerprint.to_string()).unwrap(), fingerprint);
+        let one = Identity::from_seed(Secret::take(&mut seed)).unwrap();
+        let again = Identity::parse(&one.to_line()).unwrap();
+        prop_assert_eq!(again.to_line(), one.to_line());
+        prop_assert_eq!(again.fingerprint(), one.fingerprint());
+    }
+
+    #[test]
     fn any_card_is_read_back(
         name in "[a-zéß ]{0,20}",
         relay in proptest::option::of("https?://[a-z.]{1,20}(:[0-9]{1,4})?/[a-z]{0,9}"),

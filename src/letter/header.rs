@@ -157,6 +157,9 @@ impl Letter {
         authenticator: &[u8],
         me: &[Fingerprint],
     ) -> Result<Self, Error> {
+        if !has_one_stanza(age_header) {
+            return Err(Error::Malformed { what: "letter", why: "it is sealed to several" });
+        }
         let decoded: Header = wire::decode(header)?;
         decoded.check()?;
         let from = decoded.from.as_deref().map(Card::from_bytes).transpose();
@@ -181,4 +184,10 @@ impl Letter {
         }
         Ok(Self { id: decoded.id, from, to, heading: decoded.heading })
     }
+}
+
+/// Whoever else could open the file has its key, and could put another body under the
+/// signature. Stanzas begin with an arrow, and no other line of an age header does.
+fn has_one_stanza(age_header: &[u8]) -> bool {
+    age_header.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"-> ")).count() == 1
 }
