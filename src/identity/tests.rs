@@ -63,6 +63,15 @@ fn keys_of_one_seed_differ() {
     }
 }
 
+/// As another implementation of HKDF and Ed25519 derives them.
+#[test]
+fn derivation_golden_bytes() {
+    let signer = "083ba3dc0e79fdc0accbe606fbfba76daa678d5f53c825bf12d3a6be89786068";
+    assert_eq!(text::hex_encode(&identity(7).signer().public()), signer);
+    let mailbox = "2b62ba6a4b626084e50a89362c747e6eea8531d31bebe46cc1dd95aafec0b908";
+    assert_eq!(text::hex_encode(&identity(7).card_mailbox().public()), mailbox);
+}
+
 #[test]
 fn debug_shows_no_secret() {
     let one = identity(7);
