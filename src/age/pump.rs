@@ -26,7 +26,7 @@ use super::stream::Place;
 use super::stream::SEALED;
 
 /// Chunks in a batch.
-pub(super) const BATCH: usize = 8;
+pub(super) const BATCH: usize = 4;
 /// Most workers started unless the caller asks for more: reading and writing are not parallel.
 const WORKERS_MAX: usize = 8;
 
