@@ -1,5 +1,13 @@
 //! The relay over a real loopback socket: every command, every refusal.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, also in its helpers"
+)]
+
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -699,6 +707,23 @@ fn pulling_delivers_marks_and_acknowledges() {
     let report = run(&mut spool, all, &mut got, &|_| Ok(Delivered::Yes)).unwrap();
     assert_eq!((report.delivered, report.acknowledged), (0, 1));
     assert!(list(&client, &key).is_empty() && spool.waiting().is_empty());
+
+    // Waiting is for the first message only, and not done by asking again and again.
+    let mut wait = all;
+    wait.wait = Duration::from_secs(20);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            push(&relay.client(), &key, b"four").unwrap();
+        });
+        let report = run(&mut spool, wait, &mut got, &|_| Ok(Delivered::Yes)).unwrap();
+        assert_eq!((report.delivered, report.acknowledged), (1, 1));
+    });
+    assert!(start.elapsed() < Duration::from_secs(10));
+    wait.wait = Duration::from_millis(600);
+    let report = run(&mut spool, wait, &mut got, &|_| Ok(Delivered::Yes)).unwrap();
+    assert_eq!(report.delivered, 0);
 }
 
 /// The folder of bodies vanishes under a push: its sync fails, so the push gets no promise
@@ -744,6 +769,63 @@ fn a_relay_on_every_address_wants_a_name() {
     assert!(Server::new(config, listener()).is_ok());
 }
 
+/// A body that nobody holds whole: `size` bytes that depend on their place.
+struct Generated {
+    at: u64,
+    size: u64,
+}
+
+impl std::io::Read for Generated {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let count = (self.size - self.at).min(buf.len() as u64) as usize;
+        buf[..count].iter_mut().zip(self.at..).for_each(|(byte, at)| *byte = (at / 97) as u8);
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl std::io::Seek for Generated {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        match to {
+            std::io::SeekFrom::Start(at) => self.at = at,
+            std::io::SeekFrom::Current(0) => {}
+            other => panic!("{other:?}"),
+        }
+        Ok(self.at)
+    }
+}
+
+/// Greatest resident memory of this process so far, in bytes.
+#[cfg(target_os = "linux")]
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn large_messages_take_little_memory_on_both_sides() {
+    const SIZE: u64 = 192 << 20;
+    let folder = folder();
+    let relay = Relay::start(folder.path(), |_| {});
+    let (client, key) = (relay.client(), key(1));
+    client.register(&key, None).unwrap();
+    let mut hash = crypto::Hash::default();
+    let mut piece = vec![0; 1 << 20];
+    let mut body = Generated { at: 0, size: SIZE };
+    while let Ok(count @ 1..) = body.read(&mut piece) {
+        hash.update(&piece[..count]);
+    }
+    let entry = Entry { id: Id(hash.finish()), size: SIZE, expires: 0 };
+    let mut body = Generated { at: 0, size: SIZE };
+    let before = most_memory();
+    client.push(&Mailbox(key.public()), &entry.id, &mut body, SIZE).unwrap();
+    client.fetch(&key, &entry, &mut std::io::sink()).unwrap();
+    let taken = most_memory() - before;
+    assert!(taken < SIZE / 4, "{taken} bytes");
+}
+
 /// Answers each connection with the next of `answers`, whatever was asked; returns what was.
 fn canned(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -752,13 +834,13 @@ fn canned(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) {
         let mut asked = Vec::new();
         for answer in answers {
             let (mut stream, _) = listener.accept().unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
             let mut head = Vec::new();
             let mut byte = [0];
             while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
                 head.push(byte[0]);
             }
-            asked.push(String::from_utf8(head).unwrap());
+            asked.push(String::from_utf8_lossy(&head).into_owned());
             let _ = stream.write_all(&answer);
         }
         asked
@@ -828,6 +910,10 @@ fn a_client_believes_no_relay() {
     }
     let (client, _thread) = one(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe".to_vec());
     assert!(fetch(&client, &key(1), b"hello").unwrap_err().is_temporary());
+    // Not TLS where TLS is due.
+    let (url, _thread) = canned(vec![http("200 OK", "", b"{}")]);
+    let plain = self::client(&url.replace("http://", "https://")).info().unwrap_err();
+    assert!(matches!(plain, Error::Insecure(_)), "{plain:?}");
     // What cannot be read here is not the relay's fault, and not tried again.
     let (client, _thread) = one(http("201 Created", "", b""));
     let short = client.push(&Mailbox([1; 32]), &id_of(b"x"), &mut Cursor::new(b"he"), 5);

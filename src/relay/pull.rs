@@ -137,7 +137,8 @@ pub fn pull<E>(
         outcome?;
         pull.report.acknowledged += deleted?;
         let idle = pull.seen.len() == before && done.is_empty();
-        if idle && (!listed.is_empty() || Instant::now() >= until) {
+        let waits = listed.is_empty() && pull.handed() == 0 && Instant::now() < until;
+        if idle && !waits {
             break;
         }
     }

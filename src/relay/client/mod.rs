@@ -129,6 +129,8 @@ impl Client {
             .accept("")
             .accept_encoding("")
             .max_response_header_size(MAX_HEAD)
+            // Sooner than a relay closes an idle connection.
+            .max_idle_age(Duration::from_secs(10))
             .timeout_resolve(timeout)
             .timeout_connect(timeout)
             .timeout_per_read(None)
