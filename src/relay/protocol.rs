@@ -1,10 +1,13 @@
 //! What client and server share: names, ids, bounds and the JSON bodies of version 1.
 
 use std::fmt;
+use std::io;
+use std::io::Read;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::crypto;
 use crate::text;
 
 /// Name of the protocol in `GET /v1/info`.
@@ -79,6 +82,26 @@ hex_name! {
     /// A message: the SHA-256 (FIPS 180-4) of its sealed bytes. Printed as 64 lower-case
     /// hexadecimal digits, so `sha256sum` computes it.
     Id
+}
+
+impl Id {
+    /// The id and the length of all that `body` holds from where it stands.
+    pub fn of(body: &mut impl Read) -> io::Result<(Self, u64)> {
+        let mut hash = crypto::Hash::default();
+        let mut length = 0;
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match body.read(&mut piece) {
+                Ok(0) => return Ok((Self(hash.finish()), length)),
+                Ok(read) => {
+                    hash.update(piece.get(..read).unwrap_or_default());
+                    length += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 /// Answer of `GET /v1/info`.
@@ -202,6 +225,23 @@ mod tests {
         assert!(serde_json::from_str::<Ack>(r#"{"ids":["AB"]}"#).is_err());
         let upper = format!(r#"{{"ids":["{}"]}}"#, "AB".repeat(32));
         assert!(serde_json::from_str::<Ack>(&upper).is_err());
+    }
+
+    /// What the page shows is what the types read and write.
+    #[test]
+    fn json_of_the_page() {
+        let page = include_str!("PROTOCOL.md");
+        let blocks: Vec<&str> =
+            page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        let [info, listing] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+        let info: Info = serde_json::from_str(info).unwrap();
+        assert_eq!((info.protocol.as_str(), info.versions.max), (NAME, VERSION));
+        assert_eq!((info.limits.list, info.limits.ack), (MAX_LIST, MAX_ACK));
+        assert_eq!((info.limits.wait_seconds, info.limits.window_seconds), (MAX_WAIT, WINDOW));
+        let listing: Listing = serde_json::from_str(listing).unwrap();
+        let (id, size) = Id::of(&mut &b"hello"[..]).unwrap();
+        assert_eq!((listing.messages[0].id, listing.messages[0].size), (id, size));
+        assert_eq!(listing.messages[0].expires % 3600, 0);
     }
 
     proptest! {

@@ -34,6 +34,10 @@ use crate::relay::spool::Spool;
 
 /// Most messages one pull deals with, so that a relay that lists without end is left.
 const MAX_SEEN: usize = 1 << 16;
+/// Messages delivered before they are acknowledged together.
+const ACK_BATCH: usize = 32;
+/// Longest time between acknowledgements while messages are delivered.
+const ACK_EVERY: Duration = Duration::from_secs(2);
 /// Bodies of one message that may break off.
 const BROKEN_BODIES: u32 = 2;
 
@@ -105,8 +109,16 @@ pub fn pull<E>(
     options: Options,
     deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
 ) -> Result<Report, Stopped<E>> {
-    let report = Report::default();
-    let mut pull = Pull { client, key, spool, options, deliver, report, seen: HashSet::new() };
+    let mut pull = Pull {
+        client,
+        key,
+        spool,
+        options,
+        deliver,
+        report: Report::default(),
+        seen: HashSet::new(),
+        acked: HashSet::new(),
+    };
     for id in pull.spool.waiting() {
         if pull.is_enough() {
             return Ok(pull.report);
@@ -115,7 +127,6 @@ pub fn pull<E>(
         pull.hand_over(id)?;
     }
     let until = Instant::now() + options.wait;
-    let mut acked = HashSet::new();
     while !pull.is_enough() && pull.seen.len() < MAX_SEEN {
         let wait = match pull.handed() {
             0 => until.saturating_duration_since(Instant::now()),
@@ -125,18 +136,9 @@ pub fn pull<E>(
         let left = options.limit - pull.handed();
         let page = left.saturating_add(pull.seen.len()).min(MAX_LIST);
         let listed = client.list(key, wait, page)?;
-        let before = pull.seen.len();
-        let outcome = pull.page(&listed);
-        let done: Vec<Id> = listed
-            .iter()
-            .map(|entry| entry.id)
-            .filter(|id| !options.peek && pull.spool.is_done(id) && acked.insert(*id))
-            .collect();
-        // Also when the page stopped in the middle: what was delivered need not come again.
-        let deleted = if done.is_empty() { Ok(0) } else { client.ack(key, &done) };
-        outcome?;
-        pull.report.acknowledged += deleted?;
-        let idle = pull.seen.len() == before && done.is_empty();
+        let before = pull.seen.len() + pull.acked.len();
+        pull.page(&listed)?;
+        let idle = pull.seen.len() + pull.acked.len() == before;
         let waits = listed.is_empty() && pull.handed() == 0 && Instant::now() < until;
         if idle && !waits {
             break;
@@ -154,6 +156,8 @@ struct Pull<'a, F> {
     report: Report,
     /// What was dealt with in this pull.
     seen: HashSet<Id>,
+    /// What was acknowledged in this pull.
+    acked: HashSet<Id>,
 }
 
 impl<F> Pull<'_, F> {
@@ -165,10 +169,16 @@ impl<F> Pull<'_, F> {
         self.handed() >= self.options.limit
     }
 
+    /// Deals with a list. What was delivered is acknowledged every now and then, and what
+    /// earlier pulls delivered first of all: however often a pull is killed, the mailbox empties.
     fn page<E>(&mut self, listed: &[Entry]) -> Result<(), Stopped<E>>
     where
         F: FnMut(Id, &mut File) -> Result<Delivered, E>,
     {
+        let ids = listed.iter().map(|entry| entry.id);
+        let mut done: Vec<Id> = ids.filter(|id| self.spool.is_done(id)).collect();
+        self.acknowledge(&mut done)?;
+        let mut last = Instant::now();
         for entry in listed {
             if self.is_enough() {
                 break;
@@ -176,19 +186,40 @@ impl<F> Pull<'_, F> {
             if self.spool.is_done(&entry.id) || !self.seen.insert(entry.id) {
                 continue;
             }
-            if entry.size > self.options.message_bytes {
-                self.report.refused += 1;
-                continue;
+            if let Err(stopped) = self.deal_with(entry) {
+                // What was delivered before need not come again, if that can be helped.
+                let _ = self.acknowledge(&mut done);
+                return Err(stopped);
             }
-            match self.take_in(entry) {
-                Ok(()) => self.hand_over(entry.id)?,
-                // Expired, or taken by another machine of the same owner.
-                Err(Error::NoMessage(_)) => {}
-                Err(Error::WrongHash(_)) => self.report.refused += 1,
-                Err(other) => return Err(other.into()),
+            if self.spool.is_done(&entry.id) {
+                done.push(entry.id);
+            }
+            if done.len() >= ACK_BATCH || last.elapsed() >= ACK_EVERY {
+                self.acknowledge(&mut done)?;
+                last = Instant::now();
             }
         }
-        Ok(())
+        Ok(self.acknowledge(&mut done)?)
+    }
+
+    fn deal_with<E>(&mut self, entry: &Entry) -> Result<(), Stopped<E>>
+    where
+        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
+    {
+        if entry.size > self.options.message_bytes {
+            self.report.refused += 1;
+            return Ok(());
+        }
+        match self.take_in(entry) {
+            Ok(()) => self.hand_over(entry.id),
+            // Expired, or taken by another machine of the same owner.
+            Err(Error::NoMessage(_)) => Ok(()),
+            Err(Error::WrongHash(_)) => {
+                self.report.refused += 1;
+                Ok(())
+            }
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Step 1. The client begins a request again, but not a body that broke off.
@@ -220,6 +251,17 @@ impl<F> Pull<'_, F> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Step 4.
+    fn acknowledge(&mut self, done: &mut Vec<Id>) -> Result<(), Error> {
+        let ids = std::mem::take(done);
+        if self.options.peek || ids.is_empty() {
+            return Ok(());
+        }
+        self.report.acknowledged += self.client.ack(self.key, &ids)?;
+        self.acked.extend(ids);
         Ok(())
     }
 }

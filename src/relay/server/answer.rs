@@ -133,3 +133,44 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 pub(super) const DRAIN: u64 = 256 << 10;
 /// How long draining may take.
 pub(super) const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every status and code is in the table of the page, in one row.
+    #[test]
+    fn the_page_lists_every_refusal() {
+        use store::Error as S;
+        let refusals = [
+            Refusal::NoRoute,
+            Refusal::Method,
+            Refusal::Malformed("it".into()),
+            Refusal::Misdirected,
+            Refusal::Unsigned(signature::Error::Signature),
+            Refusal::Stale,
+            Refusal::Replayed,
+            Refusal::Token,
+            Refusal::NoMailbox,
+            Refusal::NoMessage,
+            Refusal::NoLength,
+            Refusal::TooLarge,
+            Refusal::Busy,
+            Refusal::Store(BodyError::WrongHash.into()),
+            Refusal::Store(BodyError::WrongLength.into()),
+            Refusal::Store(BodyError::TooSlow.into()),
+            Refusal::Store(S::MailboxFull),
+            Refusal::Store(S::RelayFull),
+            Refusal::Store(S::Unavailable("secret path".into())),
+            Refusal::Store(S::Failed("secret path".into())),
+        ];
+        let page = include_str!("../PROTOCOL.md");
+        for refusal in refusals {
+            let (status, code, message) = refusal.parts();
+            let row =
+                page.lines().find(|line| line.starts_with(&format!("| {} |", status.as_u16())));
+            assert!(row.is_some_and(|row| row.contains(&format!("`{code}`"))), "{status} {code}");
+            assert!(!message.contains("secret"));
+        }
+    }
+}
