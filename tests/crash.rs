@@ -60,7 +60,7 @@ impl Process {
 
     fn finish(mut self) -> bool {
         // Without closing its standard input, which would end it.
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(120);
         while Instant::now() < until {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status.success();
@@ -216,7 +216,7 @@ fn a_killed_relay_keeps_every_promise() {
         client(&url).register(&key(), None).unwrap();
         process.kill();
     }
-    while Instant::now() < until {
+    while Instant::now() < until || rounds < 5 {
         rounds += 1;
         let (process, url) = relay(folder.path());
         let over = AtomicBool::new(false);
@@ -260,7 +260,7 @@ fn a_killed_relay_keeps_every_promise() {
         promises.stored.len() + promises.deleted.len(),
         promises.deleted.len()
     );
-    assert!(rounds >= 5 && promises.deleted.len() > 50, "too little was tried");
+    assert!(promises.deleted.len() > 50, "too little was tried");
 }
 
 /// Every message that was promised is there byte for byte, and no deleted one is.
@@ -318,10 +318,15 @@ fn a_killed_puller_loses_nothing_and_delivers_once() {
     let mut next = 0;
     let mut kills = 0u32;
     let until = budget(8);
-    while Instant::now() < until {
+    while Instant::now() < until || kills < 20 {
         let puller = Process::start("child_puller", folder.path());
         let end = Instant::now() + random_millis(15..150);
+        let most = next + 40;
         while Instant::now() < end {
+            if next == most {
+                std::thread::sleep(Duration::from_millis(1));
+                continue;
+            }
             if let Ok(id) = push(&client(&url), next) {
                 promised.insert(id);
             }
@@ -356,7 +361,7 @@ fn a_killed_puller_loses_nothing_and_delivers_once() {
     );
     // A kill catches at most the one message that is being handed over.
     assert!(handed - delivered.len() <= kills as usize, "{handed} {}", delivered.len());
-    assert!(kills >= 10 && delivered.len() > 50, "too little was tried");
+    assert!(delivered.len() > 50, "too little was tried");
     let spool = Spool::open(folder.path().join("spool")).unwrap();
     assert!(spool.waiting().is_empty());
     process.kill();
