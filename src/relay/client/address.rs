@@ -94,6 +94,11 @@ impl Address {
         Ok(Some(proxy))
     }
 
+    /// Whether the host is an IP address and no name.
+    pub(super) fn is_numeric(&self) -> bool {
+        self.host.parse::<IpAddr>().is_ok()
+    }
+
     fn is_loopback(&self) -> bool {
         self.host == "localhost"
             || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

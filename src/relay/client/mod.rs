@@ -118,6 +118,8 @@ impl Client {
             false => None,
         };
         let timeout = Some(options.timeout);
+        // The deadline costs a thread a request, and an address needs no resolving.
+        let resolve = if address.is_numeric() { None } else { timeout };
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             // A redirect would be followed with a signature for another relay.
@@ -131,7 +133,7 @@ impl Client {
             .max_response_header_size(MAX_HEAD)
             // Sooner than a relay closes an idle connection.
             .max_idle_age(Duration::from_secs(10))
-            .timeout_resolve(timeout)
+            .timeout_resolve(resolve)
             .timeout_connect(timeout)
             .timeout_per_read(None)
             .timeout_per_write(timeout)
