@@ -16,7 +16,8 @@ use crate::crypto::{self, Aead, TAG, label};
 use crate::padding::padme;
 use crate::secret::Secret;
 
-/// Plaintext bytes of a cell.
+/// Plaintext bytes of a cell. On 17,885 messages a rare word opens 135 cells of 4 KiB, 65 of 16 or
+/// 41 of 64: 0.5, 1.1 or 2.7 MB; small cells cost more calls, large ones more bytes.
 pub(super) const CELL: usize = 16 << 10;
 /// Bytes of a cell on the disk.
 const SEALED: u64 = (CELL + TAG) as u64;

@@ -113,7 +113,7 @@ impl Query {
         }
     }
 
-    /// The words, phrases and beginnings that a match may show in a text: what to mark.
+    /// The words, phrases and beginnings that a match may show in a body: what to mark.
     pub(super) fn marks(&self) -> Vec<(&[String], bool)> {
         let mut marks = Vec::new();
         self.0.marks(&mut marks);
@@ -125,8 +125,10 @@ impl Expr {
     fn marks<'a>(&'a self, marks: &mut Vec<(&'a [String], bool)>) {
         match self {
             Self::And(all) | Self::Or(all) => all.iter().for_each(|one| one.marks(marks)),
-            Self::Words { words, open, .. } => marks.push((words, *open)),
-            Self::Not(_) | Self::After(_) | Self::Before(_) => {}
+            Self::Words { field: None | Some(FieldName::Body), words, open } => {
+                marks.push((words, *open));
+            }
+            Self::Words { .. } | Self::Not(_) | Self::After(_) | Self::Before(_) => {}
         }
     }
 }

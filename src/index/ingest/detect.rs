@@ -48,7 +48,7 @@ pub(super) fn detect(head: &[u8], path: &Path) -> Form {
     if extension == "eml" { Form::Mail } else { Form::Text }
 }
 
-/// A separator of mbox: `From `, a sender, and a date with a time in it.
+/// A separator of mbox: `From `, a sender, and a date with a time and a year in it.
 pub(super) fn is_from_line(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"From ") else { return false };
     let rest = rest.split(|b| *b == b'\n').next().unwrap_or_default();

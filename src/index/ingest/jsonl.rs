@@ -53,7 +53,7 @@ impl Writer<'_> {
                 .by_ref()
                 .take(LINE + 1)
                 .read_until(b'\n', &mut line)
-                .map_err(|error| fails(error.to_string()))? as u64;
+                .map_err(Error::io("-"))? as u64;
             if read == 0 {
                 break;
             }
