@@ -53,12 +53,14 @@ impl std::error::Error for Damage {}
 type Cache = LruCache<(u64, u64), Arc<[u8]>>;
 
 /// What the open files of one index share: the cache of opened cells, counters, and the first
-/// damage met (the engine above reports some of its read errors as something else).
+/// damage met and the first write that failed (the engine above reports some of its threads'
+/// errors as something else).
 pub(super) struct Opened {
     cache: Mutex<Cache>,
     files: AtomicU64,
     cells: AtomicU64,
     damage: Mutex<Option<Damage>>,
+    failure: Mutex<Option<io::Error>>,
 }
 
 impl Opened {
@@ -68,6 +70,7 @@ impl Opened {
             files: AtomicU64::new(0),
             cells: AtomicU64::new(0),
             damage: Mutex::new(None),
+            failure: Mutex::new(None),
         })
     }
 
@@ -79,6 +82,18 @@ impl Opened {
     /// The first damage met since the last call.
     pub(super) fn take_damage(&self) -> Option<Damage> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The first write that failed since the last call.
+    pub(super) fn take_failure(&self) -> Option<io::Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Remembers a write that failed: a full disk, say.
+    pub(super) fn failed(&self, error: io::Error) -> io::Error {
+        let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| io::Error::new(error.kind(), error.to_string()));
+        error
     }
 
     /// Remembers damage and makes the error the engine gets.

@@ -108,11 +108,15 @@ impl fmt::Debug for CellDirectory {
 }
 
 /// A write-once file under way: it gets its name when the engine terminates it, durable.
-struct Once(Option<CellWriter<AtomicFile>>);
+struct Once {
+    writer: Option<CellWriter<AtomicFile>>,
+    opened: Arc<Opened>,
+}
 
 impl Write for Once {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write(buf)
+        let writer = self.writer.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writer.write(buf).map_err(|error| self.opened.failed(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -122,7 +126,8 @@ impl Write for Once {
 
 impl TerminatingWrite for Once {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
-        self.0.take().ok_or(io::ErrorKind::BrokenPipe)?.finish()?.commit()
+        let writer = self.writer.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        writer.finish().and_then(AtomicFile::commit).map_err(|error| self.opened.failed(error))
     }
 }
 
@@ -146,11 +151,17 @@ impl Directory for CellDirectory {
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
         match self.begin(path, Existing::Keep) {
-            Ok(writer) => Ok(BufWriter::new(Box::new(Once(Some(writer))))),
+            Ok(writer) => {
+                let opened = Arc::clone(&self.0.opened);
+                Ok(BufWriter::new(Box::new(Once { writer: Some(writer), opened })))
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(OpenWriteError::FileAlreadyExists(path.to_owned()))
             }
-            Err(error) => Err(OpenWriteError::wrap_io_error(error, path.to_owned())),
+            Err(error) => {
+                let error = self.0.opened.failed(error);
+                Err(OpenWriteError::wrap_io_error(error, path.to_owned()))
+            }
         }
     }
 
@@ -170,9 +181,12 @@ impl Directory for CellDirectory {
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
-        let mut writer = self.begin(path, Existing::Replace)?;
-        writer.write_all(data)?;
-        writer.finish()?.commit()?;
+        let write = || {
+            let mut writer = self.begin(path, Existing::Replace)?;
+            writer.write_all(data)?;
+            writer.finish()?.commit()
+        };
+        write().map_err(|error| self.0.opened.failed(error))?;
         if path == Path::new(META) {
             drop(self.0.watchers.broadcast());
         }

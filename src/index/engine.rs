@@ -331,7 +331,15 @@ fn checked<T>(directory: &CellDirectory, result: Result<T, TantivyError>) -> Res
     if let Some(damage) = directory.opened().take_damage() {
         return Err(Error::Damaged(damage));
     }
-    result.map_err(|error| match error {
+    let error = match result {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    // A write that failed in one of the engine's threads is told by a later call.
+    if let Some(failure) = directory.opened().take_failure() {
+        return Err(Error::io(directory.folder())(failure));
+    }
+    Err(match error {
         TantivyError::LockFailure(LockError::LockBusy, _) => Error::Busy(directory.folder().into()),
         TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(path)) => {
             let file = directory.name_on_disk(&path);

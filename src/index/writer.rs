@@ -45,6 +45,8 @@ impl Index {
 
     fn writer_of(&self, threads: usize) -> Result<Writer<'_>, Error> {
         let engine = self.checked(self.engine.writer_with_num_threads(threads, threads * HEAP))?;
+        // Failures of writers before this one have been told.
+        drop(self.directory.opened().take_failure());
         self.directory.sweep().map_err(Error::io(self.folder()))?;
         self.reload()?;
         let (room, new) = (Room::new(QUEUE), HashSet::new());
