@@ -330,7 +330,13 @@ fn real_mail() {
     assert_eq!(checked.damage, []);
     lap("verified");
 
+    let one = Instant::now();
     let mut writer = index.writer().unwrap();
+    writer.add(note("one-more", "zzyzxqq")).unwrap();
+    writer.commit().unwrap();
+    assert_eq!(ids(&index, "zzyzxqq").len(), 1);
+    eprintln!("one more document durable and found after {:?}", one.elapsed());
+    writer.remove_id("one-more").unwrap();
     let again = build(&mut writer, &mbox);
     assert_eq!((again.added, again.unchanged), (0, 17_885));
     writer.finish().unwrap();

@@ -253,10 +253,12 @@ fn checked<T>(directory: &CellDirectory, result: Result<T, TantivyError>) -> Res
             let file = directory.name_on_disk(&path);
             Error::Damaged(Damage { file, what: folder::MISSING.into() })
         }
-        TantivyError::IoError(error) => Error::Io {
-            path: directory.folder().into(),
-            error: io::Error::new(error.kind(), error.to_string()),
-        },
+        TantivyError::LockFailure(LockError::IoError(error), _) | TantivyError::IoError(error) => {
+            Error::Io {
+                path: directory.folder().into(),
+                error: io::Error::new(error.kind(), error.to_string()),
+            }
+        }
         other => Error::Engine(other.to_string()),
     })
 }

@@ -154,7 +154,7 @@ impl Build<'_, '_> {
             self.report.skip(&found.path, None, "not text");
             return Ok(());
         }
-        let content = files::read_to_limit(input, self.options.max_file)?;
+        let content = files::read_to_limit(input, self.options.max_file.min(u64::MAX - 1))?;
         self.read(content.len() as u64);
         match form {
             detect::Form::Mail => self.message(&found.path, None, &content),
