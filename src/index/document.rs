@@ -322,6 +322,57 @@ mod tests {
         assert!(order(Some(7), "ffff") >= order_from(7) && order(Some(6), "0000") < order_from(7));
     }
 
+    fn sample() -> Head {
+        Head {
+            id: "ab".into(),
+            kind: Kind::Html,
+            path: Some(b"/\xff".to_vec()),
+            offset: Some(300),
+            date: Some(-1),
+            from: "a".into(),
+            to: vec!["b".into()],
+            cc: Vec::new(),
+            subject: "é".into(),
+            attachments: vec!["c".into()],
+            headers: vec![("k".into(), "v".into())],
+        }
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let bytes = wire::encode(&sample()).unwrap();
+        assert_eq!(
+            text::hex_encode(&bytes),
+            "010261620201022fff01fb2c01010101610101620002c3a901016301016b0176"
+        );
+        assert_eq!(wire::decode::<Head>(&bytes).unwrap(), sample());
+        assert_eq!(sample().path().unwrap().as_os_str().as_encoded_bytes(), b"/\xff");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn heads_come_back(
+            texts in proptest::collection::vec("\\PC{0,20}", 4),
+            date in proptest::option::of(proptest::prelude::any::<i64>()),
+            list in proptest::collection::vec("\\PC{0,9}", 0..5),
+        ) {
+            let mut head = sample();
+            (head.date, head.to, head.cc) = (date, list.clone(), list);
+            let [id, from, subject, key] = texts.try_into().unwrap();
+            (head.id, head.from, head.subject) = (id, from, subject);
+            head.headers = vec![(key.clone(), key)];
+            let bytes = wire::encode(&head).unwrap();
+            proptest::prop_assert_eq!(wire::decode::<Head>(&bytes).unwrap(), head);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)
+        ) {
+            let _ = wire::decode::<Head>(&[&[1], bytes.as_slice()].concat());
+        }
+    }
+
     #[test]
     fn hostile_lengths_are_cut() {
         let fields = Fields::of(&Fields::schema()).unwrap();
