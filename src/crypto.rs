@@ -35,6 +35,8 @@ pub mod label {
     pub const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
     /// Storage root to the key that wraps index keys.
     pub const STORAGE_INDEX: &[u8] = b"bulla/v1/storage/index";
+    /// Storage root to the name of the folder of one identity's state.
+    pub const STORAGE_FOLDER: &[u8] = b"bulla/v1/storage/folder";
     /// What a fingerprint hashes before the public keys.
     pub const FINGERPRINT: &[u8] = b"bulla/v1/fingerprint";
     /// What a card's self-signature signs before the card.
@@ -317,6 +319,7 @@ mod tests {
             MAILBOX_CARD,
             STORAGE_BOOK,
             STORAGE_INDEX,
+            STORAGE_FOLDER,
             FINGERPRINT,
             CARD_SIGNATURE,
             LETTER_SIGNATURE,

@@ -46,6 +46,9 @@ const BROKEN_BODIES: u32 = 2;
 pub enum Delivered {
     /// It is where it should be, and safe there: mark and acknowledge it.
     Yes,
+    /// It went to a reader of whom nothing is known: acknowledge it, and keep it in the spool
+    /// until [`Spool::confirm`], for [`pull_again`].
+    GivenOut,
     /// Not this time: it stays in the spool and at the relay, and comes again.
     Later,
 }
@@ -147,6 +150,19 @@ pub fn pull<E>(
     Ok(pull.report)
 }
 
+/// Delivers again, from the spool alone, what was given out and not opened since.
+pub fn pull_again<E>(
+    spool: &mut Spool,
+    limit: usize,
+    mut deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
+) -> Result<Report, Stopped<E>> {
+    let mut report = Report::default();
+    for id in spool.given().into_iter().take(limit) {
+        hand_over(spool, id, &mut deliver, false, &mut report)?;
+    }
+    Ok(report)
+}
+
 struct Pull<'a, F> {
     client: &'a Client,
     key: &'a SigningSecret,
@@ -234,24 +250,11 @@ impl<F> Pull<'_, F> {
         }
     }
 
-    /// Steps 2 and 3.
     fn hand_over<E>(&mut self, id: Id) -> Result<(), Stopped<E>>
     where
         F: FnMut(Id, &mut File) -> Result<Delivered, E>,
     {
-        let Some(mut file) = self.spool.open_message(&id).map_err(Error::from)? else {
-            return Ok(());
-        };
-        match (self.deliver)(id, &mut file).map_err(Stopped::Deliver)? {
-            Delivered::Later => self.report.later += 1,
-            Delivered::Yes => {
-                self.report.delivered += 1;
-                if !self.options.peek {
-                    self.spool.done(&id).map_err(Error::from)?;
-                }
-            }
-        }
-        Ok(())
+        hand_over(self.spool, id, &mut self.deliver, self.options.peek, &mut self.report)
     }
 
     /// Step 4.
@@ -264,4 +267,28 @@ impl<F> Pull<'_, F> {
         self.acked.extend(ids);
         Ok(())
     }
+}
+
+/// Steps 2 and 3.
+fn hand_over<E>(
+    spool: &mut Spool,
+    id: Id,
+    deliver: &mut impl FnMut(Id, &mut File) -> Result<Delivered, E>,
+    peek: bool,
+    report: &mut Report,
+) -> Result<(), Stopped<E>> {
+    let Some(mut file) = spool.open_message(&id).map_err(Error::from)? else {
+        return Ok(());
+    };
+    let delivered = deliver(id, &mut file).map_err(Stopped::Deliver)?;
+    match delivered {
+        Delivered::Later => report.later += 1,
+        Delivered::Yes | Delivered::GivenOut => report.delivered += 1,
+    }
+    match delivered {
+        Delivered::Yes if !peek => spool.done(&id),
+        Delivered::GivenOut if !peek => spool.give(&id),
+        _ => Ok(()),
+    }
+    .map_err(|error| Error::from(error).into())
 }

@@ -5,10 +5,12 @@
 //! |---|---|
 //! | `lock` | held by the one process that uses the spool |
 //! | `{number:016x}-{id}.waiting` | the sealed bytes of a message that is to be delivered |
+//! | `{number:016x}-{id}.given` | the same, given to a reader of whom nothing is known since |
 //! | `{number:016x}-{id}.done` | empty: the message was delivered |
+//! | `{id}.opened` | empty: somebody opened what he was given; counted at the next start |
 //! | `.bulla-….part` | a message on its way; removed at the next start |
 //!
-//! A message goes from waiting to done by one rename, so a crash leaves it one or the other.
+//! A message goes from one state to the next by one rename, so a crash leaves it in one of them.
 //! The names tell a thief what the relay knew: ids and sizes of sealed bytes, and the order of
 //! arrival. Not the mailbox, not the relay.
 
@@ -17,6 +19,7 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::files;
 use crate::files::{Access, AtomicFile, Existing};
@@ -26,14 +29,17 @@ use crate::relay::protocol::Id;
 /// Delivered ids that are remembered: more than any relay's list is long, and each is needed
 /// only until the relay has heard of its ack.
 const REMEMBERED: usize = 16_384;
+/// How long a message is kept whose reader was never heard of again.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Ending of a mark that [`Spool::confirm`] leaves.
+const OPENED: &str = ".opened";
 
 /// An open spool, which no other process has.
 #[derive(Debug)]
 pub struct Spool {
     folder: PathBuf,
     next: u64,
-    waiting: BTreeMap<u64, Id>,
-    done: BTreeMap<u64, Id>,
+    messages: BTreeMap<u64, (Id, State)>,
     numbers: HashMap<Id, u64>,
     _lock: files::Lock,
 }
@@ -52,8 +58,7 @@ impl Spool {
         let mut spool = Self {
             folder,
             next: 0,
-            waiting: BTreeMap::new(),
-            done: BTreeMap::new(),
+            messages: BTreeMap::new(),
             numbers: HashMap::new(),
             _lock: lock,
         };
@@ -61,49 +66,79 @@ impl Spool {
         Ok(spool)
     }
 
+    /// Leaves word that a message was opened, for whoever opens the spool next. Takes no lock:
+    /// the pull that gave the message out may not have ended.
+    pub fn confirm(folder: &Path, id: &Id) -> io::Result<()> {
+        File::create(folder.join(format!("{id}{OPENED}"))).map(drop)
+    }
+
     fn scan(&mut self) -> io::Result<()> {
+        let mut opened = Vec::new();
+        let mut stale = Vec::new();
         for file in fs::read_dir(&self.folder)? {
             let file = file?;
             let name = file.file_name();
             let Some(name) = name.to_str() else { continue };
             if name.starts_with(".bulla-") && name.ends_with(".part") {
                 fs::remove_file(file.path())?;
+            } else if let Some(id) = name.strip_suffix(OPENED).and_then(|id| id.parse().ok()) {
+                opened.push(id);
             } else if let Some((number, id, state)) = parse_name(name) {
-                match state {
-                    State::Waiting => self.waiting.insert(number, id),
-                    State::Done => {
-                        // A crash may have come between the rename and the emptying.
-                        if file.metadata()?.len() > 0 {
-                            File::create(file.path())?;
-                        }
-                        self.done.insert(number, id)
-                    }
-                };
+                let metadata = file.metadata()?;
+                // A crash may have come between the rename and the emptying.
+                if state == State::Done && metadata.len() > 0 {
+                    File::create(file.path())?;
+                }
+                let age = metadata.modified()?.elapsed().unwrap_or_default();
+                if state == State::Given && age > KEPT {
+                    stale.push(id);
+                }
+                self.messages.insert(number, (id, state));
                 self.numbers.insert(id, number);
                 self.next = self.next.max(number.saturating_add(1));
             }
         }
+        for id in opened.iter().chain(&stale) {
+            self.done(id)?;
+        }
+        for id in &opened {
+            fs::remove_file(self.folder.join(format!("{id}{OPENED}")))?;
+        }
         self.prune()
     }
 
-    /// Whether the message was delivered, as far as is remembered.
+    fn state(&self, id: &Id) -> Option<State> {
+        self.numbers.get(id).and_then(|number| self.messages.get(number)).map(|(_, state)| *state)
+    }
+
+    /// Whether the message was delivered or given out, as far as is remembered.
     pub fn is_done(&self, id: &Id) -> bool {
-        self.numbers.get(id).is_some_and(|number| self.done.contains_key(number))
+        matches!(self.state(id), Some(State::Given | State::Done))
     }
 
     /// Whether the message waits to be delivered.
     pub fn is_waiting(&self, id: &Id) -> bool {
-        self.numbers.get(id).is_some_and(|number| self.waiting.contains_key(number))
+        self.state(id) == Some(State::Waiting)
     }
 
     /// Messages that wait, in order of arrival.
     pub fn waiting(&self) -> Vec<Id> {
-        self.waiting.values().copied().collect()
+        self.all(State::Waiting)
+    }
+
+    /// Messages that were given out and not opened since, in order of arrival.
+    pub fn given(&self) -> Vec<Id> {
+        self.all(State::Given)
+    }
+
+    fn all(&self, wanted: State) -> Vec<Id> {
+        let found = self.messages.values().filter(|(_, state)| *state == wanted);
+        found.map(|(id, _)| *id).collect()
     }
 
     /// Takes a message in: `fill` writes its bytes and has checked them when it returns. After
-    /// this returns the message survives a power cut. A message that waits or is done already
-    /// is not asked for again.
+    /// this returns the message survives a power cut. A message that is here or was delivered
+    /// already is not asked for again.
     pub fn receive<E: From<io::Error>>(
         &mut self,
         id: Id,
@@ -118,36 +153,54 @@ impl Spool {
         fill(&mut file)?;
         file.commit()?;
         self.next += 1;
-        self.waiting.insert(number, id);
+        self.messages.insert(number, (id, State::Waiting));
         self.numbers.insert(id, number);
         Ok(())
     }
 
-    /// Opens a message that waits; `None` when there is none of that id.
+    /// Opens a message that waits or was given out; `None` when there is none of that id.
     pub fn open_message(&self, id: &Id) -> io::Result<Option<File>> {
-        let number = self.numbers.get(id).filter(|number| self.waiting.contains_key(number));
-        number.map(|number| File::open(self.path(*number, id, State::Waiting))).transpose()
+        match (self.numbers.get(id), self.state(id)) {
+            (Some(number), Some(state @ (State::Waiting | State::Given))) => {
+                File::open(self.path(*number, id, state)).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
-    /// Marks a message as delivered, durably. One that does not wait is left as it is.
+    /// Marks a message as given to a reader who may lose it, durably: its bytes are kept for a
+    /// week, or until [`Spool::confirm`] says that it was opened.
+    pub fn give(&mut self, id: &Id) -> io::Result<()> {
+        self.change(id, State::Given).map(drop)
+    }
+
+    /// Marks a message as delivered, durably, and lets its bytes go.
     pub fn done(&mut self, id: &Id) -> io::Result<()> {
-        let Some(&number) = self.numbers.get(id) else { return Ok(()) };
-        if !self.waiting.contains_key(&number) {
-            return Ok(());
+        if let Some(path) = self.change(id, State::Done)? {
+            // Only the name is needed from here on. The next start repeats this if it is lost.
+            File::create(path)?;
         }
-        let done = self.path(number, id, State::Done);
-        fs::rename(self.path(number, id, State::Waiting), &done)?;
-        files::sync_folder(&self.folder)?;
-        self.waiting.remove(&number);
-        self.done.insert(number, *id);
-        // Only the name is needed from here on. The next start repeats this if it is lost.
-        File::create(done)?;
         self.prune()
     }
 
+    /// Moves a message on to a later state; one that is there or beyond is left as it is.
+    fn change(&mut self, id: &Id, state: State) -> io::Result<Option<PathBuf>> {
+        let Some(&number) = self.numbers.get(id) else { return Ok(None) };
+        let Some(before) = self.state(id).filter(|before| *before < state) else { return Ok(None) };
+        let path = self.path(number, id, state);
+        fs::rename(self.path(number, id, before), &path)?;
+        files::sync_folder(&self.folder)?;
+        self.messages.insert(number, (*id, state));
+        Ok(Some(path))
+    }
+
     fn prune(&mut self) -> io::Result<()> {
-        while self.done.len() > REMEMBERED {
-            let Some((number, id)) = self.done.pop_first() else { break };
+        let done = self.messages.iter().filter(|(_, (_, state))| *state == State::Done);
+        let excess = done.clone().count().saturating_sub(REMEMBERED);
+        let oldest: Vec<(u64, Id)> =
+            done.take(excess).map(|(number, (id, _))| (*number, *id)).collect();
+        for (number, id) in oldest {
+            self.messages.remove(&number);
             self.numbers.remove(&id);
             fs::remove_file(self.path(number, &id, State::Done))?;
         }
@@ -155,11 +208,7 @@ impl Spool {
     }
 
     fn path(&self, number: u64, id: &Id, state: State) -> PathBuf {
-        let extension = match state {
-            State::Waiting => "waiting",
-            State::Done => "done",
-        };
-        self.folder.join(format!("{number:016x}-{id}.{extension}"))
+        self.folder.join(format!("{number:016x}-{id}.{}", state.extension()))
     }
 
     /// Where it is.
@@ -168,20 +217,30 @@ impl Spool {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What became of a message, in the order in which it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Waiting,
+    Given,
     Done,
+}
+
+impl State {
+    const ALL: [Self; 3] = [Self::Waiting, Self::Given, Self::Done];
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Given => "given",
+            Self::Done => "done",
+        }
+    }
 }
 
 fn parse_name(name: &str) -> Option<(u64, Id, State)> {
     let (name, extension) = name.split_once('.')?;
     let (number, id) = name.split_once('-')?;
-    let state = match extension {
-        "waiting" => State::Waiting,
-        "done" => State::Done,
-        _ => return None,
-    };
+    let state = State::ALL.into_iter().find(|state| state.extension() == extension)?;
     let number = (number.len() == 16).then(|| u64::from_str_radix(number, 16).ok()).flatten()?;
     Some((number, id.parse().ok()?, state))
 }
@@ -245,6 +304,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_out_is_kept_until_it_is_opened_or_a_week_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path()).unwrap();
+        let ids = [1, 2, 3].map(|byte| put(&mut spool, byte));
+        ids.iter().for_each(|id| spool.give(id).unwrap());
+        assert!(spool.waiting().is_empty() && spool.is_done(&ids[0]));
+        Spool::confirm(folder.path(), &ids[0]).unwrap();
+        Spool::confirm(folder.path(), &Id([9; 32])).unwrap();
+        assert_eq!(spool.given(), ids);
+        drop(spool);
+        let week_old = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
+        let third = folder.path().join(format!("{:016x}-{}.given", 2, ids[2]));
+        File::open(third).unwrap().set_modified(week_old).unwrap();
+
+        let mut spool = Spool::open(folder.path()).unwrap();
+        assert_eq!(spool.given(), [ids[1]]);
+        assert!(spool.open_message(&ids[0]).unwrap().is_none());
+        assert!(spool.open_message(&ids[1]).unwrap().is_some());
+        let left = fs::read_dir(folder.path()).unwrap();
+        assert_eq!(left.filter(|f| f.as_ref().unwrap().metadata().unwrap().len() > 0).count(), 1);
+        spool.done(&ids[1]).unwrap();
+        spool.give(&ids[1]).unwrap();
+        assert!(spool.given().is_empty());
+    }
+
+    #[test]
     fn the_memory_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..REMEMBERED as u64 + 3 {
@@ -252,8 +337,8 @@ mod tests {
             File::create(folder.path().join(format!("{number:016x}-{id}.done"))).unwrap();
         }
         let spool = Spool::open(folder.path()).unwrap();
-        assert_eq!(spool.done.len(), REMEMBERED);
-        assert_eq!(spool.done.first_key_value().unwrap().0, &3);
+        assert_eq!(spool.messages.len(), REMEMBERED);
+        assert_eq!(spool.messages.first_key_value().unwrap().0, &3);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), REMEMBERED + 1);
     }
 }

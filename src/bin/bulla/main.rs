@@ -1,2 +1,55 @@
-//! The `bulla` program.
-fn main() {}
+//! The `bulla` program: it parses, hands on, and translates the outcome.
+
+mod app;
+mod bar;
+mod body;
+mod classify;
+mod cli;
+mod cmd;
+mod exit;
+mod home;
+mod input;
+mod output;
+mod record;
+mod source;
+mod ui;
+mod unlock;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use app::App;
+use cli::{Cli, Verb};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and end well; the rest is usage.
+            let status = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return ExitCode::from(status.code());
+        }
+    };
+    let app = App { ui: ui::Ui::new(&cli.common), home: home::Home::from_env() };
+    let exit = run(&app, &cli.verb).unwrap_or_else(|error| app.ui.last_error(&error));
+    ExitCode::from(exit.code())
+}
+
+fn run(app: &App, verb: &Verb) -> anyhow::Result<Exit> {
+    match verb {
+        Verb::Keygen(args) => cmd::keygen::run(app, args),
+        Verb::Card(args) => cmd::card::run(app, args),
+        Verb::Contact(args) => cmd::contact::run(app, args),
+        Verb::Seal(args) => cmd::seal::run(app, args),
+        Verb::Open(args) => cmd::open::run(app, args),
+        Verb::Inspect(args) => cmd::inspect::run(app, args),
+        Verb::Relay(args) => cmd::relay::run(app, args),
+        Verb::Index(args) => cmd::index::run(app, args),
+        Verb::Search(args) => cmd::search::run(app, args),
+        Verb::Completions(args) => cmd::generate::completions(args),
+        Verb::Man(args) => cmd::generate::man(args),
+    }
+}

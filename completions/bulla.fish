@@ -1,0 +1,330 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_bulla_global_optspecs
+    string join \n json q/quiet v/verbose no-input h/help V/version
+end
+
+function __fish_bulla_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_bulla_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_bulla_using_subcommand
+    set -l cmd (__fish_bulla_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c bulla -n "__fish_bulla_needs_command" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_needs_command" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_needs_command" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_needs_command" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_needs_command" -s V -l version -d 'Print version'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "keygen" -d 'Make a secret identity'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "card" -d 'Print the public card of an identity, to hand out'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "contact" -d 'Keep the book of contacts'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "seal" -d 'Seal a stream: an age file, or letters when --to names who they are for'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "open" -d 'Open what was sealed for you'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "inspect" -d 'Show what anybody can see of something sealed, without a key'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "relay" -d 'Run a relay, push to one, pull from one'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "index" -d 'Build and keep the encrypted index'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "search" -d 'Find words in the encrypted index'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "man" -d 'Print a man page'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l passphrase -d 'Lock it with the passphrase from a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l age -d 'Make a plain age identity instead, for use with age itself' -r -f -a "pq\t'ML-KEM-768 with X25519 (age 1.3 and later)'
+x25519\t'X25519 alone, which every age knows'"
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s d -l default -d 'Write to the place where every verb looks for the identity'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s p -l lock -d 'Lock the identity with a passphrase asked on the terminal'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand card" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand card" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand card" -l name -d 'The name to put on the card; whoever adds it may choose another' -r
+complete -c bulla -n "__fish_bulla_using_subcommand card" -l relay -d 'The relay where first letters are to be pushed' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand card" -l recipient -d 'Print the age recipient alone, for users of age'
+complete -c bulla -n "__fish_bulla_using_subcommand card" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand card" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand card" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand card" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand card" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "add" -d 'Add somebody by a card'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "list" -d 'List the contacts'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "show" -d 'Show one contact whole'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "rename" -d 'Give a contact another name'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "remove" -d 'Forget a contact'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from list" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from list" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from list" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -l card -d 'Print the contact\'s card'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l to -d 'A letter for a contact or for a card\'s file; may be given again' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s r -l recipient -d 'An age file for this recipient (age1…, age1pq1…); may be given again' -r
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s R -l recipients-file -d 'An age file for the recipients listed in a file, one a line' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l subject -d 'The letter\'s subject' -r
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l name -d 'The file name the letter carries; that of FILE otherwise' -r
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l type -d 'The content type the letter carries' -r
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l header -d 'A header of your own in the letter; may be given again' -r
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s p -l ask-passphrase -d 'An age file for a passphrase asked on the terminal'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s a -l armor -d 'Print the age file as text'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l anonymous -d 'Do not say who sends it'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N; may be given again' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l passphrase -d 'Passphrase of the file, or of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand open" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l output-dir -d 'Write every letter to a file of its own in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l from -d 'Demand that this contact (or fingerprint) is the sender' -r
+complete -c bulla -n "__fish_bulla_using_subcommand open" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l again -d 'Open letters that were opened before'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand inspect" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand inspect" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "serve" -d 'Run a relay'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "register" -d 'Register your mailbox at a relay, and remember the relay as yours'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "push" -d 'Push letters to the relays their envelopes name'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "pull" -d 'Take your letters from your relay'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "list" -d 'List what waits in your mailbox'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "ack" -d 'Delete messages from your mailbox by their ids'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "status" -d 'Show your mailbox and what the relay allows'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l store -d 'The folder that holds everything the relay keeps' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l listen -d 'Address and port to listen on; port 0 takes a free one, which is printed' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l name -d 'Name that clients reach the relay by, with the port unless it is the scheme\'s own; may be given again. Needed when it listens on every address, or behind a proxy' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l ttl -d 'Delete what was not fetched after so long (30d, 12h)' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l max-message -d 'Greatest message (64M, 1G)' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l mailbox-messages -d 'Greatest number of messages that wait in one mailbox' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l mailbox-size -d 'Greatest size of one mailbox' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l store-size -d 'Greatest size of all mailboxes together' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l token -d 'Register only mailboxes whose owner shows this token: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l token -d 'The token the relay\'s operator gave you: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l wait -d 'Wait up to so long for the first letter' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l output-dir -d 'Write each sealed letter to a file of its own in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l exec -d 'Run a shell command for each letter: the letter on its stdin, its id in BULLA_ID' -r -f -a "(__fish_complete_command)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l limit -d 'Take at most so many' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l peek -d 'Take copies: delete nothing, remember nothing'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l again -d 'Give out again what went to stdout before and was never opened'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s 0 -l null -d 'End each id with a NUL byte and print nothing else'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "build" -d 'Index folders and files: mbox, Maildir, .eml, HTML, text'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "add" -d 'Index the JSON lines of open --json'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "remove" -d 'Remove documents by id or by query'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "show" -d 'Give a document back'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "stats" -d 'Show how much the index holds'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "verify" -d 'Open every cell of the index and report damage'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "destroy" -d 'Destroy the index: the key first, then the rest'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from remove" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from remove" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from remove" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s f -l force -d 'Do it'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l limit -d 'Print at most so many, newest first; 0 for all' -r
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l count -d 'Print the number of matches alone'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -s 0 -l null -d 'End each id, or each path, with a NUL byte and print nothing else'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -s l -l files-with-matches -d 'Print the files that hold matches, each once'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand completions" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand completions" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand completions" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand completions" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand man" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand man" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand man" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand man" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand man" -s h -l help -d 'Print help'

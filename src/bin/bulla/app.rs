@@ -1,0 +1,146 @@
+//! What every verb starts from: the person, the identity, and the state kept under it.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use bulla::contact::{Book, BookFile};
+use bulla::crypto::label;
+use bulla::files;
+use bulla::identity::{Identity, Key, Keyfile};
+use bulla::text::hex_encode;
+use zeroize::Zeroizing;
+
+use crate::cli::Keys;
+use crate::exit::{Exit, Fail};
+use crate::home::{Home, homeless};
+use crate::source::{self, Source};
+use crate::ui::Ui;
+
+/// The run: who is talked to, and where things are kept.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) ui: Ui,
+    pub(crate) home: Home,
+}
+
+impl App {
+    /// The keys of `source`, or of the first default that exists: `BULLA_IDENTITY`,
+    /// `BULLA_IDENTITY_FILE`, `BULLA_IDENTITY_COMMAND`, the default file. `None` where there is
+    /// no default.
+    pub(crate) fn keys(
+        &self,
+        source: Option<&Source>,
+        passphrase: Option<&Source>,
+    ) -> Result<Option<Vec<Key>>> {
+        let Some((bytes, place)) = self.key_bytes(source)? else { return Ok(None) };
+        let parsed = Keyfile::parse(&bytes).with_context(|| format!("in {place}"))?;
+        let keys = match parsed {
+            Keyfile::Open(keys) => keys,
+            Keyfile::Locked(locked) => {
+                let passphrase = match passphrase {
+                    Some(source) => source.passphrase()?,
+                    None => self.ui.ask_passphrase(&place)?,
+                };
+                locked.unlock(passphrase).with_context(|| format!("in {place}"))?
+            }
+        };
+        Ok(Some(keys))
+    }
+
+    fn key_bytes(&self, source: Option<&Source>) -> Result<Option<(Zeroizing<Vec<u8>>, String)>> {
+        let read = |source: &Source| {
+            let bytes = source.read("the identity")?;
+            Ok(Some((bytes, source.to_string())))
+        };
+        if let Some(source) = source {
+            return read(source);
+        }
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        if set("BULLA_IDENTITY").is_some() {
+            return read(&Source::Env("BULLA_IDENTITY".into()));
+        }
+        if let Some(path) = set("BULLA_IDENTITY_FILE") {
+            return read(&Source::File(path.into()));
+        }
+        if let Some(command) = set("BULLA_IDENTITY_COMMAND") {
+            let bytes = source::command_output(&command.to_string_lossy())?;
+            return Ok(Some((bytes, "BULLA_IDENTITY_COMMAND".into())));
+        }
+        match self.home.identity() {
+            Some(path) if path.exists() => read(&Source::File(path)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The identity of these flags, which must be one of ours and not a plain age identity.
+    pub(crate) fn me(&self, keys: &Keys) -> Result<Me> {
+        let found = self.keys(keys.identity.as_ref(), keys.passphrase.as_ref())?;
+        let keys = found.ok_or_else(no_identity)?;
+        let identity = keys.into_iter().find_map(|key| match key {
+            Key::Bulla(identity) => Some(identity),
+            Key::Age(_) => None,
+        });
+        let identity = identity.ok_or_else(|| {
+            Fail::new(Exit::Malformed, "a plain age identity has no card, contacts or mailbox")
+                .hint("bulla keygen --default makes an identity that has")
+        })?;
+        Ok(Me::new(identity, &self.home))
+    }
+}
+
+/// The error of a verb that needs an identity where none is found.
+pub(crate) fn no_identity() -> Fail {
+    Fail::new(Exit::InputMissing, "there is no identity")
+        .hint("make one with: bulla keygen --default, or name one with -i FILE")
+}
+
+/// An identity and the state sealed under it.
+#[derive(Debug)]
+pub(crate) struct Me {
+    pub(crate) identity: Identity,
+    folder: Option<PathBuf>,
+}
+
+impl Me {
+    pub(crate) fn new(identity: Identity, home: &Home) -> Self {
+        // Each identity has a folder of its own, whose name says nothing without the identity.
+        let name = identity.storage_key(label::STORAGE_FOLDER);
+        let name = hex_encode(name.expose().get(..8).unwrap_or_default());
+        Self { folder: home.state(&name), identity }
+    }
+
+    /// The folder of this identity's state, made if it is not there; an error without a home.
+    pub(crate) fn folder(&self) -> Result<&Path> {
+        let folder = self.folder.as_deref().ok_or_else(homeless)?;
+        files::create_private_folder(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// Whether there is a home to keep state in.
+    pub(crate) fn has_home(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// The contact book's file.
+    pub(crate) fn book_file(&self) -> Result<BookFile> {
+        Ok(BookFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_BOOK)))
+    }
+
+    /// The contact book; an empty one without a home.
+    pub(crate) fn book(&self) -> Result<Book> {
+        if self.has_home() { Ok(self.book_file()?.read()?) } else { Ok(Book::default()) }
+    }
+}
+
+/// Seconds since 1970, UTC.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// A time as RFC 3339 has it.
+pub(crate) fn date(seconds: impl TryInto<i64>) -> String {
+    let time = seconds.try_into().ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    time.unwrap_or(jiff::Timestamp::MAX).to_string()
+}

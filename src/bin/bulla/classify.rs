@@ -1,0 +1,203 @@
+//! From an error of the library to an exit status and a hint: the one table of both.
+
+use std::error::Error;
+use std::io;
+
+use bulla::relay::{self, server};
+use bulla::{age, contact, crypto, identity, index, letter, text, wire};
+
+use crate::exit::{Exit, Fail};
+
+type Verdict = (Exit, Option<String>);
+
+/// The status of an error, and what to type next. The outermost cause that says something wins.
+pub(crate) fn classify(error: &anyhow::Error) -> Verdict {
+    error.chain().find_map(one).unwrap_or((Exit::Failure, None))
+}
+
+fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
+    if let Some(fail) = cause.downcast_ref::<Fail>() {
+        return Some((fail.exit, fail.hint.clone()));
+    }
+    cause
+        .downcast_ref()
+        .and_then(age)
+        .or_else(|| cause.downcast_ref().and_then(key))
+        .or_else(|| cause.downcast_ref().and_then(identity))
+        .or_else(|| cause.downcast_ref().and_then(contact))
+        .or_else(|| cause.downcast_ref().and_then(letter))
+        .or_else(|| cause.downcast_ref().and_then(relay))
+        .or_else(|| cause.downcast_ref().and_then(server))
+        .or_else(|| cause.downcast_ref().and_then(index))
+        .or_else(|| cause.downcast_ref().and_then(record))
+        .or_else(|| cause.downcast_ref::<text::Error>().map(|_| (Exit::Malformed, None)))
+        .or_else(|| cause.downcast_ref::<crypto::Error>().map(|_| (Exit::Damaged, None)))
+        .or_else(|| cause.downcast_ref().and_then(io))
+}
+
+fn verdict(exit: Exit, hint: &str) -> Option<Verdict> {
+    Some((exit, Some(hint.to_owned())))
+}
+
+fn age(error: &age::Error) -> Option<Verdict> {
+    use age::Error as E;
+    Some(match error {
+        E::Armor(_)
+        | E::Header(_)
+        | E::Version
+        | E::HeaderTooLong { .. }
+        | E::WorkFactor { .. } => (Exit::Malformed, None),
+        E::Mangled(_) => {
+            return verdict(Exit::Malformed, "send it as a file, or seal it again with --armor");
+        }
+        E::NoMatch => {
+            return verdict(
+                Exit::NoIdentityFits,
+                "name the identity it was sealed to with -i FILE",
+            );
+        }
+        E::WrongPassphrase => (Exit::WrongPassphrase, None),
+        E::HeaderMac | E::Payload { .. } | E::Truncated | E::Trailing => {
+            return verdict(Exit::Damaged, "fetch it again, or ask for it again");
+        }
+        E::NoRecipients => return verdict(Exit::Usage, "say to whom: --to, -r, -R or -p"),
+        E::MixedRecipients => {
+            return verdict(Exit::Usage, "seal twice, once for each kind of recipient");
+        }
+        E::PassphraseNotAlone => return verdict(Exit::Usage, "seal twice"),
+        // What lies inside decides.
+        _ => return None,
+    })
+}
+
+fn key(error: &age::KeyError) -> Option<Verdict> {
+    use age::KeyError as E;
+    match error {
+        E::IsIdentity => verdict(Exit::Malformed, "seal to its recipient: bulla card --recipient"),
+        E::Ssh | E::Plugin(_) => verdict(Exit::Malformed, "make a key with: bulla keygen --age"),
+        _ => Some((Exit::Malformed, None)),
+    }
+}
+
+fn identity(error: &identity::Error) -> Option<Verdict> {
+    use identity::Error as E;
+    match error {
+        E::WrongPassphrase => Some((Exit::WrongPassphrase, None)),
+        E::CardSignature => verdict(Exit::SenderNotAuthenticated, "ask for the card again"),
+        E::CardName { .. } | E::CardRelay { .. } => Some((Exit::Usage, None)),
+        E::KeyfileEmpty | E::KeyfileText | E::KeyfileLine { .. } | E::KeyfileLength { .. } => {
+            verdict(Exit::Malformed, "an identity is a file that bulla keygen wrote")
+        }
+        E::Locked(_) | E::Text(_) | E::Record(_) | E::Crypto(_) => None,
+        _ => Some((Exit::Malformed, None)),
+    }
+}
+
+fn contact(error: &contact::Error) -> Option<Verdict> {
+    use contact::Error as E;
+    match error {
+        E::Unknown(_) => verdict(Exit::Usage, "bulla contact list shows whom you know"),
+        E::Name { .. } => Some((Exit::Usage, None)),
+        E::NameTaken(_) => verdict(Exit::Conflict, "choose another name, or remove that contact"),
+        E::CardKnown(_) => verdict(Exit::Conflict, "bulla contact rename OLD NEW"),
+        E::CardOlder(_) | E::Full { .. } | E::Exhausted(_) => Some((Exit::Conflict, None)),
+        E::Damaged(_) => verdict(
+            Exit::Damaged,
+            "is it another identity's? else restore the file named book from a backup",
+        ),
+        E::Record(_) => Some((Exit::Malformed, None)),
+        _ => None,
+    }
+}
+
+fn letter(error: &letter::Error) -> Option<Verdict> {
+    use letter::Error as E;
+    match error {
+        E::Forged | E::SenderCard(_) | E::Readdressed { .. } => {
+            verdict(Exit::SenderNotAuthenticated, "do not trust it; ask its sender another way")
+        }
+        E::Truncated(_) | E::Hash => verdict(Exit::Damaged, "fetch it again, or ask for it again"),
+        E::Malformed { .. } => Some((Exit::Malformed, None)),
+        E::Heading { .. } | E::NotTheSender => Some((Exit::Usage, None)),
+        // Their text is that of what they carry, so it is not among their causes.
+        E::Age(inner) => one(inner),
+        E::Record(inner) => record(inner),
+        E::Io(inner) | E::Output(inner) => io(inner),
+        _ => None,
+    }
+}
+
+fn relay(error: &relay::error::Error) -> Option<Verdict> {
+    use relay::error::Error as E;
+    match error {
+        E::Url { .. } | E::Proxy { .. } => Some((Exit::Usage, None)),
+        E::Temporary { .. } => verdict(Exit::Temporary, "try again later"),
+        E::Full(_) => verdict(Exit::Temporary, "try again when its owner has pulled"),
+        E::NoMailbox => {
+            verdict(Exit::Refused, "its owner registers it with: bulla relay register --relay URL")
+        }
+        E::Clock { .. } => verdict(Exit::Refused, "set this machine's clock"),
+        E::Refused { .. } | E::NoMessage(_) | E::Insecure(_) | E::Protocol(_) => {
+            Some((Exit::Refused, None))
+        }
+        E::WrongHash(_) => Some((Exit::Damaged, None)),
+        E::SpoolInUse(_) => verdict(Exit::Temporary, "another pull is at work, wait for it"),
+        E::Io(inner) => io(inner),
+        _ => None,
+    }
+}
+
+fn server(error: &server::Error) -> Option<Verdict> {
+    match error {
+        server::Error::Nameless(_) => verdict(Exit::Usage, "--name HOST:PORT"),
+        server::Error::Store(relay::store::Error::InUse(_)) => {
+            verdict(Exit::Temporary, "another relay serves this store")
+        }
+        server::Error::Store(_) => verdict(Exit::Failure, "look after the disk, then start again"),
+        _ => None,
+    }
+}
+
+fn index(error: &index::Error) -> Option<Verdict> {
+    use index::Error as E;
+    match error {
+        E::Missing(_) => verdict(Exit::InputMissing, "make one with: bulla index build PATH"),
+        E::Exists(_) => Some((Exit::OutputExists, None)),
+        E::Foreign(_) => verdict(Exit::Malformed, "choose another folder with --index DIR"),
+        E::Key(_) => verdict(Exit::NoIdentityFits, "name the identity that built it with -i FILE"),
+        E::Version { .. } => verdict(Exit::Malformed, "destroy the index and build it again"),
+        E::Busy(_) => verdict(Exit::Temporary, "wait for the other writer"),
+        E::Damaged(_) => verdict(Exit::Damaged, "bulla index verify says where"),
+        E::Line { .. } => verdict(Exit::Malformed, "expected what bulla open --json prints"),
+        E::Query(_) => Some((Exit::Usage, None)),
+        E::UnknownId(_) => Some((Exit::Negative, None)),
+        E::AmbiguousId(_) => verdict(Exit::Usage, "give more of the id"),
+        E::Io { error, .. } => io(error),
+        _ => None,
+    }
+}
+
+fn record(error: &wire::Error) -> Option<Verdict> {
+    match error {
+        wire::Error::Io(inner) => io(inner),
+        _ => Some((Exit::Malformed, None)),
+    }
+}
+
+fn io(error: &io::Error) -> Option<Verdict> {
+    // What a reader or writer of ours put inside says more.
+    if let Some(verdict) = error.get_ref().and_then(|inner| one(inner)) {
+        return Some(verdict);
+    }
+    Some(match error.kind() {
+        io::ErrorKind::BrokenPipe => (Exit::ClosedPipe, None),
+        io::ErrorKind::AlreadyExists => (Exit::OutputExists, None),
+        io::ErrorKind::NotFound
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::NotADirectory => (Exit::InputMissing, None),
+        io::ErrorKind::UnexpectedEof => (Exit::Damaged, None),
+        io::ErrorKind::FileTooLarge => (Exit::Malformed, None),
+        _ => return None,
+    })
+}

@@ -1,0 +1,66 @@
+//! `card`: what to hand out, so that others can write.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use bulla::contact::Settings;
+use bulla::identity::Card;
+use bulla::text::hex_encode;
+
+use crate::app::{App, Me, now};
+use crate::cli;
+use crate::exit::Exit;
+
+pub(crate) fn run(app: &App, args: &cli::Card) -> Result<Exit> {
+    let me = app.me(&args.keys)?;
+    let mut stdout = std::io::stdout().lock();
+    if args.recipient {
+        writeln!(stdout, "{}", me.identity.age_recipient())?;
+        return Ok(Exit::Done);
+    }
+    let card = settle(&me, args.name.as_deref(), args.relay.as_deref())?;
+    if app.ui.json {
+        writeln!(stdout, "{}", object(&card))?;
+        return Ok(Exit::Done);
+    }
+    stdout.write_all(card.to_text().as_bytes())?;
+    app.ui.note(&format!("fingerprint: {}", card.fingerprint()));
+    if card.relay().is_none() {
+        app.ui.note("no relay is on this card: name one with --relay URL");
+    }
+    Ok(Exit::Done)
+}
+
+/// The card with these changes, which are remembered for the next one and for the letters
+/// that carry it. It is dated at the last change, so the same card comes out every time.
+pub(crate) fn settle(me: &Me, name: Option<&str>, relay: Option<&str>) -> Result<Card> {
+    let change = |settings: &mut Settings| -> Result<Card> {
+        let mut new = settings.clone();
+        name.inspect(|name| (*name).clone_into(&mut new.name));
+        relay.inspect(|relay| new.relay = Some((*relay).to_owned()));
+        if new != *settings || new.changed == 0 {
+            new.changed = now();
+        }
+        let card = me.identity.card(&new.name, new.relay.as_deref(), new.changed)?;
+        *settings = new;
+        Ok(card)
+    };
+    if me.has_home() {
+        me.book_file()?.update(|book| change(&mut book.settings))
+    } else {
+        change(&mut Settings::default())
+    }
+}
+
+/// A card as JSON.
+pub(crate) fn object(card: &Card) -> serde_json::Value {
+    serde_json::json!({
+        "schema": 1,
+        "name": card.name(),
+        "fingerprint": card.fingerprint().to_string(),
+        "recipient": card.recipient().to_string(),
+        "relay": card.relay(),
+        "mailbox": hex_encode(card.mailbox()),
+        "card": card.to_text(),
+    })
+}

@@ -1,0 +1,138 @@
+//! `contact`: the book of those one knows.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use bulla::contact::{Added, Contact, Trust};
+use bulla::identity::Card;
+use bulla::text::printable;
+
+use crate::app::{App, date, now};
+use crate::cli;
+use crate::exit::{Exit, Fail};
+use crate::input::Input;
+
+/// Greatest card file: 64 KiB, twenty times a card.
+const MAX_CARD: u64 = 64 << 10;
+
+pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
+    match verb {
+        cli::Contact::Add(args) => add(app, args),
+        cli::Contact::List(args) => list(app, args),
+        cli::Contact::Show(args) => show(app, args),
+        cli::Contact::Rename(args) => {
+            let book = app.me(&args.keys)?.book_file()?;
+            book.update(|book| book.rename(&args.old, &args.new))?;
+            app.ui.note(&format!("{} is {} from now on", args.old, args.new));
+            Ok(Exit::Done)
+        }
+        cli::Contact::Remove(args) => {
+            let book = app.me(&args.keys)?.book_file()?;
+            let gone = book.update(|book| book.remove(&args.name))?;
+            app.ui.note(&format!("removed {}, {}", gone.name(), gone.fingerprint()));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn add(app: &App, args: &cli::ContactAdd) -> Result<Exit> {
+    let me = app.me(&args.keys)?;
+    let card = read_card(args.card.as_deref())?;
+    if card.fingerprint() == me.identity.fingerprint() {
+        app.ui.warn("this is your own card");
+    }
+    let book = me.book_file()?;
+    let added = book.update(|book| book.add(&args.name, &card, Trust::CardByHand, now()))?;
+    let done = match added {
+        Added::New => "added",
+        Added::Refreshed => "replaced the card of",
+        Added::Unchanged => "already knew",
+    };
+    app.ui.note(&format!("{done} {}, by a card that came by hand", args.name));
+    app.ui.note(&format!("fingerprint: {}", card.fingerprint()));
+    app.ui.note("a card by hand is as good as the way it came: compare the whole fingerprint");
+    if app.ui.json {
+        let book = book.read()?;
+        println(&object(book.get(&args.name)?)?.to_string())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn list(app: &App, args: &cli::ContactList) -> Result<Exit> {
+    let book = app.me(&args.keys)?.book()?;
+    if app.ui.json {
+        for contact in book.contacts() {
+            println(&object(contact)?.to_string())?;
+        }
+    } else {
+        let width = book.contacts().map(|c| c.name().chars().count()).max().unwrap_or(0);
+        for contact in book.contacts() {
+            println(&format!(
+                "{:width$}  {}  {}",
+                printable(contact.name()),
+                trust(contact.trust()),
+                contact.fingerprint()
+            ))?;
+        }
+    }
+    Ok(if book.contacts().len() == 0 { Exit::Negative } else { Exit::Done })
+}
+
+fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
+    let book = app.me(&args.keys)?.book()?;
+    let contact = book.get(&args.name)?;
+    let card = contact.card()?;
+    if args.card {
+        print!("{}", card.to_text());
+        return Ok(Exit::Done);
+    }
+    if app.ui.json {
+        println(&object(contact)?.to_string())?;
+        return Ok(Exit::Done);
+    }
+    let relay = card.relay().unwrap_or("none on the card");
+    println(&format!(
+        "name:         {}\ncalls itself: {}\nfingerprint:  {}\ntrust:        {}, {}\nrelay:        {}",
+        printable(contact.name()),
+        printable(card.name()),
+        contact.fingerprint(),
+        trust(contact.trust()),
+        date(contact.since()),
+        printable(relay),
+    ))?;
+    Ok(Exit::Done)
+}
+
+/// Reads a card from a file or from stdin.
+pub(crate) fn read_card(path: Option<&Path>) -> Result<Card> {
+    let place = path.map_or("standard input".into(), |path| path.display().to_string());
+    let mut text = String::new();
+    Input::open(path, "a card")?.take(MAX_CARD).read_to_string(&mut text).ok().ok_or_else(
+        || Fail::new(Exit::Malformed, format!("{place} is not a card, it is not text")),
+    )?;
+    Card::parse_text(&text).with_context(|| format!("cannot take {place} as a card"))
+}
+
+/// How trust came, as scripts and people read it.
+pub(crate) fn trust(trust: Trust) -> &'static str {
+    match trust {
+        Trust::CardByHand => "card by hand",
+        _ => "unknown",
+    }
+}
+
+fn object(contact: &Contact) -> Result<serde_json::Value> {
+    let mut object = super::card::object(&contact.card()?);
+    if let Some(fields) = object.as_object_mut() {
+        let own = fields.insert("name".into(), contact.name().into());
+        fields.insert("self_asserted_name".into(), own.unwrap_or_default());
+        fields.insert("trust".into(), trust(contact.trust()).into());
+        fields.insert("since".into(), date(contact.since()).into());
+    }
+    Ok(object)
+}
+
+fn println(line: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
+}

@@ -1,0 +1,223 @@
+//! `index`: what can be found later.
+
+use std::io::{BufReader, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bulla::crypto::label;
+use bulla::index::{self, BuildOptions, Document, Index, Report};
+use bulla::secret::Secret;
+use bulla::text::{printable, printable_lines};
+
+use crate::app::{App, date};
+use crate::cli;
+use crate::exit::{Exit, Fail};
+use crate::input::Input;
+use crate::ui::Ui;
+
+/// Skipped files that are named without -v.
+const NAMED: usize = 10;
+
+/// Where an index is, and what opens it.
+pub(crate) struct Place {
+    folder: PathBuf,
+    key: Secret<32>,
+}
+
+impl Place {
+    pub(crate) fn of(app: &App, args: &cli::Place) -> Result<Self> {
+        let me = app.me(&args.keys)?;
+        let folder = match &args.index {
+            Some(folder) => folder.clone(),
+            None => me.folder()?.join("index"),
+        };
+        Ok(Self { folder, key: me.identity.storage_key(label::STORAGE_INDEX) })
+    }
+
+    pub(crate) fn open(&self) -> Result<Index> {
+        Ok(Index::open(&self.folder, &self.key)?)
+    }
+
+    fn open_or_create(&self) -> Result<Index> {
+        Ok(Index::open_or_create(&self.folder, &self.key)?)
+    }
+}
+
+pub(crate) fn run(app: &App, verb: &cli::Index) -> Result<Exit> {
+    match verb {
+        cli::Index::Build(args) => build(app, args),
+        cli::Index::Add(args) => add(app, args),
+        cli::Index::Remove(args) => remove(app, args),
+        cli::Index::Show(args) => show(app, args),
+        cli::Index::Stats(args) => stats(app, args),
+        cli::Index::Verify(args) => verify(app, args),
+        cli::Index::Destroy(args) => destroy(app, args),
+    }
+}
+
+fn build(app: &App, args: &cli::IndexBuild) -> Result<Exit> {
+    for path in &args.path {
+        // A path typed wrong is a mistake; one that cannot be read on the way is only skipped.
+        path.metadata().map_err(|error| {
+            Fail::new(Exit::InputMissing, format!("cannot read {}: {error}", path.display()))
+        })?;
+    }
+    let index = Place::of(app, &args.place)?.open_or_create()?;
+    let mut writer = index.bulk_writer()?;
+    let bar = app.ui.bar("indexing");
+    let report = writer.build(&args.path, &BuildOptions::default(), bar.as_ref())?;
+    writer.finish()?;
+    drop(bar);
+    tell(&app.ui, &report)
+}
+
+fn add(app: &App, args: &cli::IndexAdd) -> Result<Exit> {
+    let input = Input::open(Some(&args.file), "JSON lines")?;
+    let index = Place::of(app, &args.place)?.open_or_create()?;
+    let mut writer = index.writer()?;
+    let added = writer.add_json_lines(BufReader::new(input));
+    // Lines before a bad one are kept: they were good.
+    writer.finish()?;
+    tell(&app.ui, &added?)
+}
+
+fn tell(ui: &Ui, report: &Report) -> Result<Exit> {
+    for (number, skipped) in report.named.iter().enumerate() {
+        let at = skipped.offset.map(|offset| format!("#{offset}")).unwrap_or_default();
+        let line = format!("skipped {}{at}: {}", skipped.path.display(), skipped.why);
+        if number < NAMED { ui.warn(&line) } else { ui.detail(&line) }
+    }
+    if report.named.len() > NAMED {
+        ui.note(&format!("{} more were skipped, -v names them", report.skipped - NAMED as u64));
+    }
+    let Report { added, unchanged, skipped, bytes, .. } = report;
+    if ui.json {
+        let object = serde_json::json!({
+            "schema": 1, "added": added, "unchanged": unchanged, "skipped": skipped, "bytes": bytes,
+        });
+        writeln!(std::io::stdout(), "{object}")?;
+    } else {
+        ui.note(&format!("{added} added, {unchanged} unchanged, {skipped} skipped"));
+    }
+    Ok(Exit::Done)
+}
+
+fn remove(app: &App, args: &cli::IndexRemove) -> Result<Exit> {
+    let index = Place::of(app, &args.place)?.open()?;
+    let text = args.query.join(" ");
+    let mut writer = index.writer()?;
+    let is_id = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let removed = if is_id {
+        writer.remove_id(&text).map(|_| 1)?
+    } else {
+        writer.remove(&super::search::parse(&text)?)?
+    };
+    writer.finish()?;
+    app.ui.note(&format!("{removed} removed"));
+    Ok(if removed == 0 { Exit::Negative } else { Exit::Done })
+}
+
+fn show(app: &App, args: &cli::IndexShow) -> Result<Exit> {
+    let document = Place::of(app, &args.place)?.open()?.show(&args.id)?;
+    let mut stdout = std::io::stdout().lock();
+    if app.ui.json {
+        writeln!(stdout, "{}", object(&document))?;
+        return Ok(Exit::Done);
+    }
+    let list = |names: &[String]| names.join(", ");
+    let path = document.path.as_ref().map(|path| path.display().to_string());
+    let fields = [
+        ("From", document.from.clone()),
+        ("To", list(&document.to)),
+        ("Cc", list(&document.cc)),
+        ("Date", document.date.map(date).unwrap_or_default()),
+        ("Subject", document.subject.clone()),
+        ("Attached", list(&document.attachments)),
+        ("Path", path.unwrap_or_default()),
+    ];
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        writeln!(stdout, "{name}: {}", printable(value))?;
+    }
+    for (name, value) in &document.headers {
+        writeln!(stdout, "{}: {}", printable(name), printable(value))?;
+    }
+    writeln!(stdout, "\n{}", printable_lines(document.body.trim_end_matches('\n')))?;
+    Ok(Exit::Done)
+}
+
+fn object(document: &Document) -> serde_json::Value {
+    let headers: serde_json::Map<_, _> = document
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().into()))
+        .collect();
+    serde_json::json!({
+        "schema": 1,
+        "id": document.id,
+        "kind": document.kind.name(),
+        "path": document.path.as_ref().map(|path| path.to_string_lossy()),
+        "offset": document.offset,
+        "date": document.date.map(date),
+        "from": document.from,
+        "to": document.to,
+        "cc": document.cc,
+        "subject": document.subject,
+        "attachments": document.attachments,
+        "headers": headers,
+        "body": document.body,
+    })
+}
+
+fn stats(app: &App, args: &cli::IndexStats) -> Result<Exit> {
+    let place = Place::of(app, &args.place)?;
+    let stats = place.open()?.stats()?;
+    let mut stdout = std::io::stdout().lock();
+    if app.ui.json {
+        let object = serde_json::json!({
+            "schema": 1,
+            "path": place.folder.to_string_lossy(),
+            "documents": stats.documents,
+            "segments": stats.segments,
+            "files": stats.files,
+            "bytes": stats.bytes,
+        });
+        writeln!(stdout, "{object}")?;
+    } else {
+        writeln!(
+            stdout,
+            "documents  {}\nsegments   {}\nfiles      {}\nbytes      {}\nfolder     {}",
+            stats.documents,
+            stats.segments,
+            stats.files,
+            stats.bytes,
+            place.folder.display()
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+fn verify(app: &App, args: &cli::IndexStats) -> Result<Exit> {
+    let checked = Place::of(app, &args.place)?.open()?.verify()?;
+    for damage in &checked.damage {
+        app.ui.warn(&damage.to_string());
+    }
+    if !checked.damage.is_empty() {
+        let message = format!("{} places of the index are damaged", checked.damage.len());
+        return Err(Fail::new(Exit::Damaged, message)
+            .hint("destroy the index and build it again: bulla index destroy --force")
+            .into());
+    }
+    app.ui.note(&format!("{} cells in {} files are whole", checked.cells, checked.files));
+    Ok(Exit::Done)
+}
+
+fn destroy(app: &App, args: &cli::IndexDestroy) -> Result<Exit> {
+    let place = Place::of(app, &args.place)?;
+    if !args.force {
+        let message = format!("{} would be destroyed", place.folder.display());
+        return Err(Fail::usage(message).hint("add --force to do it").into());
+    }
+    index::destroy(&place.folder)?;
+    app.ui.note("destroyed: the key first, then the rest");
+    Ok(Exit::Done)
+}

@@ -1,0 +1,90 @@
+//! `keygen`: a secret identity, one line of text.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bulla::age::{HybridIdentity, ScryptRecipient, X25519Identity};
+use bulla::files::{self, Access};
+use bulla::identity::{self, Identity};
+use bulla::secret::SecretString;
+use zeroize::Zeroizing;
+
+use crate::app::{App, date, now};
+use crate::cli::{self, AgeKind};
+use crate::exit::Exit;
+use crate::output::{Nature, Target};
+
+pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
+    let place: Option<PathBuf> = if args.default {
+        Some(app.home.make_identity_place()?)
+    } else {
+        args.output.output.clone()
+    };
+    let output = cli::Output { output: place, force: args.output.force };
+    let target = Target::new(&output, None, Nature::Text)?;
+
+    let made = make(args.age)?;
+    let passphrase = match &args.passphrase {
+        Some(source) => Some(source.passphrase()?),
+        None if args.lock => Some(app.ui.ask_new_passphrase()?),
+        None => None,
+    };
+    let text = match passphrase {
+        Some(passphrase) => {
+            Zeroizing::new(identity::protect(&made.text, &ScryptRecipient::new(passphrase))?)
+        }
+        None => made.text,
+    };
+
+    if output.output.is_none()
+        && files::is_exposed(&File::from(std::io::stdout().as_fd().try_clone_to_owned()?))?
+    {
+        app.ui
+            .warn("the secret identity goes to a file that others can read: use -o, or umask 077");
+    }
+    let mut out = target.open(Access::Private)?;
+    out.write_all(text.as_bytes())?;
+    out.finish()?;
+    app.ui.note(&made.public);
+    if let Some(path) = output.output {
+        app.ui.detail(&format!("written to {}", path.display()));
+    }
+    Ok(Exit::Done)
+}
+
+/// A new identity's text, and what to tell of it.
+struct Made {
+    text: SecretString,
+    public: String,
+}
+
+fn make(age: Option<AgeKind>) -> Result<Made> {
+    let plain = |line: SecretString, recipient: String| Made {
+        text: Zeroizing::new(format!(
+            "# created: {}\n# public key: {recipient}\n{}\n",
+            date(now()),
+            line.as_str()
+        )),
+        public: format!("public key: {recipient}"),
+    };
+    Ok(match age {
+        None => {
+            let identity = Identity::generate()?;
+            Made {
+                text: identity::render(&identity, now()),
+                public: format!("fingerprint: {}", identity.fingerprint()),
+            }
+        }
+        Some(AgeKind::Pq) => {
+            let identity = HybridIdentity::generate()?;
+            plain(identity.to_text(), identity.recipient().to_string())
+        }
+        Some(AgeKind::X25519) => {
+            let identity = X25519Identity::generate()?;
+            plain(identity.to_text(), identity.recipient().to_string())
+        }
+    })
+}

@@ -1,0 +1,12 @@
+//! One verb, one file.
+
+pub(crate) mod card;
+pub(crate) mod contact;
+pub(crate) mod generate;
+pub(crate) mod index;
+pub(crate) mod inspect;
+pub(crate) mod keygen;
+pub(crate) mod open;
+pub(crate) mod relay;
+pub(crate) mod seal;
+pub(crate) mod search;

@@ -1,0 +1,254 @@
+//! `open`: an age file, a letter, or an envelope stream of letters.
+
+use std::io::{self, Read, Write};
+
+use anyhow::Result;
+use bulla::age::{Dearmored, Opener};
+use bulla::contact::{Place, Receipt};
+use bulla::identity::Fingerprint;
+use bulla::letter::{self, Content, EnvelopeReader, Letter};
+use bulla::relay::protocol::Id;
+use bulla::relay::spool::Spool;
+
+use crate::app::{App, Me};
+use crate::body::{Bodies, Body};
+use crate::cli;
+use crate::exit::{Exit, Fail};
+use crate::input::Input;
+use crate::record::{Sender, line};
+use crate::unlock::Unlock;
+
+pub(crate) fn run(app: &App, args: &cli::Open) -> Result<Exit> {
+    let bodies = Bodies::new(app, args)?;
+    let input = Input::open(args.file.as_deref(), "something sealed")?;
+    let mut open =
+        Open { app, args, unlock: Unlock::new(app, args), bodies, unrecorded: Vec::new() };
+    let (kind, input) = letter::sniff(input)?;
+    let exit = match kind {
+        letter::Input::Age => {
+            open.one(input)?;
+            Exit::Done
+        }
+        letter::Input::Envelopes => open.all(EnvelopeReader::new(input))?,
+        letter::Input::Empty => return Err(unsealed("the input is empty").into()),
+        _ => return Err(unsealed("the input is no age file and no envelope stream").into()),
+    };
+    open.finish()?;
+    Ok(exit)
+}
+
+/// The error of an input that was never sealed.
+pub(crate) fn unsealed(message: &str) -> Fail {
+    Fail::new(Exit::Malformed, message)
+        .hint("expected what bulla seal, age or bulla relay pull wrote; see the status of what came before the pipe")
+}
+
+/// Whether an error is of the output and not of the letter, so that no other letter does better.
+fn is_fatal(error: &anyhow::Error) -> bool {
+    matches!(
+        crate::classify::classify(error).0,
+        Exit::ClosedPipe
+            | Exit::Locked
+            | Exit::WrongPassphrase
+            | Exit::InputMissing
+            | Exit::OutputExists
+    )
+}
+
+struct Open<'a> {
+    app: &'a App,
+    args: &'a cli::Open,
+    unlock: Unlock<'a>,
+    bodies: Bodies<'a>,
+    /// Letters whose common output file is not there yet.
+    unrecorded: Vec<Came>,
+}
+
+/// What is known of a letter when its body may be let out.
+struct Came {
+    me: Fingerprint,
+    sender: Option<Fingerprint>,
+    id: [u8; 16],
+    place: Option<Place>,
+}
+
+impl Open<'_> {
+    /// Opens every letter of a stream. One bad letter does not cost those behind it; the last
+    /// error is the run's.
+    fn all(&mut self, mut envelopes: EnvelopeReader<impl Read + Send>) -> Result<Exit> {
+        let mut opened = 0;
+        let mut failed: Option<anyhow::Error> = None;
+        while let Some(mut envelope) = envelopes.next()? {
+            let outcome = self.one(&mut envelope).and_then(|me| Ok((me, envelope.finish()?)));
+            match outcome {
+                Ok((me, id)) => {
+                    opened += 1;
+                    self.confirm(me.as_ref(), id);
+                }
+                Err(error) if is_fatal(&error) => return Err(error),
+                Err(error) => {
+                    failed.replace(error).inspect(|before| {
+                        self.app.ui.error(before);
+                    });
+                }
+            }
+        }
+        match failed {
+            Some(error) => Err(error),
+            None if opened == 0 => Ok(Exit::Negative),
+            None => Ok(Exit::Done),
+        }
+    }
+
+    /// Opens one sealed file to its end and lets its body out. Returns whose it is, if it was a
+    /// letter.
+    fn one(&mut self, sealed: impl Read + Send) -> Result<Option<Fingerprint>> {
+        let opener = Opener::new(Dearmored::new(sealed)?, &[&self.unlock])
+            .map_err(|error| self.unlock.reason(error))?;
+        let mine = self.unlock.fingerprints();
+        let (content, accepted) = letter::open(opener, &mine, |content| self.accept(content))?;
+        let Accepted { body, about } = accepted;
+        let (Content::Letter(letter), Some(About { came, sender, receipt })) = (content, about)
+        else {
+            self.bodies.finish(body, |body| line(None, None, None, body))?;
+            return Ok(None);
+        };
+        self.warn(&letter, sender.as_ref(), receipt);
+        let durable =
+            self.bodies.finish(body, |body| line(Some(&letter), sender.as_ref(), receipt, body))?;
+        let me = came.me;
+        self.unrecorded.push(came);
+        if durable {
+            self.record()?;
+        }
+        Ok(Some(me))
+    }
+
+    /// Decides whether a body is let out, and where to, before any of it is.
+    fn accept(&self, content: &Content) -> Result<Accepted> {
+        let Content::Letter(letter) = content else {
+            if self.args.from.is_some() {
+                return Err(unauthenticated("a plain age file proves no sender").into());
+            }
+            return Ok(Accepted { body: self.bodies.begin(None)?, about: None });
+        };
+        let about = self.about(letter)?;
+        Ok(Accepted { body: self.bodies.begin(Some(letter))?, about: Some(about) })
+    }
+
+    fn about(&self, letter: &Letter) -> Result<About> {
+        let me = self.me(&letter.to)?;
+        let book = me.book()?;
+        let fingerprint = letter.from.as_ref().map(|card| card.fingerprint());
+        let sender = letter.from.as_ref().map(|card| {
+            let contact = book.by_fingerprint(&card.fingerprint());
+            Sender::new(card, contact)
+        });
+        if let Some(wanted) = &self.args.from {
+            let wanted = match book.get(wanted) {
+                Ok(contact) => contact.fingerprint(),
+                Err(unknown) => Fingerprint::parse(wanted).map_err(|_| unknown)?,
+            };
+            if fingerprint != Some(wanted) {
+                let got = sender.as_ref().map_or("nobody: it is anonymous".into(), Sender::title);
+                let message = format!("expected a letter from {wanted}, it is from {got}");
+                return Err(unauthenticated(message).into());
+            }
+        }
+        let place = letter.heading.place.map(|(stream, seq)| Place { stream, seq });
+        let receipt = me.has_home().then(|| book.check(fingerprint.as_ref(), &letter.id, place));
+        if receipt == Some(Receipt::Replay) && !self.args.again {
+            let message =
+                format!("letter {} was opened before", bulla::text::hex_encode(&letter.id));
+            return Err(Fail::new(Exit::Conflict, message).hint("--again opens it again").into());
+        }
+        let came = Came { me: letter.to, sender: fingerprint, id: letter.id, place };
+        Ok(About { came, sender, receipt })
+    }
+
+    fn warn(&self, letter: &Letter, sender: Option<&Sender>, receipt: Option<Receipt>) {
+        let ui = self.app.ui;
+        let Some(sender) = sender else { return };
+        if sender.name.is_none() {
+            ui.warn(&format!(
+                "the sender is not in the contact book: {}, who calls himself {:?}",
+                sender.fingerprint, sender.self_asserted
+            ));
+        }
+        match receipt {
+            Some(Receipt::Fresh { missed: 1, .. }) => {
+                ui.warn(&format!("1 letter from {} before this one did not come", sender.title()));
+            }
+            Some(Receipt::Fresh { missed, .. }) if missed > 0 => ui.warn(&format!(
+                "{missed} letters from {} before this one did not come",
+                sender.title()
+            )),
+            Some(Receipt::Conflict) => ui.warn(&format!(
+                "another letter from {} had the number {}: its sender restored a backup, or runs a copy",
+                sender.title(),
+                letter.heading.place.map_or(0, |(_, seq)| seq)
+            )),
+            None => ui.warn("there is no home to keep state in: replays and gaps are not noticed"),
+            _ => {}
+        }
+    }
+
+    /// Remembers the letters whose bodies are where they should be.
+    fn record(&mut self) -> Result<()> {
+        for came in std::mem::take(&mut self.unrecorded) {
+            let me = self.me(&came.me)?;
+            if me.has_home() {
+                me.book_file()?.update(|book| {
+                    let _ = book.record(came.sender.as_ref(), &came.id, came.place);
+                    Ok::<_, bulla::contact::Error>(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the spool that a letter it gave out was opened: it need not be kept.
+    fn confirm(&self, me: Option<&Fingerprint>, id: [u8; 32]) {
+        let Some(me) = me else { return };
+        // Kept a week longer at the worst.
+        if let Ok(folder) = self.me(me).and_then(|me| Ok(me.folder()?.join("spool"))) {
+            let _ = Spool::confirm(&folder, &Id(id));
+        }
+    }
+
+    fn me(&self, fingerprint: &Fingerprint) -> Result<&Me> {
+        self.unlock.me(fingerprint).ok_or_else(|| crate::app::no_identity().into())
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.bodies.commit()?;
+        self.record()
+    }
+}
+
+/// A body that may be let out, and what is known of it when it is a letter's.
+struct Accepted {
+    body: Body,
+    about: Option<About>,
+}
+
+impl Write for Accepted {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.body.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.body.flush()
+    }
+}
+
+/// A letter on its way out.
+struct About {
+    came: Came,
+    sender: Option<Sender>,
+    receipt: Option<Receipt>,
+}
+
+fn unauthenticated(message: impl Into<String>) -> Fail {
+    Fail::new(Exit::SenderNotAuthenticated, message)
+}

@@ -1,0 +1,160 @@
+//! `relay pull`: takes letters, and lets the relay delete only what is safe here.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bulla::files::{Access, AtomicFile, Existing};
+use bulla::letter::{EnvelopeWriter, Routing};
+use bulla::relay::protocol::Id;
+use bulla::relay::pull::{Delivered, Options, Stopped, pull, pull_again};
+use bulla::relay::spool::Spool;
+
+use crate::app::App;
+use crate::cli;
+use crate::exit::{Exit, Fail};
+use crate::output::{Nature, Output, Target};
+use crate::source;
+
+pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
+    let to_stdout = args.output_dir.is_none() && args.exec.is_none();
+    let nature = if to_stdout { Nature::Binary } else { Nature::Text };
+    let target = Target::new(&cli::Output { output: None, force: false }, None, nature)?;
+    let me = app.me(&args.keys)?;
+    let client = super::own(&me, &args.network)?;
+    let key = me.identity.card_mailbox();
+    let mut spool = Spool::open(me.folder()?.join("spool"))?;
+    let routing = Routing { relay: Some(client.url()), mailbox: key.public() };
+    if let Some(folder) = &args.output_dir {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+
+    let mut out = Delivery { app, args, target, routing, stream: None };
+    let deliver = |id: Id, letter: &mut File| out.deliver(id, letter);
+    let report = if args.again {
+        pull_again(&mut spool, args.limit.unwrap_or(usize::MAX), deliver)
+    } else {
+        let mut options = Options::default();
+        options.wait = Duration::from_secs(args.wait);
+        options.limit = args.limit.unwrap_or(usize::MAX);
+        options.peek = args.peek;
+        pull(&client, &key, &mut spool, options, deliver)
+    };
+    let report = report.map_err(|stopped| match stopped {
+        Stopped::Relay(error) => error.into(),
+        Stopped::Deliver(error) => error,
+        _ => anyhow::anyhow!("the pull stopped"),
+    })?;
+    out.finish(to_stdout)?;
+
+    if report.refused > 0 {
+        app.ui.warn(&format!(
+            "{} letters were too long or damaged and stay at the relay",
+            report.refused
+        ));
+    }
+    if report.later > 0 {
+        let message = format!("the command failed for {} letters, which come again", report.later);
+        return Err(Fail::new(Exit::Failure, message).hint("mend it and pull again").into());
+    }
+    Ok(if report.delivered == 0 { Exit::Negative } else { Exit::Done })
+}
+
+/// Where letters are delivered to.
+struct Delivery<'a> {
+    app: &'a App,
+    args: &'a cli::RelayPull,
+    target: Target,
+    routing: Routing,
+    /// The stream on stdout, begun with the first letter: a pull that fails at once leaves
+    /// nothing there, not half a stream.
+    stream: Option<EnvelopeWriter<Output>>,
+}
+
+impl Delivery<'_> {
+    fn deliver(&mut self, id: Id, letter: &mut File) -> Result<Delivered> {
+        if let Some(folder) = &self.args.output_dir {
+            return self.to_file(folder, id, letter);
+        }
+        if let Some(command) = &self.args.exec {
+            return self.to_command(command, id, letter);
+        }
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(EnvelopeWriter::new(self.target.open(Access::Umask)?)?),
+        };
+        envelope(stream, &self.routing, letter)?;
+        // Whether the reader did anything with it is not known here: see `Spool::confirm`.
+        Ok(Delivered::GivenOut)
+    }
+
+    fn to_file(&self, folder: &Path, id: Id, letter: &mut File) -> Result<Delivered> {
+        let path = folder.join(format!("{id}.age"));
+        let mut write = || {
+            let mut file = AtomicFile::create(&path, Existing::Keep, Access::Umask)?;
+            io::copy(letter, &mut file)?;
+            file.commit()
+        };
+        match write() {
+            Ok(()) => self.app.ui.note(&format!("wrote {}", path.display())),
+            // Its name is the hash of its bytes: a run that was killed wrote it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot write {}", path.display()));
+            }
+        }
+        Ok(Delivered::Yes)
+    }
+
+    fn to_command(&self, command: &str, id: Id, letter: &mut File) -> Result<Delivered> {
+        let mut shell: Command = source::shell(command);
+        let mut child = shell
+            .env("BULLA_ID", id.to_string())
+            .stdin(Stdio::piped())
+            .spawn()
+            .context("cannot run the command of --exec")?;
+        if let Some(stdin) = child.stdin.take() {
+            let fed = EnvelopeWriter::new(stdin)
+                .and_then(|mut stream| {
+                    envelope(&mut stream, &self.routing, letter)?;
+                    stream.finish()
+                })
+                .map(drop);
+            // A command need not read all of it: its status says whether it is content.
+            if let Err(error) = fed {
+                self.app.ui.detail(&format!("the command did not read all of {id}: {error}"));
+            }
+        }
+        let status = child.wait()?;
+        if status.success() {
+            return Ok(Delivered::Yes);
+        }
+        self.app.ui.warn(&format!("the command ended with {status} for {id}, which comes again"));
+        Ok(Delivered::Later)
+    }
+
+    /// Ends the stream; one without letters says that there were none.
+    fn finish(self, to_stdout: bool) -> Result<()> {
+        let stream = match self.stream {
+            Some(stream) => stream,
+            None if to_stdout => EnvelopeWriter::new(self.target.open(Access::Umask)?)?,
+            None => return Ok(()),
+        };
+        stream.finish()?.finish()
+    }
+}
+
+fn envelope(
+    stream: &mut EnvelopeWriter<impl Write>,
+    routing: &Routing,
+    letter: &mut File,
+) -> Result<(), bulla::letter::Error> {
+    let mut envelope = stream.begin(routing)?;
+    io::copy(letter, &mut envelope)?;
+    envelope.finish()?;
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! `seal`: an age file for recipients or a passphrase, or letters in an envelope stream.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use bulla::age::{self, ArmorWriter, Opener, Recipient, ScryptRecipient, Sealer, X25519Identity};
+use bulla::contact::{Book, Place};
+use bulla::files::{self, Access};
+use bulla::identity::Card;
+use bulla::letter::{self, EnvelopeWriter, Heading, Routing, Sender};
+use bulla::progress::Progress;
+
+use crate::app::{App, Me, now};
+use crate::cli;
+use crate::exit::{Exit, Fail};
+use crate::input::{self, Input};
+use crate::output::{Nature, Target};
+
+/// Greatest list of recipients: 16 MiB, as age's.
+const MAX_LIST: u64 = 16 << 20;
+
+pub(crate) fn run(app: &App, args: &cli::Seal) -> Result<Exit> {
+    if args.to.is_empty() { plain(app, args) } else { letters(app, args) }
+}
+
+// ---- an age file ----
+
+fn plain(app: &App, args: &cli::Seal) -> Result<Exit> {
+    let nature = if args.armor { Nature::Text } else { Nature::Binary };
+    let target = Target::new(&args.output, args.file.as_deref(), nature)?;
+    let recipients = recipients(app, args)?;
+    let recipients: Vec<&dyn Recipient> = recipients.iter().map(AsRef::as_ref).collect();
+    let sealer = Sealer::new(&recipients)?;
+    let (input, bar) = watched(app, args)?;
+    let input = Watched { input, bar: bar.as_ref() };
+    // From here on nothing can be typed wrong any more.
+    let mut output = target.open(Access::Umask)?;
+    if args.armor {
+        let mut armor = ArmorWriter::new(output);
+        sealer.seal(input, &mut armor)?;
+        output = armor.finish()?;
+    } else {
+        sealer.seal(input, &mut output)?;
+    }
+    output.finish()?;
+    Ok(Exit::Done)
+}
+
+fn recipients(app: &App, args: &cli::Seal) -> Result<Vec<Box<dyn Recipient>>> {
+    let mut found = Vec::new();
+    for value in &args.recipient {
+        found.push(age::parse_recipient(value).context("cannot take what is behind -r")?);
+    }
+    for path in &args.recipients_file {
+        let bytes = if path == Path::new("-") {
+            files::read_to_limit(input::stdin("-R")?, MAX_LIST)
+        } else {
+            files::read_bounded(path, MAX_LIST)
+        };
+        let bytes =
+            bytes.with_context(|| format!("cannot read recipients from {}", path.display()))?;
+        let text = String::from_utf8_lossy(&bytes);
+        for (number, line) in (1..).zip(text.lines()).map(|(n, line)| (n, line.trim())) {
+            if !line.is_empty() && !line.starts_with('#') {
+                let recipient = age::parse_recipient(line)
+                    .with_context(|| format!("line {number} of {}", path.display()))?;
+                found.push(recipient);
+            }
+        }
+    }
+    if found.is_empty() {
+        let passphrase = match &args.keys.passphrase {
+            Some(source) => Some(source.passphrase()?),
+            None if args.ask_passphrase => Some(app.ui.ask_new_passphrase()?),
+            None => None,
+        };
+        if let Some(passphrase) = passphrase {
+            found.push(Box::new(ScryptRecipient::new(passphrase)));
+        }
+    }
+    Ok(found)
+}
+
+// ---- letters ----
+
+/// Somebody a letter is for.
+struct To {
+    card: Card,
+    /// The name in the contact book, under which letters are numbered.
+    name: Option<String>,
+}
+
+fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
+    let target = Target::new(&args.output, args.file.as_deref(), Nature::Binary)?;
+    let me = match app.me(&args.keys) {
+        Ok(me) => Some(me),
+        Err(_) if args.anonymous => None,
+        Err(error) => return Err(error),
+    };
+    let book = me.as_ref().map_or(Ok(Book::default()), Me::book)?;
+    let to = args.to.iter().map(|to| resolve(&book, to)).collect::<Result<Vec<_>>>()?;
+    let card = match &me {
+        Some(me) if !args.anonymous => Some((me, super::card::settle(me, None, None)?)),
+        _ => None,
+    };
+    let sender = card.as_ref().map(|(me, card)| Sender { identity: &me.identity, card });
+    let heading = heading(args)?;
+
+    let (input, bar) = watched(app, args)?;
+    let mut bodies = Bodies::new(input, args.file.as_deref(), to.len())?;
+    let mut output = target.open(Access::Umask)?;
+    let mut envelopes = EnvelopeWriter::new(&mut output)?;
+    for (number, to) in to.iter().enumerate() {
+        let place = match (&card, &to.name) {
+            // Durable before there is any ciphertext: a number is never used twice.
+            (Some((me, _)), Some(name)) if me.has_home() => {
+                Some(me.book_file()?.next_outgoing(name)?)
+            }
+            _ => None,
+        };
+        if to.card.relay().is_none() {
+            app.ui.warn(&format!(
+                "no relay is on the card of {}: push with --relay URL",
+                args.to.get(number).map_or("", String::as_str)
+            ));
+        }
+        let heading =
+            Heading { place: place.map(|Place { stream, seq }| (stream, seq)), ..heading.clone() };
+        let routing =
+            Routing { relay: to.card.relay().map(str::to_owned), mailbox: *to.card.mailbox() };
+        let mut envelope = envelopes.begin(&routing)?;
+        bodies.with(bar.as_ref(), |body| {
+            Ok(letter::seal(&heading, &to.card, sender, body, &mut envelope)?)
+        })?;
+        envelope.finish()?;
+    }
+    envelopes.finish()?;
+    output.finish()?;
+    Ok(Exit::Done)
+}
+
+/// A contact by name, else the card in a file. A card of somebody in the book is numbered with
+/// the other letters to him.
+fn resolve(book: &Book, to: &str) -> Result<To> {
+    let unknown = match book.get(to) {
+        Ok(contact) => return Ok(To { card: contact.card()?, name: Some(contact.name().into()) }),
+        Err(unknown) => unknown,
+    };
+    let path = Path::new(to);
+    if !path.exists() || path.is_dir() {
+        let message = format!("{unknown}, and there is no card of that name");
+        return Err(Fail::usage(message)
+            .hint(
+                "bulla contact list shows whom you know; bulla contact add NAME CARD adds somebody",
+            )
+            .into());
+    }
+    let card = super::contact::read_card(Some(path))?;
+    let name = book.by_fingerprint(&card.fingerprint()).map(|contact| contact.name().to_owned());
+    Ok(To { card, name })
+}
+
+fn heading(args: &cli::Seal) -> Result<Heading> {
+    let own_name = || {
+        let path = args.file.as_deref().filter(|path| *path != Path::new("-"))?;
+        Some(path.file_name()?.to_string_lossy().into_owned())
+    };
+    let pairs = args.header.iter().map(|pair| {
+        let (key, value) = pair.split_once('=').ok_or_else(|| {
+            Fail::usage(format!("--header {pair:?} has no =")).hint("--header KEY=VALUE")
+        })?;
+        Ok((key.to_owned(), value.to_owned()))
+    });
+    Ok(Heading {
+        place: None,
+        date: now(),
+        subject: args.subject.clone(),
+        file_name: args.name.clone().or_else(own_name),
+        content_type: args.content_type.clone(),
+        pairs: pairs.collect::<Result<_>>()?,
+    })
+}
+
+// ---- what is sealed ----
+
+/// The input and a bar over its length.
+fn watched(app: &App, args: &cli::Seal) -> Result<(Input, Box<dyn Progress>)> {
+    let input = Input::open(args.file.as_deref(), "what is to be sealed")?;
+    let bar = app.ui.bar("sealing");
+    bar.total(input.length() * args.to.len().max(1) as u64);
+    Ok((input, bar))
+}
+
+/// A reader that tells its progress.
+struct Watched<'a, R> {
+    input: R,
+    bar: &'a dyn Progress,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buf)?;
+        self.bar.advance(read as u64);
+        Ok(read)
+    }
+}
+
+/// The same body for every recipient.
+enum Bodies {
+    /// Read once.
+    One(Input),
+    /// A file is opened again for each.
+    File(PathBuf),
+    /// A stream is kept, sealed to a key that lives in memory only, in a file without a name.
+    Kept { sealed: File, key: X25519Identity },
+}
+
+impl Bodies {
+    fn new(input: Input, path: Option<&Path>, recipients: usize) -> Result<Self> {
+        Ok(match (recipients, path) {
+            (0 | 1, _) => Self::One(input),
+            (_, Some(path)) if input.is_file() => Self::File(path.to_owned()),
+            _ => {
+                let key = X25519Identity::generate()?;
+                let mut sealed = tempfile::tempfile().context("cannot keep the input")?;
+                Sealer::new(&[key.recipient()])?.seal(input, &mut sealed)?;
+                Self::Kept { sealed, key }
+            }
+        })
+    }
+
+    /// Lends the body to `seal` for one of the recipients.
+    fn with<T>(
+        &mut self,
+        bar: &dyn Progress,
+        seal: impl FnOnce(&mut (dyn Read + Send)) -> Result<T>,
+    ) -> Result<T> {
+        match self {
+            Self::One(input) => seal(&mut Watched { input, bar }),
+            Self::File(path) => seal(&mut Watched { input: File::open(path)?, bar }),
+            Self::Kept { sealed, key } => {
+                let mut sealed = sealed.try_clone()?;
+                sealed.rewind()?;
+                let opener = Opener::new(sealed, &[key])?;
+                let (reader, writer) = io::pipe()?;
+                std::thread::scope(|scope| {
+                    let opening = scope.spawn(move || opener.open(writer));
+                    let result = seal(&mut Watched { input: reader, bar })?;
+                    // A body that broke off looks like one that ended: this tells them apart.
+                    opening.join().map_err(|_| anyhow::anyhow!("a thread died"))??;
+                    Ok(result)
+                })
+            }
+        }
+    }
+}

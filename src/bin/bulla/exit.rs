@@ -1,0 +1,64 @@
+//! How a run ends: one status for each kind of ending, and what to type next.
+
+use std::fmt;
+
+/// Exit statuses, as the man page lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Done = 0,
+    Negative = 1,
+    Usage = 2,
+    NoIdentityFits = 10,
+    SenderNotAuthenticated = 11,
+    Damaged = 12,
+    Malformed = 13,
+    Locked = 14,
+    WrongPassphrase = 15,
+    Conflict = 16,
+    OutputExists = 20,
+    InputMissing = 21,
+    UnsafePermissions = 22,
+    Failure = 70,
+    Temporary = 75,
+    Refused = 77,
+    /// 128 + SIGPIPE: what a shell reports for a program whose reader went away.
+    ClosedPipe = 141,
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// An error of the program itself, with its status and perhaps a hint.
+#[derive(Debug)]
+pub(crate) struct Fail {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Fail {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Fail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fail {}

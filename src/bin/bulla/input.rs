@@ -1,0 +1,75 @@
+//! Standard input, which only one thing can have, and files to read.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read, StdinLock};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result};
+
+use crate::exit::Fail;
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Standard input for `what`; a second taker is a mistake in the command.
+pub(crate) fn stdin(what: &str) -> Result<StdinLock<'static>> {
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(Fail::usage(format!("standard input is asked for twice, last by {what}"))
+            .hint("give one of them as a file, @ENV:NAME or @FD:N")
+            .into());
+    }
+    Ok(io::stdin().lock())
+}
+
+/// What a verb reads: a file, or standard input.
+pub(crate) enum Input {
+    File(File),
+    Stdin(File),
+}
+
+impl Input {
+    /// Opens `path`; nothing or `-` is standard input, which must not be a terminal.
+    pub(crate) fn open(path: Option<&Path>, what: &str) -> Result<Self> {
+        match path {
+            Some(path) if path != Path::new("-") => {
+                let file = File::open(path)
+                    .with_context(|| format!("cannot read {what} from {}", path.display()))?;
+                if file.metadata()?.is_dir() {
+                    let message = format!("{} is a folder, expected {what}", path.display());
+                    return Err(Fail::new(crate::exit::Exit::InputMissing, message).into());
+                }
+                Ok(Self::File(file))
+            }
+            _ => {
+                let stdin = stdin(what)?;
+                if stdin.is_terminal() {
+                    return Err(Fail::usage(format!("expected {what} on standard input"))
+                        .hint("name a file, or pipe something in; see --help")
+                        .into());
+                }
+                // Unbuffered: large reads go straight to their place.
+                use std::os::fd::AsFd as _;
+                Ok(Self::Stdin(File::from(stdin.as_fd().try_clone_to_owned()?)))
+            }
+        }
+    }
+
+    /// Whether it has a name, and can be opened again.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
+    /// Its length in bytes, where that is known: 0 elsewhere.
+    pub(crate) fn length(&self) -> u64 {
+        let (Self::File(file) | Self::Stdin(file)) = self;
+        file.metadata().map_or(0, |metadata| if metadata.is_file() { metadata.len() } else { 0 })
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) | Self::Stdin(file) => file.read(buf),
+        }
+    }
+}

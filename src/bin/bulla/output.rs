@@ -1,0 +1,131 @@
+//! What a verb writes to: a file that appears when it is complete, or standard output.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bulla::files::{self, Access, AtomicFile, Existing};
+
+use crate::cli;
+use crate::exit::{Exit, Fail};
+
+/// How the output may look to a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nature {
+    Text,
+    Binary,
+}
+
+/// Where to write, checked before any work but not yet opened.
+#[derive(Debug)]
+pub(crate) struct Target {
+    path: Option<PathBuf>,
+    existing: Existing,
+    /// `-o -`: a terminal gets whatever comes.
+    forced: bool,
+}
+
+impl Target {
+    /// Checks what can be checked first: the file is not there, it is not the input, a terminal
+    /// does not get binary unless `-o -` asks for it.
+    pub(crate) fn new(args: &cli::Output, input: Option<&Path>, nature: Nature) -> Result<Self> {
+        let existing = if args.force { Existing::Replace } else { Existing::Keep };
+        let path = match args.output.as_deref() {
+            Some(path) if path == Path::new("-") => None,
+            Some(path) => {
+                if input.is_some_and(|input| files::same_file(input, path)) {
+                    let message = format!("{} is input and output at once", path.display());
+                    return Err(Fail::usage(message).hint("choose another -o").into());
+                }
+                if !args.force && path.symlink_metadata().is_ok() {
+                    return Err(exists(path).into());
+                }
+                Some(path.to_owned())
+            }
+            None => {
+                if nature == Nature::Binary && io::stdout().is_terminal() {
+                    return Err(Fail::usage("binary output would go to the terminal")
+                        .hint("use -o FILE, a pipe, or -o - to force it")
+                        .into());
+                }
+                None
+            }
+        };
+        let forced = path.is_none() && args.output.is_some();
+        Ok(Self { path, existing, forced })
+    }
+
+    /// Opens the target for writing.
+    pub(crate) fn open(&self, access: Access) -> Result<Output> {
+        let Some(path) = &self.path else {
+            // Unbuffered: what is written is large, and authenticated already.
+            let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+            let guarded = !self.forced && stdout.is_terminal();
+            return Ok(if guarded { Output::Terminal(stdout) } else { Output::Stdout(stdout) });
+        };
+        AtomicFile::create(path, self.existing, access)
+            .map(|file| Output::File { file, path: path.clone() })
+            .map_err(|e| describe(e, path))
+    }
+}
+
+/// An open output; without [`Output::finish`] a file never appears.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Stdout(File),
+    /// A terminal, which must not be told to do things by what a stranger wrote.
+    Terminal(File),
+    File {
+        file: AtomicFile,
+        path: PathBuf,
+    },
+}
+
+impl Output {
+    pub(crate) fn finish(self) -> Result<()> {
+        match self {
+            Self::Stdout(mut stdout) | Self::Terminal(mut stdout) => Ok(stdout.flush()?),
+            Self::File { file, path } => file.commit().map_err(|e| describe(e, &path)),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(buf),
+            Self::Terminal(stdout) => {
+                let obeyed = |b: &u8| b.is_ascii_control() && !b"\n\r\t".contains(b);
+                if buf.iter().any(obeyed) {
+                    let fail =
+                        Fail::usage("the output has control characters, and goes to a terminal");
+                    let hint = "use -o FILE, a pipe, or -o - to force it";
+                    return Err(io::Error::other(fail.hint(hint)));
+                }
+                stdout.write(buf)
+            }
+            Self::File { file, .. } => file.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(stdout) | Self::Terminal(stdout) => stdout.flush(),
+            Self::File { file, .. } => file.flush(),
+        }
+    }
+}
+
+fn describe(error: io::Error, path: &Path) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        return exists(path).into();
+    }
+    anyhow::Error::new(error).context(format!("cannot write {}", path.display()))
+}
+
+fn exists(path: &Path) -> Fail {
+    Fail::new(Exit::OutputExists, format!("{} exists", path.display()))
+        .hint("choose another -o, or --force to replace it")
+}

@@ -1,0 +1,141 @@
+//! What people read. The rules:
+//!
+//! - `error:`, `warning:`, `hint:` and notes go to stderr, lower case, no full stop; the hint is
+//!   what to type next. Nothing else in the program prints them.
+//! - Data goes to stdout and never passes through here.
+//! - Whatever a stranger wrote is made printable before a terminal sees it.
+//! - Questions go to the controlling terminal, never to stdin or stdout.
+//! - With `--json` the last line on stderr is the error as an object.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::{Context as _, Result};
+use bulla::progress::Progress;
+use bulla::secret::SecretString;
+use bulla::text::printable;
+use zeroize::Zeroizing;
+
+use crate::bar::Bar;
+use crate::cli::Common;
+use crate::exit::{Exit, Fail};
+
+/// Talks to the person, if there is one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ui {
+    pub(crate) json: bool,
+    quiet: bool,
+    verbose: bool,
+    no_input: bool,
+}
+
+impl Ui {
+    pub(crate) fn new(common: &Common) -> Self {
+        let Common { json, quiet, verbose, no_input } = *common;
+        Self { json, quiet, verbose, no_input }
+    }
+
+    /// Something that was done and cannot be seen otherwise.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            line("", text);
+        }
+    }
+
+    /// Something that only a curious person wants to know.
+    pub(crate) fn detail(&self, text: &str) {
+        if self.verbose {
+            line("", text);
+        }
+    }
+
+    /// Something that went on, but should be known.
+    pub(crate) fn warn(&self, text: &str) {
+        line("warning: ", text);
+    }
+
+    /// An error that does not end the run.
+    pub(crate) fn error(&self, error: &anyhow::Error) -> Exit {
+        let (exit, hint) = crate::classify::classify(error);
+        line("error: ", &message(error));
+        for hint in hint.iter().flat_map(|hint| hint.lines()) {
+            line("hint: ", hint);
+        }
+        exit
+    }
+
+    /// The error that ends the run, and its status. A closed pipe is quiet.
+    pub(crate) fn last_error(&self, error: &anyhow::Error) -> Exit {
+        if crate::classify::classify(error).0 == Exit::ClosedPipe {
+            return Exit::ClosedPipe;
+        }
+        let exit = self.error(error);
+        if self.json {
+            let object = serde_json::json!({
+                "message_type": "exit_error", "code": exit.code(), "message": message(error),
+            });
+            let _ = writeln!(std::io::stderr(), "{object}");
+        }
+        exit
+    }
+
+    /// A progress bar for work of so many bytes, or nothing where nobody looks.
+    pub(crate) fn bar(&self, what: &'static str) -> Box<dyn Progress> {
+        if self.quiet || self.json || !std::io::stderr().is_terminal() {
+            Box::new(bulla::progress::Silent)
+        } else {
+            Box::new(Bar::new(what))
+        }
+    }
+
+    /// Asks for a passphrase on the controlling terminal.
+    pub(crate) fn ask_passphrase(&self, what: &str) -> Result<SecretString> {
+        self.ask(&format!("passphrase for {what}: "))
+    }
+
+    /// Asks for a new passphrase, twice.
+    pub(crate) fn ask_new_passphrase(&self) -> Result<SecretString> {
+        let first = self.ask("new passphrase: ")?;
+        if first.is_empty() {
+            return Err(Fail::usage("the passphrase is empty").into());
+        }
+        if *first != *self.ask("again: ")? {
+            return Err(Fail::new(Exit::WrongPassphrase, "the two passphrases differ").into());
+        }
+        Ok(first)
+    }
+
+    fn ask(&self, question: &str) -> Result<SecretString> {
+        let locked = |message: &str| {
+            Fail::new(Exit::Locked, message)
+                .hint("give the passphrase with --passphrase FILE, @ENV:NAME or @FD:N")
+        };
+        if self.no_input {
+            return Err(locked("a passphrase is needed, and --no-input forbids to ask").into());
+        }
+        if std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty").is_err() {
+            return Err(locked("a passphrase is needed, and there is no terminal to ask on").into());
+        }
+        let answer = rpassword::prompt_password(question).context("cannot ask on the terminal")?;
+        Ok(Zeroizing::new(answer))
+    }
+}
+
+fn line(label: &str, text: &str) {
+    // A stderr that is gone must not end the work.
+    let _ = writeln!(std::io::stderr(), "{label}{}", printable(text));
+}
+
+/// The whole chain in one line, without saying twice what a cause repeats.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !text.ends_with(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
+}

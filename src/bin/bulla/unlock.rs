@@ -1,0 +1,114 @@
+//! Opening with whatever a file asks for: the identities, read when a stanza may be theirs, or
+//! the passphrase, asked when it is the file's.
+
+use std::sync::{Mutex, OnceLock};
+
+use anyhow::Result;
+use bulla::age::{self, Class, FileKey, Identity as _, ScryptIdentity, Stanza};
+use bulla::identity::{Fingerprint, Key};
+
+use crate::app::{App, Me, no_identity};
+use crate::cli;
+
+/// One identity that stands for all that the flags and the environment give.
+pub(crate) struct Unlock<'a> {
+    app: &'a App,
+    args: &'a cli::Open,
+    keys: OnceLock<Keys>,
+    /// Why no key could be had, which an age error cannot carry.
+    stopped: Mutex<Option<anyhow::Error>>,
+}
+
+#[derive(Default)]
+struct Keys {
+    ours: Vec<(Fingerprint, Me)>,
+    plain: Vec<Key>,
+}
+
+impl<'a> Unlock<'a> {
+    pub(crate) fn new(app: &'a App, args: &'a cli::Open) -> Self {
+        Self { app, args, keys: OnceLock::new(), stopped: Mutex::new(None) }
+    }
+
+    /// The fingerprints of the identities that were needed so far.
+    pub(crate) fn fingerprints(&self) -> Vec<Fingerprint> {
+        self.keys.get().map_or(Vec::new(), |keys| keys.ours.iter().map(|(f, _)| *f).collect())
+    }
+
+    /// The identity of a fingerprint.
+    pub(crate) fn me(&self, fingerprint: &Fingerprint) -> Option<&Me> {
+        let keys = self.keys.get()?;
+        keys.ours.iter().find(|(ours, _)| ours == fingerprint).map(|(_, me)| me)
+    }
+
+    /// The reason behind an error of the opener: ours, if it came from here.
+    pub(crate) fn reason(&self, error: age::Error) -> anyhow::Error {
+        let ours = self.stopped.lock().ok().and_then(|mut stopped| stopped.take());
+        ours.unwrap_or_else(|| error.into())
+    }
+
+    fn stop(&self, reason: anyhow::Error) -> age::Error {
+        if let Ok(mut stopped) = self.stopped.lock() {
+            *stopped = Some(reason);
+        }
+        age::Error::NoMatch
+    }
+
+    fn keys(&self) -> Result<&Keys> {
+        if let Some(keys) = self.keys.get() {
+            return Ok(keys);
+        }
+        let passphrase = self.args.passphrase.as_ref();
+        let mut found = Vec::new();
+        for source in &self.args.identity {
+            found.extend(self.app.keys(Some(source), passphrase)?.unwrap_or_default());
+        }
+        if self.args.identity.is_empty() {
+            found = self.app.keys(None, passphrase)?.ok_or_else(no_identity)?;
+        }
+        let mut keys = Keys::default();
+        for key in found {
+            match key {
+                Key::Bulla(identity) => {
+                    let fingerprint = identity.fingerprint();
+                    keys.ours.push((fingerprint, Me::new(identity, &self.app.home)));
+                }
+                plain @ Key::Age(_) => keys.plain.push(plain),
+            }
+        }
+        Ok(self.keys.get_or_init(|| keys))
+    }
+
+    fn passphrase(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, age::Error> {
+        let passphrase = match &self.args.passphrase {
+            Some(source) => source.passphrase(),
+            None => self.app.ui.ask_passphrase("the file"),
+        };
+        ScryptIdentity::new(passphrase.map_err(|error| self.stop(error))?).unwrap(stanzas)
+    }
+}
+
+impl age::Identity for Unlock<'_> {
+    fn unwrap(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, age::Error> {
+        if stanzas.iter().any(|stanza| stanza.kind == "scrypt") && self.args.identity.is_empty() {
+            return self.passphrase(stanzas);
+        }
+        let keys = self.keys().map_err(|error| self.stop(error))?;
+        for (_, me) in &keys.ours {
+            if let Some(file_key) = me.identity.unwrap(stanzas)? {
+                return Ok(Some(file_key));
+            }
+        }
+        for key in &keys.plain {
+            if let Some(file_key) = key.unwrap(stanzas)? {
+                return Ok(Some(file_key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asked about files that no identity fits: whether a passphrase was tried on them.
+    fn class(&self) -> Class {
+        if self.args.identity.is_empty() { Class::Passphrase } else { Class::PostQuantum }
+    }
+}

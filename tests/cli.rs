@@ -1,0 +1,469 @@
+//! The program as a script sees it: statuses, streams, files left behind, and the whole line
+//! from `keygen` to `search` over a real relay process.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use common::{Person, Relay, everything_below, feed};
+
+/// Two people who know each other by card, and their relay.
+struct World {
+    alice: Person,
+    bob: Person,
+    relay: Relay,
+    _store: tempfile::TempDir,
+}
+
+fn world() -> World {
+    let store = tempfile::tempdir().unwrap();
+    let relay = Relay::start(store.path());
+    let (alice, bob) = (Person::with_identity(), Person::with_identity());
+    for person in [&alice, &bob] {
+        person.run(&["relay", "register", "--relay", &relay.url]).expect(0);
+    }
+    alice.knows("bob", &bob.card("Bob", &relay.url));
+    bob.knows("alice", &alice.card("Alice", &relay.url));
+    World { alice, bob, relay, _store: store }
+}
+
+impl World {
+    /// Alice seals to Bob; the envelope stream.
+    fn letter(&self, more: &[&str], body: &[u8]) -> Vec<u8> {
+        self.alice.pipe(&[&["seal", "--to", "bob"], more].concat(), body).expect(0).out
+    }
+}
+
+// ---- the whole line ----
+
+#[test]
+fn a_letter_goes_all_the_way() {
+    let world = world();
+    let letter = world.letter(&["--subject", "Quarterly numbers"], b"the harvest was plentiful\n");
+    let pushed = world.alice.pipe(&["relay", "push"], &letter).expect(0).text();
+    assert_eq!(pushed.trim().len(), 64);
+    assert_eq!(world.alice.pipe(&["relay", "push"], &letter).expect(0).text(), pushed);
+
+    let pulled = world.bob.run(&["relay", "pull"]).expect(0).out;
+    let opened = world.bob.pipe(&["open", "--json"], &pulled).expect(0);
+    let line = &opened.json()[0];
+    assert_eq!(line["schema"], 1);
+    assert_eq!(line["subject"], "Quarterly numbers");
+    assert_eq!(line["body"], "the harvest was plentiful\n");
+    assert_eq!(line["from"]["name"], "alice");
+    assert_eq!(line["from"]["fingerprint"], world.alice.fingerprint());
+    assert_eq!(line["from"]["trust"], "card by hand");
+    assert_eq!((&line["seq"], &line["missed"]), (&1.into(), &0.into()));
+    assert_eq!(line["forward_secrecy"], false);
+
+    world.bob.pipe(&["index", "add", "-"], &opened.out).expect(0);
+    let hits = world.bob.run(&["search", "--json", "harvest"]).expect(0).json();
+    assert_eq!(hits.len(), 1);
+    assert_eq!(hits[0]["subject"], "Quarterly numbers");
+    assert_eq!(hits[0]["id"], line["id"]);
+    world.bob.run(&["search", "drought"]).expect(1);
+    let id = line["id"].as_str().unwrap();
+    let shown = world.bob.run(&["index", "show", id]).expect(0).text();
+    assert!(shown.contains("the harvest was plentiful"), "{shown}");
+    world.bob.run(&["relay", "pull"]).expect(1);
+}
+
+#[test]
+fn a_stolen_disk_tells_no_word_and_no_name() {
+    let world = world();
+    let letter = world.letter(&["--subject", "Peregrination"], b"meet at the old lighthouse\n");
+    world.alice.pipe(&["relay", "push"], &letter).expect(0);
+    let pulled = world.bob.run(&["relay", "pull"]).expect(0).out;
+    let opened = world.bob.pipe(&["open", "--json"], &pulled).expect(0);
+    world.bob.pipe(&["index", "add", "-"], &opened.out).expect(0);
+    // The identity lies in `identity`; what else is there is state.
+    fs::remove_file(world.bob.home().join("home/identity")).unwrap();
+    let disk = everything_below(&world.bob.home().join("home"));
+    assert!(disk.len() > 10_000);
+    let url = world.relay.url.trim_start_matches("http://");
+    for word in ["Peregrination", "peregrination", "lighthouse", "alice", "Alice", "BULLA", url] {
+        let found = disk.windows(word.len()).any(|window| window == word.as_bytes());
+        assert!(!found, "{word} is on the disk");
+    }
+    for secret in [world.alice.fingerprint()] {
+        assert!(!disk.windows(secret.len()).any(|window| window == secret.as_bytes()));
+    }
+}
+
+#[test]
+fn several_recipients_get_a_letter_each() {
+    let world = world();
+    let carol = Person::with_identity();
+    let card = carol.card("Carol", &world.relay.url);
+    let body = vec![7u8; 3 << 20];
+    let to = ["seal", "--to", "bob", "--to", card.to_str().unwrap()];
+    let letters = world.alice.pipe(&to, &body).expect(0).out;
+    // Each opens his own and cannot open the other's.
+    for person in [&world.bob, &carol] {
+        let opened = person.pipe(&["open"], &letters).expect(10);
+        assert!(opened.out == body);
+    }
+}
+
+#[test]
+fn a_job_with_one_variable_and_no_home_can_seal_and_push() {
+    let world = world();
+    let identity = fs::read_to_string(world.alice.home().join("home/identity")).unwrap();
+    let card = world.bob.card("ops", &world.relay.url);
+    let mut seal = world.alice.command(&["seal", "--to", card.to_str().unwrap()]);
+    seal.env_remove("BULLA_HOME").env("BULLA_IDENTITY", identity);
+    let sealed = feed(seal, b"artifact").expect(0);
+    let mut push = world.alice.command(&["relay", "push"]);
+    push.env_remove("BULLA_HOME");
+    feed(push, &sealed.out).expect(0);
+    let pulled = world.bob.run(&["relay", "pull"]).expect(0).out;
+    let opened = world.bob.pipe(&["open", "--json", "--from", "alice"], &pulled).expect(0);
+    assert_eq!(opened.json()[0]["seq"], serde_json::Value::Null);
+}
+
+// ---- who sent it, in which order ----
+
+#[test]
+fn replays_and_gaps_are_noticed() {
+    let world = world();
+    let letters: Vec<_> = (0..4).map(|n| world.letter(&[], &[b'0' + n])).collect();
+    let missed = |n: usize, status| {
+        let ran = world.bob.pipe(&["open", "--json"], &letters[n]).expect(status);
+        (ran.json().first().map(|line| line["missed"].clone()), ran.err)
+    };
+    assert_eq!(missed(0, 0).0, Some(0.into()));
+    let (gap, warning) = missed(3, 0);
+    assert_eq!(gap, Some(2.into()));
+    assert!(warning.contains("warning: 2 letters from alice"), "{warning}");
+    assert_eq!(missed(0, 16).0, None);
+    assert_eq!(missed(2, 0).0, Some(0.into()));
+    assert_eq!(missed(2, 16).0, None);
+    world.bob.pipe(&["open", "--again"], &letters[2]).expect(0);
+}
+
+#[test]
+fn a_letter_that_was_not_written_out_is_not_a_replay() {
+    let world = world();
+    let letter = world.letter(&[], b"body");
+    let out = world.bob.path("out");
+    fs::write(&out, "mine").unwrap();
+    let args = ["open", "-o", out.to_str().unwrap()];
+    world.bob.pipe(&args, &letter).expect(20);
+    assert_eq!(fs::read(&out).unwrap(), b"mine");
+    fs::remove_file(&out).unwrap();
+    world.bob.pipe(&args, &letter).expect(0);
+    assert_eq!(fs::read(&out).unwrap(), b"body");
+    world.bob.pipe(&["open", "-o", "other"], &letter).expect(16);
+    assert!(!world.bob.home().join("other").exists());
+}
+
+#[test]
+fn a_sender_can_be_demanded() {
+    let world = world();
+    let signed = world.letter(&[], b"body");
+    let anonymous = world.letter(&["--anonymous"], b"body");
+    let ran = world.bob.pipe(&["open", "--from", "alice"], &anonymous).expect(11);
+    assert!(ran.out.is_empty());
+    world.bob.pipe(&["open", "--from", "alice"], &signed).expect(0);
+    world.bob.pipe(&["open", "--from", "nobody"], &signed).expect(2);
+    let open = world.bob.pipe(&["open", "--json"], &anonymous).expect(0);
+    assert_eq!(open.json()[0]["from"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_stranger_who_calls_himself_alice_is_a_stranger() {
+    let world = world();
+    let mallory = Person::with_identity();
+    mallory.card("Alice", &world.relay.url);
+    mallory.knows("bob", &world.bob.card("Bob", &world.relay.url));
+    let forged = mallory.pipe(&["seal", "--to", "bob"], b"send money").expect(0).out;
+    let ran = world.bob.pipe(&["open", "--from", "alice"], &forged).expect(11);
+    assert!(ran.out.is_empty());
+    let ran = world.bob.pipe(&["open", "--json"], &forged).expect(0);
+    assert!(ran.err.contains("warning: the sender is not in the contact book"), "{}", ran.err);
+    let from = &ran.json()[0]["from"];
+    assert_eq!(from["name"], serde_json::Value::Null);
+    assert_eq!(from["trust"], "unknown");
+    assert_eq!(from["fingerprint"], mallory.fingerprint());
+}
+
+// ---- streams and files ----
+
+#[test]
+fn an_output_appears_only_when_it_is_whole() {
+    let person = Person::with_identity();
+    let recipient = person.run(&["card", "--recipient"]).expect(0).text();
+    let body = vec![1u8; 300_000];
+    let sealed = person.pipe(&["seal", "-r", recipient.trim()], &body).expect(0).out;
+    for cut in [sealed.len() - 1, sealed.len() - 40_000, 3_000] {
+        let ran = person.pipe(&["open", "-o", "out"], &sealed[..cut]);
+        assert_eq!(ran.status, 12, "cut at {cut}: {}", ran.err);
+        assert!(fs::read_dir(person.home()).unwrap().all(|e| {
+            let name = e.unwrap().file_name();
+            name == "home" || name == "files"
+        }));
+        // To stdout: whole authenticated chunks, and the status says that the end is missing.
+        let ran = person.pipe(&["open"], &sealed[..cut]).expect(12);
+        assert_eq!(ran.out.len() % 65_536, 0);
+        assert!(body.starts_with(&ran.out));
+    }
+    person.pipe(&["open", "-o", "out"], &sealed).expect(0);
+    assert_eq!(fs::read(person.home().join("out")).unwrap(), body);
+    person.pipe(&["open", "-o", "out"], &sealed).expect(20);
+    person.pipe(&["open", "-f", "-o", "out"], &sealed).expect(0);
+}
+
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let person = Person::with_identity();
+    let recipient = person.run(&["card", "--recipient"]).expect(0).text();
+    let sealed = person.pipe(&["seal", "-r", recipient.trim()], &vec![0; 4 << 20]).expect(0).out;
+    let path = person.path("big.age");
+    fs::write(&path, sealed).unwrap();
+    let mut child = person.command(&["open", path.to_str().unwrap()]).spawn().unwrap();
+    let mut first = [0; 10];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(output.stderr, b"");
+}
+
+#[test]
+fn hostile_names_stay_in_the_folder_and_off_the_terminal() {
+    let world = world();
+    let name = "../../\u{1b}]0;owned\u{7}evil.sh";
+    let letter = world.letter(&["--name", name, "--subject", "\u{1b}[2Jboo"], b"body");
+    let folder = world.bob.path("inbox");
+    fs::create_dir(&folder).unwrap();
+    let args = ["open", "-v", "--output-dir", folder.to_str().unwrap()];
+    let ran = world.bob.pipe(&args, &letter).expect(0);
+    assert!(!ran.err.contains('\u{1b}'), "{:?}", ran.err);
+    let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["]0;ownedevil.sh"]);
+    // The same name again does not take the place of the first.
+    world.bob.pipe(&args, &world.letter(&["--name", name], b"other")).expect(0);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    assert_eq!(fs::read(folder.join("]0;ownedevil.sh")).unwrap(), b"body");
+}
+
+#[test]
+fn json_carries_bytes_that_are_no_text() {
+    let world = world();
+    let letter = world.letter(&["--header", "ticket=7", "--type", "x/y"], &[0xff, 0x00]);
+    let line = &world.bob.pipe(&["open", "--json"], &letter).expect(0).json()[0];
+    assert_eq!(line["body_base64"], "/wA=");
+    assert_eq!(line["body"], serde_json::Value::Null);
+    assert_eq!(line["headers"]["ticket"], "7");
+    assert_eq!(line["type"], "x/y");
+}
+
+// ---- statuses ----
+
+#[test]
+fn every_status_of_the_table_is_reached() {
+    let world = world();
+    let (alice, bob) = (&world.alice, &world.bob);
+    let recipient = bob.run(&["card", "--recipient"]).expect(0).text();
+    let sealed = alice.pipe(&["seal", "-r", recipient.trim()], b"body").expect(0).out;
+
+    bob.pipe(&["open"], &sealed).expect(0);
+    bob.run(&["relay", "pull"]).expect(1);
+    bob.pipe(&["seal"], b"").expect(2);
+    bob.run(&["seal", "--no-such-flag"]).expect(2);
+    alice.pipe(&["open"], &sealed).expect(10);
+    let letter = world.letter(&["--anonymous"], b"x");
+    bob.pipe(&["open", "--from", "alice"], &letter).expect(11);
+    bob.pipe(&["open"], &sealed[..sealed.len() - 1]).expect(12);
+    bob.pipe(&["open"], b"hello, world").expect(13);
+    bob.pipe(&["open"], b"").expect(13);
+
+    fs::write(bob.path("pw"), "correct horse\n").unwrap();
+    fs::set_permissions(bob.path("pw"), fs::Permissions::from_mode(0o600)).unwrap();
+    bob.run(&["keygen", "-o", "locked", "--passphrase", "files/pw"]).expect(0);
+    let locked = fs::read_to_string(bob.home().join("locked")).unwrap();
+    assert!(locked.starts_with("-----BEGIN AGE ENCRYPTED FILE-----"), "{locked}");
+    bob.run(&["card", "-i", "locked", "--no-input"]).expect(14);
+    bob.run(&["card", "-i", "locked"]).expect(14);
+    bob.run(&["card", "-i", "locked", "--passphrase", "files/pw"]).expect(0);
+    let mut wrong = bob.command(&["card", "-i", "locked", "--passphrase", "@ENV:PW"]);
+    wrong.env("PW", "incorrect");
+    feed(wrong, b"").expect(15);
+
+    let letter = world.letter(&[], b"x");
+    bob.pipe(&["open"], &letter).expect(0);
+    bob.pipe(&["open"], &letter).expect(16);
+    bob.run(&["keygen", "-o", "locked"]).expect(20);
+    assert_eq!(fs::read_to_string(bob.home().join("locked")).unwrap(), locked);
+    bob.run(&["open", "no-such-file"]).expect(21);
+    bob.pipe(&["open", "-i", "no-such-key"], &sealed).expect(21);
+    bob.run(&["keygen", "-o", "open-to-all"]).expect(0);
+    let exposed = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(bob.home().join("open-to-all"), exposed).unwrap();
+    bob.run(&["card", "-i", "open-to-all"]).expect(22);
+
+    // A port where nobody listens, and a mailbox nobody registered.
+    let card = bob.card("gone", "http://127.0.0.1:9");
+    let lost = alice.pipe(&["seal", "--to", card.to_str().unwrap()], b"x").expect(0).out;
+    alice.pipe(&["relay", "push", "--retry", "0"], &lost).expect(75);
+    let carol = Person::with_identity();
+    let card = carol.card("Carol", &world.relay.url);
+    let refused = alice.pipe(&["seal", "--to", card.to_str().unwrap()], b"x").expect(0).out;
+    alice.pipe(&["relay", "push"], &refused).expect(77);
+}
+
+#[test]
+fn errors_have_hints_and_a_json_form() {
+    let person = Person::new();
+    let ran = person.run(&["card"]).expect(21);
+    assert_eq!(
+        ran.err,
+        "error: there is no identity\n\
+         hint: make one with: bulla keygen --default, or name one with -i FILE\n"
+    );
+    let ran = person.run(&["card", "--json"]).expect(21);
+    let last: serde_json::Value = serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
+    assert_eq!(last["message_type"], "exit_error");
+    assert_eq!(last["code"], 21);
+}
+
+#[test]
+fn identities_come_from_every_source() {
+    let person = Person::with_identity();
+    let want = person.fingerprint();
+    let path = person.home().join("home/identity");
+    let text = fs::read_to_string(&path).unwrap();
+    let nobody = Person::new();
+    let card = |args: &[&str], name: &str, value: &str, input: &str| {
+        let mut command = nobody.command(&[&["card", "--json"], args].concat());
+        if !name.is_empty() {
+            command.env(name, value);
+        }
+        feed(command, input.as_bytes()).expect(0).json()[0]["fingerprint"].clone()
+    };
+    let path = path.to_str().unwrap();
+    assert_eq!(card(&["-i", path], "", "", ""), want);
+    assert_eq!(card(&["-i", "-"], "", "", &text), want);
+    assert_eq!(card(&["-i", "@FD:0"], "", "", &text), want);
+    assert_eq!(card(&["-i", "@ENV:MINE"], "MINE", &text, ""), want);
+    assert_eq!(card(&[], "BULLA_IDENTITY", &text, ""), want);
+    assert_eq!(card(&[], "BULLA_IDENTITY_FILE", path, ""), want);
+    assert_eq!(card(&[], "BULLA_IDENTITY_COMMAND", &format!("cat {path}"), ""), want);
+    // One stdin cannot be two things.
+    nobody.pipe(&["contact", "add", "-i", "-", "me", "-"], text.as_bytes()).expect(2);
+}
+
+#[test]
+fn secret_variables_are_cleared_before_a_child_starts() {
+    let world = world();
+    world.alice.pipe(&["relay", "push"], &world.letter(&[], b"x")).expect(0);
+    let identity = fs::read_to_string(world.bob.home().join("home/identity")).unwrap();
+    let exec = "env > seen; printf %s \"$BULLA_ID\" > id";
+    let mut pull = world.bob.command(&["relay", "pull", "-i", "@ENV:MINE", "--exec", exec]);
+    pull.env("MINE", &identity).env("BULLA_IDENTITY", &identity);
+    feed(pull, b"").expect(0);
+    let seen = fs::read_to_string(world.bob.home().join("seen")).unwrap();
+    assert!(!seen.contains("SECRET-KEY"), "{seen}");
+    assert_eq!(fs::read_to_string(world.bob.home().join("id")).unwrap().len(), 64);
+}
+
+// ---- what is pulled is neither lost nor doubled ----
+
+#[test]
+fn a_pull_whose_reader_dies_loses_nothing() {
+    let world = world();
+    world.alice.pipe(&["relay", "push"], &world.letter(&[], &vec![b'x'; 2 << 20])).expect(0);
+    let mut child = world.bob.command(&["relay", "pull"]).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 1000]).unwrap();
+    drop(stdout);
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+    let again = world.bob.run(&["relay", "pull"]).expect(0).out;
+    assert_eq!(world.bob.pipe(&["open"], &again).expect(0).out.len(), 2 << 20);
+    world.bob.run(&["relay", "pull"]).expect(1);
+    world.bob.run(&["relay", "pull", "--again"]).expect(1);
+}
+
+#[test]
+fn a_letter_nobody_opened_can_be_pulled_again() {
+    let world = world();
+    world.alice.pipe(&["relay", "push"], &world.letter(&[], b"important")).expect(0);
+    // The reader took it all and did nothing with it.
+    world.bob.run(&["relay", "pull"]).expect(0);
+    world.bob.run(&["relay", "pull"]).expect(1);
+    let again = world.bob.run(&["relay", "pull", "--again"]).expect(0).out;
+    assert_eq!(world.bob.pipe(&["open"], &again).expect(0).out, b"important");
+    world.bob.run(&["relay", "pull", "--again"]).expect(1);
+}
+
+#[test]
+fn a_command_that_fails_keeps_its_letter() {
+    let world = world();
+    world.alice.pipe(&["relay", "push"], &world.letter(&[], b"body")).expect(0);
+    let failed = world.bob.run(&["relay", "pull", "--exec", "exit 3"]);
+    assert!(failed.status != 0 && failed.status != 1, "{failed:?}");
+    let exec = format!("{} open -o \"$BULLA_ID.txt\"", common::BULLA);
+    world.bob.run(&["relay", "pull", "--exec", &exec]).expect(0);
+    let file = fs::read_dir(world.bob.home())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .find(|path| path.extension().is_some_and(|e| e == "txt"))
+        .unwrap();
+    assert_eq!(fs::read(file).unwrap(), b"body");
+    world.bob.run(&["relay", "pull", "--exec", "exit 3"]).expect(1);
+}
+
+#[test]
+fn letters_pulled_into_a_folder_open_from_there() {
+    let world = world();
+    for n in 0..3 {
+        world.alice.pipe(&["relay", "push"], &world.letter(&[], &[b'0' + n])).expect(0);
+    }
+    world.bob.run(&["relay", "pull", "--peek", "--output-dir", "peeked"]).expect(0);
+    world.bob.run(&["relay", "pull", "--output-dir", "inbox"]).expect(0);
+    world.bob.run(&["relay", "pull", "--output-dir", "inbox"]).expect(1);
+    let mut bodies: Vec<_> = fs::read_dir(world.bob.home().join("inbox"))
+        .unwrap()
+        .map(|e| world.bob.run(&["open", e.unwrap().path().to_str().unwrap()]).expect(0).text())
+        .collect();
+    bodies.sort();
+    assert_eq!(bodies, ["0", "1", "2"]);
+}
+
+#[test]
+fn a_relay_killed_between_push_and_pull_has_every_letter() {
+    let mut world = world();
+    let ids: Vec<_> = (0..5)
+        .map(|n| world.alice.pipe(&["relay", "push"], &world.letter(&[], &[b'0' + n])).expect(0))
+        .map(|ran| ran.text().trim().to_owned())
+        .collect();
+    world.relay.kill_and_restart();
+    let listed = world.bob.run(&["relay", "list"]).expect(0).text();
+    for id in &ids {
+        assert!(listed.contains(id.as_str()), "{listed}");
+    }
+    world.bob.run(&["relay", "ack", &ids[0]]).expect(0);
+    world.relay.kill_and_restart();
+    let pulled = world.bob.run(&["relay", "pull"]).expect(0).out;
+    let mut bodies = world.bob.pipe(&["open"], &pulled).expect(0).out;
+    bodies.sort_unstable();
+    assert_eq!(bodies, b"1234");
+}
+
+#[test]
+fn a_waiting_pull_gets_what_is_pushed() {
+    let world = world();
+    let waiting =
+        world.bob.command(&["relay", "pull", "--wait", "30"]).stdin(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    world.alice.pipe(&["relay", "push"], &world.letter(&[], b"at last")).expect(0);
+    let output = waiting.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(world.bob.pipe(&["open"], &output.stdout).expect(0).out, b"at last");
+}

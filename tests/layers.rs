@@ -1,0 +1,97 @@
+//! The arrows of the house point down: which module may use which, checked line by line.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const GROUND: &[&str] = &["secret", "wire", "text", "files", "padding", "progress"];
+
+/// Module, and what it may name with `crate::` besides itself.
+fn allowed(module: &str) -> Option<Vec<&'static str>> {
+    let above = |more: &[&'static str]| [GROUND, more].concat();
+    Some(match module {
+        "lib" => vec![],
+        module if GROUND.contains(&module) => GROUND.to_vec(),
+        "crypto" => above(&[]),
+        "age" => above(&["crypto"]),
+        "identity" => above(&["crypto", "age"]),
+        "letter" | "contact" | "relay" | "index" => above(&["crypto", "age", "identity"]),
+        _ => return None,
+    })
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The library's files as (module, path, text), the program left out.
+fn library() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    found
+        .into_iter()
+        .filter_map(|path| {
+            let inside = path.strip_prefix(&root).unwrap().to_owned();
+            let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+            let module = first.trim_end_matches(".rs").to_owned();
+            (module != "bin").then(|| (module, inside, fs::read_to_string(&path).unwrap()))
+        })
+        .collect()
+}
+
+/// The modules a line names with `crate::`, as (`name`, whether a group hides what it uses).
+fn uses(line: &str) -> impl Iterator<Item = (&str, bool)> {
+    line.split("crate::").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        (&rest[..end], rest.starts_with('{'))
+    })
+}
+
+#[test]
+fn arrows_point_down() {
+    let mut wrong = Vec::new();
+    for (module, path, text) in library() {
+        let Some(allowed) = allowed(&module) else {
+            panic!("{} is in no room of the table: give it one", path.display())
+        };
+        for (number, line) in text.lines().enumerate() {
+            for (used, group) in uses(line) {
+                if group || (used != module && !allowed.contains(&used)) {
+                    wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that point up or sideways:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_wire_names_bincode() {
+    for (module, path, text) in library() {
+        assert!(module == "wire" || !text.contains("bincode::"), "{}", path.display());
+    }
+}
+
+#[test]
+fn no_file_is_over_five_hundred_lines() {
+    for (_, path, text) in library() {
+        let lines = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines().count();
+        let test = path.ends_with("tests.rs");
+        assert!(test || lines <= 500, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn the_scan_sees_what_it_should() {
+    let seen: Vec<_> = uses("use crate::age::Error; crate::{wire, text}").collect();
+    assert_eq!(seen, [("age", false), ("", true)]);
+}
