@@ -59,9 +59,11 @@ fn post_quantum(stanzas: &[String]) -> Option<bool> {
         _ => None,
     });
     let resists: Vec<_> = resists.collect();
-    match () {
-        () if resists.contains(&Some(false)) => Some(false),
-        () if resists.contains(&None) => None,
-        () => Some(true),
+    if resists.contains(&Some(false)) {
+        Some(false)
+    } else if resists.contains(&None) {
+        None
+    } else {
+        Some(true)
     }
 }

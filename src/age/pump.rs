@@ -47,7 +47,7 @@ pub(super) fn pump<C: Codec>(
         stopped: AtomicBool::new(false),
     };
     let mut first = Batch::new();
-    if line.fill(&mut first) && !first.last {
+    if line.fill(&mut first) && !first.last && first.error.is_none() {
         let workers = workers.map_or_else(default_workers, NonZeroUsize::get);
         thread::scope(|scope| {
             for _ in 1..workers {
