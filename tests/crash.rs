@@ -78,13 +78,15 @@ impl Drop for Process {
     }
 }
 
-/// In a child: its folder, and its end when the parent is gone.
-fn child_folder() -> PathBuf {
+/// In a child: its folder, and its end when the parent is gone. `None` when somebody runs the
+/// ignored tests by hand.
+fn child_folder() -> Option<PathBuf> {
+    let folder = std::env::var_os(FOLDER)?;
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(3);
     });
-    std::env::var_os(FOLDER).unwrap().into()
+    Some(folder.into())
 }
 
 fn relay(folder: &Path) -> (Process, String) {
@@ -104,7 +106,7 @@ fn relay(folder: &Path) -> (Process, String) {
 #[test]
 #[ignore = "a process of the tests below"]
 fn child_relay() {
-    let folder = child_folder();
+    let Some(folder) = child_folder() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = Config::new(folder.join("relay"));
     config.sweep_every = Duration::from_millis(100);
@@ -119,7 +121,7 @@ fn child_relay() {
 #[test]
 #[ignore = "a process of the tests below"]
 fn child_puller() {
-    let folder = child_folder();
+    let Some(folder) = child_folder() else { return };
     let out = folder.join("out");
     let mut log =
         fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
