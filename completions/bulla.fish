@@ -173,7 +173,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l token -d 'The token the relay\'s operator gave you: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -182,7 +182,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -192,14 +192,14 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l wait -d 'Wait up to so long for the first letter' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l output-dir -d 'Write each sealed letter to a file of its own in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l exec -d 'Run a shell command for each letter: the letter on its stdin, its id in BULLA_ID' -r -f -a "(__fish_complete_command)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l limit -d 'Take at most so many' -r
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l peek -d 'Take copies: delete nothing, remember nothing'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l peek -d 'Give out copies: delete nothing at the relay, and give out the same again next time'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l again -d 'Give out again what went to stdout before and was never opened'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -208,7 +208,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s 0 -l null -d 'End each id with a NUL byte and print nothing else'
@@ -219,7 +219,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -229,7 +229,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l relay -d 'The relay, where no card and no registration names one' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l json -d 'Print one JSON object a line; errors end with one on stderr'

@@ -199,9 +199,10 @@ pub fn printable_lines(text: &str) -> String {
     text.chars().map(safe).collect()
 }
 
-fn is_hostile(c: char) -> bool {
+/// Whether a terminal would obey a character, or show what is around it in another order.
+pub fn is_hostile(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
             | '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 

@@ -384,7 +384,8 @@ fn a_pull_whose_reader_dies_loses_nothing() {
     drop(stdout);
     assert_eq!(child.wait().unwrap().code(), Some(141));
     let again = world.bob.run(&["relay", "pull"]).expect(0).out;
-    assert_eq!(world.bob.pipe(&["open"], &again).expect(0).out.len(), 2 << 20);
+    world.bob.pipe(&["open", "-o", "whole"], &again).expect(0);
+    assert_eq!(fs::metadata(world.bob.home().join("whole")).unwrap().len(), 2 << 20);
     world.bob.run(&["relay", "pull"]).expect(1);
     world.bob.run(&["relay", "pull", "--again"]).expect(1);
 }
@@ -397,7 +398,10 @@ fn a_letter_nobody_opened_can_be_pulled_again() {
     world.bob.run(&["relay", "pull"]).expect(0);
     world.bob.run(&["relay", "pull"]).expect(1);
     let again = world.bob.run(&["relay", "pull", "--again"]).expect(0).out;
+    // What goes on into a pipe may still get lost there, so the copy is kept.
     assert_eq!(world.bob.pipe(&["open"], &again).expect(0).out, b"important");
+    let again = world.bob.run(&["relay", "pull", "--again"]).expect(0).out;
+    world.bob.pipe(&["open", "--again", "-o", "safe"], &again).expect(0);
     world.bob.run(&["relay", "pull", "--again"]).expect(1);
 }
 
@@ -465,4 +469,196 @@ fn a_waiting_pull_gets_what_is_pushed() {
     let output = waiting.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(world.bob.pipe(&["open"], &output.stdout).expect(0).out, b"at last");
+}
+
+#[test]
+fn two_processes_that_open_one_letter_open_it_once() {
+    let world = world();
+    let letter = world.letter(&[], &vec![b'x'; 1 << 20]);
+    let path = world.bob.path("letter");
+    fs::write(&path, letter).unwrap();
+    // All are read at once: one whose reader stalls keeps the others waiting for their turn.
+    let open = || {
+        let output = world.bob.command(&["open", path.to_str().unwrap()]).output().unwrap();
+        (output.status.code().unwrap(), output.stdout.len())
+    };
+    let mut statuses: Vec<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    statuses.sort_unstable();
+    assert_eq!(statuses, [(0, 1 << 20), (16, 0), (16, 0), (16, 0)]);
+    let left = walkdir::WalkDir::new(world.bob.home());
+    assert!(!left.into_iter().any(|e| e.unwrap().path().extension().is_some_and(|e| e == "turn")));
+}
+
+#[test]
+fn one_letter_twice_in_a_stream_is_opened_once() {
+    let world = world();
+    let letter = world.letter(&[], b"once\n");
+    let twice = [letter.clone(), letter].concat();
+    let ran = world.bob.pipe(&["open"], &twice).expect(16);
+    assert_eq!(ran.out, b"once\n");
+}
+
+#[test]
+fn killed_at_any_moment_nothing_is_lost_or_doubled() {
+    let mut world = world();
+    const LETTERS: usize = 30;
+    let letters: Vec<_> =
+        (0..LETTERS).map(|n| world.letter(&[], format!("{n}\n").as_bytes())).collect();
+
+    // The relay is killed while letters are pushed; each pusher goes on until it is promised.
+    let alice = &world.alice;
+    let relay = &mut world.relay;
+    std::thread::scope(|scope| {
+        let pushing = scope.spawn(|| {
+            for letter in &letters {
+                alice.pipe(&["relay", "push", "--retry", "12"], letter).expect(0);
+            }
+        });
+        for _ in 0..12 {
+            relay.kill_and_restart();
+            std::thread::sleep(std::time::Duration::from_millis(80));
+        }
+        pushing.join().unwrap();
+    });
+
+    // The puller is killed while its letters are opened; it comes back until there are none.
+    let exec = format!("{} open >> got", common::BULLA);
+    for round in 0u64.. {
+        let mut child = world.bob.command(&["relay", "pull", "--exec", &exec]).spawn().unwrap();
+        if round < 12 {
+            std::thread::sleep(std::time::Duration::from_millis(5 + 17 * (round % 7)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        } else if child.wait().unwrap().code() == Some(1) {
+            break;
+        }
+        assert!(round < 60, "the mailbox is never empty");
+    }
+    let mut got: Vec<usize> = fs::read_to_string(world.bob.home().join("got"))
+        .unwrap()
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
+    got.sort_unstable();
+    assert_eq!(got, (0..LETTERS).collect::<Vec<_>>());
+}
+
+// ---- strangers and accidents in the middle of a stream ----
+
+#[test]
+fn what_a_stranger_pushes_costs_no_letter_behind_it() {
+    let world = world();
+    let before = world.letter(&[], b"before\n");
+    let behind = world.letter(&[], b"behind\n");
+    let recipient = world.bob.run(&["card", "--recipient"]).expect(0).text();
+    let stranger = Person::new();
+    let plain = stranger.pipe(&["seal", "-r", recipient.trim()], b"plain\n").expect(0).out;
+    let mut lock = stranger.command(&["seal", "--passphrase", "@ENV:PW"]);
+    lock.env("PW", "x");
+    let locked = feed(lock, b"poison").expect(0).out;
+    // Anybody who knows the mailbox can put such things into it.
+    let shown = world.alice.pipe(&["inspect", "--json"], &before).expect(0).json();
+    let mailbox = shown[0]["mailbox"].as_str().unwrap();
+    let push = |body: &[u8]| {
+        let file = stranger.path("body");
+        fs::write(&file, body).unwrap();
+        let id = bulla::text::hex_encode(&bulla::crypto::sha256(&[body]));
+        let url = format!("{}/v1/m/{mailbox}/{id}", world.relay.url);
+        let put = std::process::Command::new("curl").args(["-sfT"]).arg(file).arg(url).status();
+        assert!(put.unwrap().success());
+    };
+    world.alice.pipe(&["relay", "push"], &before).expect(0);
+    push(&locked);
+    push(&plain);
+    push(&[0; 500]);
+    world.alice.pipe(&["relay", "push"], &behind).expect(0);
+
+    let pulled = world.bob.run(&["relay", "pull"]).expect(0).out;
+    let opened = world.bob.pipe(&["open", "--json"], &pulled);
+    let bodies: Vec<_> = opened.json().iter().map(|line| line["body"].clone()).collect();
+    assert_eq!(bodies, ["before\n", "plain\n", "behind\n"]);
+    assert_eq!(opened.status, 13, "{}", opened.err);
+    let added = world.bob.pipe(&["index", "add", "-"], &opened.out).expect(13);
+    assert!(added.err.contains("2 added"), "{}", added.err);
+    world.bob.run(&["search", "behind"]).expect(0);
+}
+
+#[test]
+fn an_output_that_never_appeared_confirms_nothing() {
+    let world = world();
+    for body in ["one", "two"] {
+        world.alice.pipe(&["relay", "push"], &world.letter(&[], body.as_bytes())).expect(0);
+    }
+    let both = world.bob.run(&["relay", "pull"]).expect(0).out;
+    world.bob.pipe(&["open", "-o", "out"], &both[..both.len() - 100]).expect(12);
+    assert!(!world.bob.home().join("out").exists());
+    let again = world.bob.run(&["relay", "pull", "--again"]).expect(0).out;
+    assert_eq!(world.bob.pipe(&["open"], &again).expect(0).out, b"onetwo");
+}
+
+#[test]
+fn a_command_that_opened_its_letter_and_then_failed_gets_it_again() {
+    let world = world();
+    world.alice.pipe(&["relay", "push"], &world.letter(&[], b"body")).expect(0);
+    let exec = |end: &str| format!("{} open >> got; exit {end}", common::BULLA);
+    world.bob.run(&["relay", "pull", "--exec", &exec("75")]).expect(70);
+    world.bob.run(&["relay", "pull", "--exec", &exec("0")]).expect(0);
+    assert_eq!(fs::read(world.bob.home().join("got")).unwrap(), b"bodybody");
+    world.bob.run(&["relay", "pull", "--exec", "true"]).expect(1);
+}
+
+#[test]
+fn a_peek_leaves_everything_as_it_was() {
+    let world = world();
+    for body in ["one", "two"] {
+        world.alice.pipe(&["relay", "push"], &world.letter(&[], body.as_bytes())).expect(0);
+    }
+    world.bob.run(&["relay", "pull", "--peek"]).expect(0);
+    world.bob.run(&["relay", "pull", "--limit", "1"]).expect(0);
+    assert_eq!(world.bob.run(&["relay", "list"]).expect(0).text().lines().count(), 1);
+}
+
+#[test]
+fn letters_cut_short_are_damaged_wherever_they_are_cut() {
+    let world = world();
+    let letter = world.letter(&[], &[b'x'; 5000]);
+    for cut in [10, 20, 60, 100, 500, 1700, 3000, letter.len() - 1] {
+        world.bob.pipe(&["open"], &letter[..cut]).expect(12);
+    }
+    // The last cut took the end of the stream only: that letter was whole.
+    world.bob.pipe(&["open"], &letter).expect(16);
+}
+
+#[test]
+fn mistakes_have_their_status_and_repeat_no_secret() {
+    let person = Person::with_identity();
+    person.pipe(&["contact", "add", "me"], b"junk").expect(13);
+    person.pipe(&["seal", "-r", "age1x"], b"").expect(13);
+    person.pipe(&["seal", "-R", "-"], b"hi\n").expect(13);
+    person.run(&["relay", "list", "--timeout", "0"]).expect(2);
+    person.run(&["relay", "pull", "--wait", "18446744073709551615"]).expect(2);
+    person.run(&["relay", "serve", "--store", "postgres://x"]).expect(2);
+    let identity = fs::read_to_string(person.home().join("home/identity")).unwrap();
+    let secret = identity.lines().find(|line| line.starts_with("BULLA-SECRET-KEY-1")).unwrap();
+    let ran = person.run(&["card", "-i", secret]).expect(2);
+    assert!(!ran.err.contains(&secret[20..40]), "{}", ran.err);
+    let mut empty = person.command(&["card"]);
+    empty.env("BULLA_IDENTITY", "");
+    feed(empty, b"").expect(21);
+    let ran = person.run(&["--json", "search", "--limit", "x", "y"]).expect(2);
+    assert!(ran.err.lines().last().unwrap().contains("exit_error"), "{}", ran.err);
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_none() {
+    let person = Person::with_identity();
+    let recipient = person.run(&["card", "--recipient"]).expect(0).text();
+    let sealed = person.pipe(&["seal", "-r", recipient.trim()], b"body").expect(0).out;
+    let identity = person.home().join("home/identity");
+    let mut open = person.command(&["open", "-i", identity.to_str().unwrap()]);
+    open.env("BULLA_HOME", "/proc/nonexistent");
+    assert_eq!(feed(open, &sealed).expect(0).out, b"body");
 }

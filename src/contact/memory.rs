@@ -14,7 +14,9 @@
 //!   is a replay whatever its id;
 //! - of letters without a number, all but the last [`LOOSE`] ids of each sender.
 //!
-//! Only the sender himself can bring this about: the relay cannot make letters in his name.
+//! Only a contact himself can bring this about for his own letters: the relay cannot make letters
+//! in his name. Strangers share one memory, and so do anonymous letters: enough new ones push
+//! the oldest out, and a letter that was pushed out looks fresh when it comes again.
 
 use std::collections::VecDeque;
 

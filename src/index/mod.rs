@@ -78,14 +78,6 @@ pub enum Error {
     /// A query that was not understood.
     #[error(transparent)]
     Query(#[from] QueryError),
-    /// A line of JSON that is no letter.
-    #[error("line {number}: {why}")]
-    Line {
-        /// The line, counted from 1.
-        number: u64,
-        /// The first thing wrong with it.
-        why: String,
-    },
     /// An id that is empty or too long.
     #[error("expected an id of 1 to {max} bytes, got {got}")]
     Id {

@@ -84,7 +84,7 @@ pub enum Error {
     #[error("an envelope of the stream was left unfinished")]
     Unfinished,
     /// The place the body goes to failed.
-    #[error("the letter's body could not be written: {0}")]
+    #[error("the output could not be written: {0}")]
     Output(#[source] io::Error),
     /// No random bytes.
     #[error(transparent)]

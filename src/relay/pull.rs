@@ -7,6 +7,10 @@
 //! 3. **Mark.** The message is marked as delivered in the spool, durably, by one rename.
 //! 4. **Acknowledge.** The relay deletes it.
 //!
+//! A reader behind a pipe says nothing of what he did. What is given to him is marked as given and
+//! acknowledged, and its bytes stay in the spool until [`Spool::confirm`] or for a week:
+//! [`pull_again`] gives them out once more.
+//!
 //! What a crash does, by where it comes:
 //!
 //! | after | next time |
@@ -102,7 +106,7 @@ pub enum Stopped<E> {
 
 /// Delivers what waits in the spool from before, then what is in the mailbox of `key`.
 ///
-/// Returns when the mailbox shows nothing new, or `limit` messages were delivered or put off.
+/// Returns when the mailbox shows nothing new, or `limit` messages were delivered.
 /// Stops at the first error; what was delivered before it is marked, and acknowledged if the
 /// relay can be reached.
 pub fn pull<E>(
@@ -122,12 +126,19 @@ pub fn pull<E>(
         seen: HashSet::new(),
         acked: HashSet::new(),
     };
+    let mut delivered = Vec::new();
     for id in pull.spool.waiting() {
         if pull.is_enough() {
-            return Ok(pull.report);
+            break;
         }
         pull.seen.insert(id);
         pull.hand_over(id)?;
+        delivered.push(id);
+    }
+    // The relay may have them still, and a small limit ends this before they are listed.
+    delivered.retain(|id| !options.peek && pull.spool.is_done(id));
+    if !delivered.is_empty() && pull.is_enough() {
+        pull.report.acknowledged += client.ack(key, &delivered)?;
     }
     let until = Instant::now() + options.wait;
     while !pull.is_enough() && pull.seen.len() < MAX_SEEN {
@@ -136,7 +147,7 @@ pub fn pull<E>(
             _ => Duration::ZERO,
         };
         // Messages put off and refused stay in the list: it must reach beyond them.
-        let left = options.limit - pull.handed();
+        let left = options.limit.saturating_sub(pull.delivered());
         let page = left.saturating_add(pull.seen.len()).min(MAX_LIST);
         let listed = client.list(key, wait, page)?;
         let before = pull.seen.len() + pull.acked.len();
@@ -181,8 +192,13 @@ impl<F> Pull<'_, F> {
         usize::try_from(self.report.delivered + self.report.later).unwrap_or(usize::MAX)
     }
 
+    fn delivered(&self) -> usize {
+        usize::try_from(self.report.delivered).unwrap_or(usize::MAX)
+    }
+
     fn is_enough(&self) -> bool {
-        self.handed() >= self.options.limit
+        // What was put off does not count, or a first message that fails would stop all others.
+        self.report.delivered >= self.options.limit as u64
     }
 
     /// Deals with a list. What was delivered is acknowledged every now and then, and what
@@ -282,7 +298,11 @@ fn hand_over<E>(
     };
     let delivered = deliver(id, &mut file).map_err(Stopped::Deliver)?;
     match delivered {
-        Delivered::Later => report.later += 1,
+        Delivered::Later => {
+            // Whatever opened it was part of work that failed.
+            spool.retract(&id).map_err(Error::from)?;
+            report.later += 1;
+        }
         Delivered::Yes | Delivered::GivenOut => report.delivered += 1,
     }
     match delivered {

@@ -19,7 +19,7 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::files;
 use crate::files::{Access, AtomicFile, Existing};
@@ -70,6 +70,14 @@ impl Spool {
     /// the pull that gave the message out may not have ended.
     pub fn confirm(folder: &Path, id: &Id) -> io::Result<()> {
         File::create(folder.join(format!("{id}{OPENED}"))).map(drop)
+    }
+
+    /// Takes such word back, when the work that opening was part of failed.
+    pub fn retract(&self, id: &Id) -> io::Result<()> {
+        match fs::remove_file(self.folder.join(format!("{id}{OPENED}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn scan(&mut self) -> io::Result<()> {
@@ -171,7 +179,11 @@ impl Spool {
     /// Marks a message as given to a reader who may lose it, durably: its bytes are kept for a
     /// week, or until [`Spool::confirm`] says that it was opened.
     pub fn give(&mut self, id: &Id) -> io::Result<()> {
-        self.change(id, State::Given).map(drop)
+        if let Some(path) = self.change(id, State::Given)? {
+            // The week begins now, not when it arrived.
+            File::options().write(true).open(path)?.set_modified(SystemTime::now())?;
+        }
+        Ok(())
     }
 
     /// Marks a message as delivered, durably, and lets its bytes go.

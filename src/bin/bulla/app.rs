@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use bulla::contact::{Book, BookFile};
 use bulla::crypto::label;
-use bulla::files;
+use bulla::files::{self, Lock};
 use bulla::identity::{Identity, Key, Keyfile};
 use bulla::text::hex_encode;
 use zeroize::Zeroizing;
@@ -57,7 +57,12 @@ impl App {
             return read(source);
         }
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        if set("BULLA_IDENTITY").is_some() {
+        if std::env::var_os("BULLA_IDENTITY").is_some() {
+            // An empty one is a secret that a job was not given, and never meant as absent.
+            if set("BULLA_IDENTITY").is_none() {
+                let fail = Fail::new(Exit::InputMissing, "the variable BULLA_IDENTITY is empty");
+                return Err(fail.hint("give the job its secret, or unset BULLA_IDENTITY").into());
+            }
             return read(&Source::Env("BULLA_IDENTITY".into()));
         }
         if let Some(path) = set("BULLA_IDENTITY_FILE") {
@@ -75,8 +80,13 @@ impl App {
 
     /// The identity of these flags, which must be one of ours and not a plain age identity.
     pub(crate) fn me(&self, keys: &Keys) -> Result<Me> {
+        Ok(self.me_if_any(keys)?.ok_or_else(no_identity)?)
+    }
+
+    /// The same, or `None` where no identity is named and there is no default.
+    pub(crate) fn me_if_any(&self, keys: &Keys) -> Result<Option<Me>> {
         let found = self.keys(keys.identity.as_ref(), keys.passphrase.as_ref())?;
-        let keys = found.ok_or_else(no_identity)?;
+        let Some(keys) = found else { return Ok(None) };
         let identity = keys.into_iter().find_map(|key| match key {
             Key::Bulla(identity) => Some(identity),
             Key::Age(_) => None,
@@ -85,7 +95,7 @@ impl App {
             Fail::new(Exit::Malformed, "a plain age identity has no card, contacts or mailbox")
                 .hint("bulla keygen --default makes an identity that has")
         })?;
-        Ok(Me::new(identity, &self.home))
+        Ok(Some(Me::new(identity, &self.home)))
     }
 }
 
@@ -107,15 +117,14 @@ impl Me {
         // Each identity has a folder of its own, whose name says nothing without the identity.
         let name = identity.storage_key(label::STORAGE_FOLDER);
         let name = hex_encode(name.expose().get(..8).unwrap_or_default());
-        Self { folder: home.state(&name), identity }
+        // A home that cannot be written, as that of many services, is none.
+        let folder = home.state(&name).filter(|f| files::create_private_folder(f).is_ok());
+        Self { folder, identity }
     }
 
-    /// The folder of this identity's state, made if it is not there; an error without a home.
+    /// The folder of this identity's state; an error without a home.
     pub(crate) fn folder(&self) -> Result<&Path> {
-        let folder = self.folder.as_deref().ok_or_else(homeless)?;
-        files::create_private_folder(folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-        Ok(folder)
+        Ok(self.folder.as_deref().ok_or_else(homeless)?)
     }
 
     /// Whether there is a home to keep state in.
@@ -131,6 +140,45 @@ impl Me {
     /// The contact book; an empty one without a home.
     pub(crate) fn book(&self) -> Result<Book> {
         if self.has_home() { Ok(self.book_file()?.read()?) } else { Ok(Book::default()) }
+    }
+}
+
+impl Me {
+    /// Waits for this process's turn with a letter.
+    pub(crate) fn turn(&self, id: &[u8; 16]) -> Result<Turn> {
+        let path = self.turn_path(id)?;
+        let lock = Lock::acquire(&path).context("cannot take a lock in the state folder")?;
+        Ok(Turn { path, _lock: lock })
+    }
+
+    /// Takes the turn with a letter now, or fails.
+    pub(crate) fn try_turn(&self, id: &[u8; 16]) -> Result<Turn> {
+        let path = self.turn_path(id)?;
+        let lock = Lock::try_acquire(&path).context("cannot take a lock in the state folder")?;
+        let busy = || {
+            Fail::new(Exit::Temporary, "another process has this letter in hand")
+                .hint("try again when it has ended")
+        };
+        Ok(Turn { path, _lock: lock.ok_or_else(busy)? })
+    }
+
+    fn turn_path(&self, id: &[u8; 16]) -> Result<PathBuf> {
+        Ok(self.folder()?.join(format!("{}.turn", hex_encode(id))))
+    }
+}
+
+/// A letter that this process alone has in hand.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Who waited for this file goes on with it though its name is gone, and so may somebody
+        // with a new file of the same name: if the letter was let out, the book says so by now.
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 

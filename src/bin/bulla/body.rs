@@ -11,12 +11,12 @@ use bulla::text;
 
 use crate::app::App;
 use crate::cli;
-use crate::exit::{Exit, Fail};
+use crate::exit::Fail;
 use crate::output::{Nature, Output, Target};
-use crate::record::Place;
+use crate::record::{Place, json_line};
 
-/// Greatest body that goes on a line of JSON: 64 MiB.
-const MAX_LINE: usize = 64 << 20;
+/// Greatest body that goes on a line of JSON: 16 MiB, which escapes can make 96.
+const MAX_LINE: usize = 16 << 20;
 
 /// All bodies of a run.
 pub(crate) struct Bodies<'a> {
@@ -61,36 +61,45 @@ impl<'a> Bodies<'a> {
         Ok(if self.app.ui.json { Body::Line(Vec::new(), common) } else { Body::Common(common) })
     }
 
-    /// Ends a body whose last byte was verified; `line` makes its JSON. Returns whether the
-    /// body is where it should be: that of a common file is not before [`Bodies::commit`].
+    /// Whether bodies are nowhere yet: they go to a file that appears when all are in it.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.folder.is_none() && self.target.is_file()
+    }
+
+    /// Whether what was let out cannot get lost any more: it is in a file, or before somebody's
+    /// eyes, and not in a pipe.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.folder.is_some() || self.target.keeps()
+    }
+
+    /// Ends a body whose last byte was verified; `line` makes its JSON.
     pub(crate) fn finish(
         &mut self,
         body: Body,
         line: impl FnOnce(Place<'_>) -> serde_json::Value,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let mut common = match body {
             Body::File(file, path) => {
                 file.commit().with_context(|| format!("cannot write {}", path.display()))?;
                 let path = path.display().to_string();
                 if !self.app.ui.json {
                     self.app.ui.note(&format!("wrote {path}"));
-                    return Ok(true);
+                    return Ok(());
                 }
                 writeln!(io::stdout(), "{}", line(Place::File(&path)))?;
-                return Ok(true);
+                return Ok(());
             }
             Body::Common(common) => common,
             Body::Line(bytes, mut common) => {
-                let mut text = line(Place::Line(&bytes)).to_string();
+                let mut text = json_line(&line(Place::Line(&bytes)));
                 text.push('\n');
                 common.write_all(text.as_bytes())?;
                 common
             }
         };
         common.flush()?;
-        let durable = !matches!(common, Output::File { .. });
         self.common = Mutex::new(Some(common));
-        Ok(durable)
+        Ok(())
     }
 
     /// Gives the common file its name.
@@ -109,10 +118,7 @@ impl Write for Body {
             Self::File(file, _) => file.write(buf),
             Self::Line(bytes, _) => {
                 if bytes.len() + buf.len() > MAX_LINE {
-                    let fail = Fail::new(
-                        Exit::Malformed,
-                        "a body over 64 MiB is too long for a line of JSON",
-                    );
+                    let fail = Fail::usage("a body over 16 MiB is too long for a line of JSON");
                     return Err(io::Error::other(
                         fail.hint("write bodies to files with --output-dir DIR"),
                     ));
@@ -134,14 +140,17 @@ fn free_path(folder: &Path, letter: Option<&Letter>) -> PathBuf {
     let id = letter.map_or_else(|| "sealed".into(), |letter| text::hex_encode(&letter.id));
     let asked = letter.and_then(|letter| letter.heading.file_name.as_deref());
     let name = asked.and_then(text::file_name).unwrap_or_else(|| id.clone());
-    let taken = |path: &Path| path.symlink_metadata().is_ok();
-    let path = folder.join(&name);
-    if !taken(&path) {
-        return path;
-    }
     let (stem, extension) = match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
         _ => (name.as_str(), String::new()),
     };
-    folder.join(format!("{stem}-{}{extension}", id.get(..8).unwrap_or(&id)))
+    let short = id.get(..8).unwrap_or(&id);
+    let free = |path: &PathBuf| path.symlink_metadata().is_err();
+    Some(folder.join(&name))
+        .filter(free)
+        .or_else(|| Some(folder.join(format!("{stem}-{short}{extension}"))).filter(free))
+        .or_else(|| {
+            (2u32..).map(|n| folder.join(format!("{stem}-{short}-{n}{extension}"))).find(free)
+        })
+        .unwrap_or_else(|| folder.join(id))
 }

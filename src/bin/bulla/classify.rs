@@ -65,7 +65,9 @@ fn age(error: &age::Error) -> Option<Verdict> {
             return verdict(Exit::Usage, "seal twice, once for each kind of recipient");
         }
         E::PassphraseNotAlone => return verdict(Exit::Usage, "seal twice"),
-        // What lies inside decides.
+        // A transparent error is not among its own causes: what lies inside decides.
+        E::Key(inner) => return key(inner),
+        E::Io(inner) => return io(inner),
         _ => return None,
     })
 }
@@ -88,7 +90,9 @@ fn identity(error: &identity::Error) -> Option<Verdict> {
         E::KeyfileEmpty | E::KeyfileText | E::KeyfileLine { .. } | E::KeyfileLength { .. } => {
             verdict(Exit::Malformed, "an identity is a file that bulla keygen wrote")
         }
-        E::Locked(_) | E::Text(_) | E::Record(_) | E::Crypto(_) => None,
+        E::Locked(inner) | E::Age(inner) => age(inner),
+        E::Record(inner) => record(inner),
+        E::Crypto(_) => None,
         _ => Some((Exit::Malformed, None)),
     }
 }
@@ -106,6 +110,8 @@ fn contact(error: &contact::Error) -> Option<Verdict> {
             "is it another identity's? else restore the file named book from a backup",
         ),
         E::Record(_) => Some((Exit::Malformed, None)),
+        E::Card(inner) => identity(inner),
+        E::Io(inner) => io(inner),
         _ => None,
     }
 }
@@ -120,7 +126,7 @@ fn letter(error: &letter::Error) -> Option<Verdict> {
         E::Malformed { .. } => Some((Exit::Malformed, None)),
         E::Heading { .. } | E::NotTheSender => Some((Exit::Usage, None)),
         // Their text is that of what they carry, so it is not among their causes.
-        E::Age(inner) => one(inner),
+        E::Age(inner) => age(inner),
         E::Record(inner) => record(inner),
         E::Io(inner) | E::Output(inner) => io(inner),
         _ => None,
@@ -153,7 +159,7 @@ fn server(error: &server::Error) -> Option<Verdict> {
         server::Error::Store(relay::store::Error::InUse(_)) => {
             verdict(Exit::Temporary, "another relay serves this store")
         }
-        server::Error::Store(_) => verdict(Exit::Failure, "look after the disk, then start again"),
+        server::Error::Store(_) => Some((Exit::Failure, None)),
         _ => None,
     }
 }
@@ -168,7 +174,6 @@ fn index(error: &index::Error) -> Option<Verdict> {
         E::Version { .. } => verdict(Exit::Malformed, "destroy the index and build it again"),
         E::Busy(_) => verdict(Exit::Temporary, "wait for the other writer"),
         E::Damaged(_) => verdict(Exit::Damaged, "bulla index verify says where"),
-        E::Line { .. } => verdict(Exit::Malformed, "expected what bulla open --json prints"),
         E::Query(_) => Some((Exit::Usage, None)),
         E::UnknownId(_) => Some((Exit::Negative, None)),
         E::AmbiguousId(_) => verdict(Exit::Usage, "give more of the id"),

@@ -33,7 +33,8 @@ Environment:
   BULLA_IDENTITY_FILE     a file with it
   BULLA_IDENTITY_COMMAND  a command that prints it
   BULLA_HOME              one folder for identity, contacts, spool and index
-  BULLA_RELAY             address of the relay where no card names one
+  BULLA_RELAY             address of the relay, as with --relay
+  BULLA_AGAIN             set to 1 for a command of pull --exec whose letter came before
   HTTPS_PROXY, ALL_PROXY  proxies, socks5h:// too
   NO_COLOR                no colours
 
@@ -339,11 +340,11 @@ pub(crate) enum Relay {
 /// How to reach a relay.
 #[derive(Debug, Args)]
 pub(crate) struct Network {
-    /// The relay, where no card and no registration names one
+    /// The relay. For push only where the card of the recipient names none
     #[arg(long, value_name = "URL", env = "BULLA_RELAY", hide_env_values = true, value_hint = ValueHint::Url)]
     pub(crate) relay: Option<String>,
     /// Give up on one request after so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=LONGEST))]
     pub(crate) timeout: u64,
     /// Try so often again after a temporary failure
     #[arg(long, value_name = "TIMES", default_value_t = 4)]
@@ -414,8 +415,11 @@ pub(crate) struct RelayPush {
 #[command(after_long_help = "\
 A letter is deleted at the relay when it is durably in the local spool, and leaves the
 spool when it was delivered: written to a file and synced (--output-dir), its command
-ended with 0 (--exec), or opened. What went to stdout and was never opened stays for a
-week and is given out again with --again.
+ended with 0 (--exec), or was opened into a file. What went into a pipe is kept for a week,
+and given out again with --again: no program knows what became of it.
+
+A command of --exec does not see BULLA_IDENTITY or BULLA_IDENTITY_COMMAND, so that no child
+inherits a secret: give it BULLA_IDENTITY_FILE or the default identity.
 
 Examples:
   bulla relay pull | bulla open --json | jq -r .subject
@@ -427,7 +431,7 @@ pub(crate) struct RelayPull {
     #[command(flatten)]
     pub(crate) network: Network,
     /// Wait up to so long for the first letter
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds())]
     pub(crate) wait: u64,
     /// Write each sealed letter to a file of its own in this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -435,7 +439,7 @@ pub(crate) struct RelayPull {
     /// Run a shell command for each letter: the letter on its stdin, its id in BULLA_ID
     #[arg(long, value_name = "CMD", conflicts_with = "output_dir", value_hint = ValueHint::CommandString)]
     pub(crate) exec: Option<String>,
-    /// Take copies: delete nothing, remember nothing
+    /// Give out copies: delete nothing at the relay, and give out the same again next time
     #[arg(long, conflicts_with = "again")]
     pub(crate) peek: bool,
     /// Give out again what went to stdout before and was never opened
@@ -443,7 +447,7 @@ pub(crate) struct RelayPull {
     pub(crate) again: bool,
     /// Take at most so many
     #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    pub(crate) limit: Option<std::num::NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
@@ -605,6 +609,13 @@ pub(crate) struct Man {
     pub(crate) verb: Vec<String>,
 }
 
+/// Longest time that can be asked for: a hundred years.
+const LONGEST: u64 = 100 * 365 * 86_400;
+
+fn seconds() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(..=LONGEST)
+}
+
 /// `90`, `90s`, `15m`, `12h`, `30d`.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let split = text.len() - usize::from(text.ends_with(|c: char| c.is_ascii_alphabetic()));
@@ -620,6 +631,7 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         .parse::<u64>()
         .ok()
         .and_then(|n| n.checked_mul(factor))
+        .filter(|seconds| *seconds <= LONGEST)
         .map(std::time::Duration::from_secs)
         .ok_or_else(|| "expected a number with s, m, h or d, such as 30d".into())
 }

@@ -57,6 +57,6 @@ impl Home {
 
 /// The error of a verb that cannot do without a home.
 pub(crate) fn homeless() -> Fail {
-    Fail::new(Exit::InputMissing, "there is no home folder to keep state in")
+    Fail::new(Exit::InputMissing, "there is no home folder that state can be kept in")
         .hint("set BULLA_HOME to a folder")
 }

@@ -30,6 +30,9 @@ fn main() -> ExitCode {
             // Help and version go to stdout and end well; the rest is usage.
             let status = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             let _ = error.print();
+            if status == Exit::Usage && std::env::args_os().any(|arg| arg == "--json") {
+                ui::exit_error(status, "usage");
+            }
             return ExitCode::from(status.code());
         }
     };

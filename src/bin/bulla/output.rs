@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bulla::files::{self, Access, AtomicFile, Existing};
+use bulla::text;
 
 use crate::cli;
 use crate::exit::{Exit, Fail};
@@ -39,7 +40,7 @@ impl Target {
                     let message = format!("{} is input and output at once", path.display());
                     return Err(Fail::usage(message).hint("choose another -o").into());
                 }
-                if !args.force && path.symlink_metadata().is_ok() {
+                if !args.force && !is_special(path) && path.symlink_metadata().is_ok() {
                     return Err(exists(path).into());
                 }
                 Some(path.to_owned())
@@ -57,14 +58,36 @@ impl Target {
         Ok(Self { path, existing, forced })
     }
 
+    /// Whether it is a file that appears when it is complete.
+    pub(crate) fn is_file(&self) -> bool {
+        self.path.as_deref().is_some_and(|path| !is_special(path))
+    }
+
+    /// Whether what is written there stays there: a file, or a terminal, and no pipe.
+    pub(crate) fn keeps(&self) -> bool {
+        let stdout_keeps = || {
+            let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+            stdout.and_then(|stdout| Ok(stdout.is_terminal() || stdout.metadata()?.is_file()))
+        };
+        self.is_file() || (self.path.is_none() && stdout_keeps().unwrap_or(false))
+    }
+
     /// Opens the target for writing.
     pub(crate) fn open(&self, access: Access) -> Result<Output> {
         let Some(path) = &self.path else {
             // Unbuffered: what is written is large, and authenticated already.
             let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
             let guarded = !self.forced && stdout.is_terminal();
-            return Ok(if guarded { Output::Terminal(stdout) } else { Output::Stdout(stdout) });
+            return Ok(if guarded {
+                Output::Terminal { stdout, tail: Vec::new() }
+            } else {
+                Output::Stdout(stdout)
+            });
         };
+        if is_special(path) {
+            let file = File::options().write(true).open(path).map_err(|e| describe(e, path))?;
+            return Ok(Output::Stdout(file));
+        }
         AtomicFile::create(path, self.existing, access)
             .map(|file| Output::File { file, path: path.clone() })
             .map_err(|e| describe(e, path))
@@ -76,7 +99,10 @@ impl Target {
 pub(crate) enum Output {
     Stdout(File),
     /// A terminal, which must not be told to do things by what a stranger wrote.
-    Terminal(File),
+    Terminal {
+        stdout: File,
+        tail: Vec<u8>,
+    },
     File {
         file: AtomicFile,
         path: PathBuf,
@@ -86,7 +112,7 @@ pub(crate) enum Output {
 impl Output {
     pub(crate) fn finish(self) -> Result<()> {
         match self {
-            Self::Stdout(mut stdout) | Self::Terminal(mut stdout) => Ok(stdout.flush()?),
+            Self::Stdout(mut stdout) | Self::Terminal { mut stdout, .. } => Ok(stdout.flush()?),
             Self::File { file, path } => file.commit().map_err(|e| describe(e, &path)),
         }
     }
@@ -96,14 +122,18 @@ impl Write for Output {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(buf),
-            Self::Terminal(stdout) => {
-                let obeyed = |b: &u8| b.is_ascii_control() && !b"\n\r\t".contains(b);
-                if buf.iter().any(obeyed) {
+            Self::Terminal { stdout, tail } => {
+                let seen = &*tail;
+                // With the end of what came before: a character may come in two pieces.
+                let seen = [seen.as_slice(), buf].concat();
+                let text = String::from_utf8_lossy(&seen);
+                if text.chars().any(|c| !"\r\n\t".contains(c) && text::is_hostile(c)) {
                     let fail =
                         Fail::usage("the output has control characters, and goes to a terminal");
                     let hint = "use -o FILE, a pipe, or -o - to force it";
                     return Err(io::Error::other(fail.hint(hint)));
                 }
+                *tail = seen.get(seen.len().saturating_sub(3)..).unwrap_or_default().to_vec();
                 stdout.write(buf)
             }
             Self::File { file, .. } => file.write(buf),
@@ -112,10 +142,15 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Stdout(stdout) | Self::Terminal(stdout) => stdout.flush(),
+            Self::Stdout(stdout) | Self::Terminal { stdout, .. } => stdout.flush(),
             Self::File { file, .. } => file.flush(),
         }
     }
+}
+
+/// A device, a pipe or a socket, which is written to and not replaced.
+fn is_special(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 fn describe(error: io::Error, path: &Path) -> anyhow::Error {

@@ -3,7 +3,7 @@
 use bulla::contact::{Contact, Receipt};
 use bulla::identity::{Card, Fingerprint};
 use bulla::letter::Letter;
-use bulla::text::{base64_encode, hex_encode};
+use bulla::text::{base64_encode, hex_encode, is_hostile};
 use serde_json::{Map, Value, json};
 
 use crate::app::date;
@@ -32,6 +32,19 @@ impl Sender {
     pub(crate) fn title(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.fingerprint.to_string())
     }
+}
+
+/// A value as one line, in which no character does anything to a terminal.
+pub(crate) fn json_line(value: &Value) -> String {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        if is_hostile(c) {
+            line.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 /// Where a body went: into the line, or to a file that it names.

@@ -68,6 +68,7 @@ impl Source {
             Self::Fd(number) => File::open(format!("/dev/fd/{number}"))
                 .and_then(|file| files::read_to_limit(file, MAX)),
             Self::File(path) => {
+                refuse_secret(path)?;
                 let file = File::open(path).with_context(context)?;
                 if files::is_exposed(&file)? {
                     return Err(exposed(path, what).into());
@@ -101,6 +102,17 @@ impl std::fmt::Display for Source {
             Self::File(path) => path.display().fmt(f),
         }
     }
+}
+
+/// Refuses a secret where the name of a file belongs, without repeating it.
+fn refuse_secret(path: &Path) -> Result<()> {
+    let path = path.to_string_lossy();
+    if ["BULLA-SECRET-KEY-", "AGE-SECRET-KEY-"].iter().any(|p| path.trim().starts_with(p)) {
+        return Err(Fail::usage("expected the name of a file, got the secret itself")
+            .hint("everybody can see it here: put it into a file, or into BULLA_IDENTITY")
+            .into());
+    }
+    Ok(())
 }
 
 fn exposed(path: &Path, what: &str) -> Fail {

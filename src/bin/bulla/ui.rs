@@ -70,10 +70,7 @@ impl Ui {
         }
         let exit = self.error(error);
         if self.json {
-            let object = serde_json::json!({
-                "message_type": "exit_error", "code": exit.code(), "message": message(error),
-            });
-            let _ = writeln!(std::io::stderr(), "{object}");
+            exit_error(exit, &message(error));
         }
         exit
     }
@@ -99,7 +96,7 @@ impl Ui {
             return Err(Fail::usage("the passphrase is empty").into());
         }
         if *first != *self.ask("again: ")? {
-            return Err(Fail::new(Exit::WrongPassphrase, "the two passphrases differ").into());
+            return Err(Fail::usage("the two passphrases differ").into());
         }
         Ok(first)
     }
@@ -118,6 +115,14 @@ impl Ui {
         let answer = rpassword::prompt_password(question).context("cannot ask on the terminal")?;
         Ok(Zeroizing::new(answer))
     }
+}
+
+/// The last line on stderr with `--json`.
+pub(crate) fn exit_error(exit: Exit, message: &str) {
+    let code = exit.code();
+    let object =
+        serde_json::json!({ "message_type": "exit_error", "code": code, "message": message });
+    let _ = writeln!(std::io::stderr(), "{object}");
 }
 
 fn line(label: &str, text: &str) {

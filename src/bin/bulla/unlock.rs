@@ -17,6 +17,8 @@ pub(crate) struct Unlock<'a> {
     keys: OnceLock<Keys>,
     /// Why no key could be had, which an age error cannot carry.
     stopped: Mutex<Option<anyhow::Error>>,
+    /// In a stream anybody may have pushed what comes next: no passphrase is asked or tried.
+    in_stream: bool,
 }
 
 #[derive(Default)]
@@ -27,7 +29,12 @@ struct Keys {
 
 impl<'a> Unlock<'a> {
     pub(crate) fn new(app: &'a App, args: &'a cli::Open) -> Self {
-        Self { app, args, keys: OnceLock::new(), stopped: Mutex::new(None) }
+        Self { app, args, keys: OnceLock::new(), stopped: Mutex::new(None), in_stream: false }
+    }
+
+    /// What is opened from here on came in an envelope stream.
+    pub(crate) fn in_stream(&mut self) {
+        self.in_stream = true;
     }
 
     /// The fingerprints of the identities that were needed so far.
@@ -79,6 +86,10 @@ impl<'a> Unlock<'a> {
         Ok(self.keys.get_or_init(|| keys))
     }
 
+    fn takes_passphrases(&self) -> bool {
+        self.args.identity.is_empty() && !self.in_stream
+    }
+
     fn passphrase(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, age::Error> {
         let passphrase = match &self.args.passphrase {
             Some(source) => source.passphrase(),
@@ -90,7 +101,7 @@ impl<'a> Unlock<'a> {
 
 impl age::Identity for Unlock<'_> {
     fn unwrap(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, age::Error> {
-        if stanzas.iter().any(|stanza| stanza.kind == "scrypt") && self.args.identity.is_empty() {
+        if self.takes_passphrases() && stanzas.iter().any(|stanza| stanza.kind == "scrypt") {
             return self.passphrase(stanzas);
         }
         let keys = self.keys().map_err(|error| self.stop(error))?;
@@ -109,6 +120,6 @@ impl age::Identity for Unlock<'_> {
 
     /// Asked about files that no identity fits: whether a passphrase was tried on them.
     fn class(&self) -> Class {
-        if self.args.identity.is_empty() { Class::Passphrase } else { Class::PostQuantum }
+        if self.takes_passphrases() { Class::Passphrase } else { Class::PostQuantum }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -18,7 +19,8 @@ const LINE: u64 = 128 << 20;
 #[derive(Deserialize)]
 struct Letter {
     schema: u64,
-    id: String,
+    /// Null for a sealed file that holds no letter.
+    id: Option<String>,
     from: Option<Sender>,
     date: Option<String>,
     subject: Option<String>,
@@ -39,15 +41,13 @@ impl Writer<'_> {
     /// Adds letters, one JSON object a line, as `bulla open --json` prints them. A letter that is
     /// in the index already is left as it is.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Line`] names the first line that is no letter; those before it are added, and
-    /// committed if the caller does so.
+    /// A line that is no letter is named in the report as skipped, by its number, and costs no
+    /// other line.
     pub fn add_json_lines(&mut self, mut input: impl BufRead) -> Result<Report, Error> {
         let mut report = Report::default();
         let mut line = Vec::new();
         for number in 1.. {
-            let fails = |why: String| Error::Line { number, why };
+            let place = Path::new("-");
             line.clear();
             let read = input
                 .by_ref()
@@ -57,14 +57,22 @@ impl Writer<'_> {
             if read == 0 {
                 break;
             }
-            if read > LINE {
-                return Err(fails(format!("longer than {LINE} bytes")));
-            }
             report.bytes += read;
+            if read > LINE {
+                input.skip_until(b'\n').map_err(Error::io("-"))?;
+                report.skip(place, Some(number), format!("a line of more than {LINE} bytes"));
+                continue;
+            }
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let document = document(&line).map_err(fails)?;
+            let document = match document(&line) {
+                Ok(document) => document,
+                Err(why) => {
+                    report.skip(place, Some(number), why);
+                    continue;
+                }
+            };
             if self.knows(&document.id)? {
                 report.unchanged += 1;
             } else {
@@ -81,10 +89,11 @@ fn document(line: &[u8]) -> Result<Document, String> {
     if letter.schema != 1 {
         return Err(format!("expected schema 1, got {}", letter.schema));
     }
-    if letter.id.is_empty() || letter.id.len() > MAX_ID {
-        return Err(format!("expected an id of 1 to {MAX_ID} bytes, got {}", letter.id.len()));
+    let id = letter.id.ok_or("it is no letter: it has no id")?;
+    if id.is_empty() || id.len() > MAX_ID {
+        return Err(format!("expected an id of 1 to {MAX_ID} bytes, got {}", id.len()));
     }
-    let mut document = Document::new(Kind::Letter, letter.id);
+    let mut document = Document::new(Kind::Letter, id);
     document.date = match letter.date {
         None => None,
         Some(date) => {

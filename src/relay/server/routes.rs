@@ -95,7 +95,8 @@ async fn register(State(app): Shared, Path(name): Path<String>, request: Request
     if verified.key != mailbox {
         return Err(Refusal::NoMailbox);
     }
-    app.replays.check(&verified, now)?;
+    // No memory of the signature: registering twice is registering once, and strangers must not
+    // fill that memory.
     if app.store.usage(mailbox).await?.is_some() {
         return Ok(StatusCode::OK.into_response());
     }

@@ -84,7 +84,7 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
     let contact = book.get(&args.name)?;
     let card = contact.card()?;
     if args.card {
-        print!("{}", card.to_text());
+        std::io::stdout().write_all(card.to_text().as_bytes())?;
         return Ok(Exit::Done);
     }
     if app.ui.json {

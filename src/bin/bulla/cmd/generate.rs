@@ -28,7 +28,8 @@ pub(crate) fn man(args: &cli::Man) -> Result<Exit> {
         command = command.find_subcommand(verb).cloned().ok_or_else(known)?;
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.display_name(name)).render(&mut page)?;
+    let version = concat!("bulla ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command.display_name(name)).source(version).render(&mut page)?;
     std::io::stdout().write_all(&page)?;
     Ok(Exit::Done)
 }

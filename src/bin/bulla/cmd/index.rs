@@ -13,6 +13,7 @@ use crate::app::{App, date};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::record::json_line;
 use crate::ui::Ui;
 
 /// Skipped files that are named without -v.
@@ -75,10 +76,16 @@ fn add(app: &App, args: &cli::IndexAdd) -> Result<Exit> {
     let input = Input::open(Some(&args.file), "JSON lines")?;
     let index = Place::of(app, &args.place)?.open_or_create()?;
     let mut writer = index.writer()?;
-    let added = writer.add_json_lines(BufReader::new(input));
-    // Lines before a bad one are kept: they were good.
+    let report = writer.add_json_lines(BufReader::new(input))?;
     writer.finish()?;
-    tell(&app.ui, &added?)
+    tell(&app.ui, &report)?;
+    if report.skipped > 0 {
+        let message = format!("{} lines hold no letter, the others are indexed", report.skipped);
+        return Err(Fail::new(Exit::Malformed, message)
+            .hint("expected what bulla open --json prints")
+            .into());
+    }
+    Ok(Exit::Done)
 }
 
 fn tell(ui: &Ui, report: &Report) -> Result<Exit> {
@@ -121,7 +128,7 @@ fn show(app: &App, args: &cli::IndexShow) -> Result<Exit> {
     let document = Place::of(app, &args.place)?.open()?.show(&args.id)?;
     let mut stdout = std::io::stdout().lock();
     if app.ui.json {
-        writeln!(stdout, "{}", object(&document))?;
+        writeln!(stdout, "{}", json_line(&object(&document)))?;
         return Ok(Exit::Done);
     }
     let list = |names: &[String]| names.join(", ");

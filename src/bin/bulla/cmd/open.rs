@@ -4,14 +4,15 @@ use std::io::{self, Read, Write};
 
 use anyhow::Result;
 use bulla::age::{Dearmored, Opener};
-use bulla::contact::{Place, Receipt};
+use bulla::contact::{Book, Place, Receipt};
 use bulla::identity::Fingerprint;
 use bulla::letter::{self, Content, EnvelopeReader, Letter};
 use bulla::relay::protocol::Id;
 use bulla::relay::spool::Spool;
 
-use crate::app::{App, Me};
+use crate::app::{App, Me, Turn};
 use crate::body::{Bodies, Body};
+use crate::classify::classify;
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
@@ -26,7 +27,8 @@ pub(crate) fn run(app: &App, args: &cli::Open) -> Result<Exit> {
     let (kind, input) = letter::sniff(input)?;
     let exit = match kind {
         letter::Input::Age => {
-            open.one(input)?;
+            let came = open.one(input)?;
+            open.unrecorded.extend(came);
             Exit::Done
         }
         letter::Input::Envelopes => open.all(EnvelopeReader::new(input))?,
@@ -37,22 +39,13 @@ pub(crate) fn run(app: &App, args: &cli::Open) -> Result<Exit> {
     Ok(exit)
 }
 
+/// Most letters of one output file that are kept from other processes until it is complete.
+const MOST_TURNS: usize = 64;
+
 /// The error of an input that was never sealed.
 pub(crate) fn unsealed(message: &str) -> Fail {
     Fail::new(Exit::Malformed, message)
         .hint("expected what bulla seal, age or bulla relay pull wrote; see the status of what came before the pipe")
-}
-
-/// Whether an error is of the output and not of the letter, so that no other letter does better.
-fn is_fatal(error: &anyhow::Error) -> bool {
-    matches!(
-        crate::classify::classify(error).0,
-        Exit::ClosedPipe
-            | Exit::Locked
-            | Exit::WrongPassphrase
-            | Exit::InputMissing
-            | Exit::OutputExists
-    )
 }
 
 struct Open<'a> {
@@ -70,26 +63,48 @@ struct Came {
     sender: Option<Fingerprint>,
     id: [u8; 16],
     place: Option<Place>,
+    /// The relay's id, when it came in an envelope.
+    envelope: Option<[u8; 32]>,
+    /// Held until the letter is remembered.
+    _turn: Option<Turn>,
 }
 
 impl Open<'_> {
     /// Opens every letter of a stream. One bad letter does not cost those behind it; the last
     /// error is the run's.
     fn all(&mut self, mut envelopes: EnvelopeReader<impl Read + Send>) -> Result<Exit> {
+        self.unlock.in_stream();
         let mut opened = 0;
         let mut failed: Option<anyhow::Error> = None;
-        while let Some(mut envelope) = envelopes.next()? {
-            let outcome = self.one(&mut envelope).and_then(|me| Ok((me, envelope.finish()?)));
-            match outcome {
-                Ok((me, id)) => {
-                    opened += 1;
-                    self.confirm(me.as_ref(), id);
+        let mut broken = false;
+        loop {
+            let outcome = match envelopes.next() {
+                Ok(None) => break,
+                Ok(Some(mut envelope)) => match self.one(&mut envelope) {
+                    Ok(came) => envelope.finish().map_err(Into::into).and_then(|id| {
+                        opened += 1;
+                        self.keep(came, id)
+                    }),
+                    Err(error) => Err(error),
+                },
+                // Nothing behind this can be read. Where the last letter broke off, that says why.
+                Err(error) => match failed {
+                    Some(cause) if broken => return Err(cause),
+                    before => {
+                        before.inspect(|before| {
+                            self.app.ui.error(before);
+                        });
+                        return Err(error.into());
+                    }
+                },
+            };
+            broken = outcome.is_err();
+            if let Err(error) = outcome {
+                if let Some(before) = failed.replace(error) {
+                    self.app.ui.error(&before);
                 }
-                Err(error) if is_fatal(&error) => return Err(error),
-                Err(error) => {
-                    failed.replace(error).inspect(|before| {
-                        self.app.ui.error(before);
-                    });
+                if failed.as_ref().is_some_and(|error| self.is_fatal(error)) {
+                    break;
                 }
             }
         }
@@ -100,9 +115,27 @@ impl Open<'_> {
         }
     }
 
-    /// Opens one sealed file to its end and lets its body out. Returns whose it is, if it was a
-    /// letter.
-    fn one(&mut self, sealed: impl Read + Send) -> Result<Option<Fingerprint>> {
+    /// Whether an error is of the output or the keys and not of the letter, so that no other
+    /// letter does better.
+    fn is_fatal(&self, error: &anyhow::Error) -> bool {
+        match classify(error).0 {
+            Exit::ClosedPipe | Exit::Locked | Exit::WrongPassphrase | Exit::InputMissing => true,
+            Exit::OutputExists => self.args.output_dir.is_none(),
+            _ => false,
+        }
+    }
+
+    /// Remembers a letter of a stream when its body is where it should be.
+    fn keep(&mut self, came: Option<Came>, id: [u8; 32]) -> Result<()> {
+        if let Some(came) = came {
+            self.unrecorded.push(Came { envelope: Some(id), ..came });
+        }
+        if self.bodies.is_held_back() { Ok(()) } else { self.record() }
+    }
+
+    /// Opens one sealed file to its end and lets its body out. Returns what is to be remembered
+    /// of it, if it was a letter.
+    fn one(&mut self, sealed: impl Read + Send) -> Result<Option<Came>> {
         let opener = Opener::new(Dearmored::new(sealed)?, &[&self.unlock])
             .map_err(|error| self.unlock.reason(error))?;
         let mine = self.unlock.fingerprints();
@@ -114,14 +147,8 @@ impl Open<'_> {
             return Ok(None);
         };
         self.warn(&letter, sender.as_ref(), receipt);
-        let durable =
-            self.bodies.finish(body, |body| line(Some(&letter), sender.as_ref(), receipt, body))?;
-        let me = came.me;
-        self.unrecorded.push(came);
-        if durable {
-            self.record()?;
-        }
-        Ok(Some(me))
+        self.bodies.finish(body, |body| line(Some(&letter), sender.as_ref(), receipt, body))?;
+        Ok(Some(came))
     }
 
     /// Decides whether a body is let out, and where to, before any of it is.
@@ -156,13 +183,37 @@ impl Open<'_> {
             }
         }
         let place = letter.heading.place.map(|(stream, seq)| Place { stream, seq });
-        let receipt = me.has_home().then(|| book.check(fingerprint.as_ref(), &letter.id, place));
-        if receipt == Some(Receipt::Replay) && !self.args.again {
+        // Two processes that open one letter take turns, and the second sees a replay. Who has a
+        // letter in hand already does not wait for another: two such could wait for each other.
+        let held = self.unrecorded.iter().any(|came| came.id == letter.id);
+        let turn = match (me.has_home() && !held, self.unrecorded.is_empty()) {
+            (true, true) => Some(me.turn(&letter.id)?),
+            (true, false) if self.unrecorded.len() < MOST_TURNS => Some(me.try_turn(&letter.id)?),
+            _ => None,
+        };
+        let receipt = if me.has_home() {
+            let mut book = me.book()?;
+            for came in self.unrecorded.iter().filter(|came| came.me == letter.to) {
+                let _ = came.record(&mut book);
+            }
+            Some(book.check(fingerprint.as_ref(), &letter.id, place))
+        } else {
+            None
+        };
+        let again = self.args.again || std::env::var_os("BULLA_AGAIN").is_some_and(|v| v == "1");
+        if receipt == Some(Receipt::Replay) && !again {
             let message =
                 format!("letter {} was opened before", bulla::text::hex_encode(&letter.id));
             return Err(Fail::new(Exit::Conflict, message).hint("--again opens it again").into());
         }
-        let came = Came { me: letter.to, sender: fingerprint, id: letter.id, place };
+        let came = Came {
+            me: letter.to,
+            sender: fingerprint,
+            id: letter.id,
+            place,
+            envelope: None,
+            _turn: turn,
+        };
         Ok(About { came, sender, receipt })
     }
 
@@ -177,10 +228,10 @@ impl Open<'_> {
         }
         match receipt {
             Some(Receipt::Fresh { missed: 1, .. }) => {
-                ui.warn(&format!("1 letter from {} before this one did not come", sender.title()));
+                ui.warn(&format!("1 letter from {} before this one was not opened here", sender.title()));
             }
             Some(Receipt::Fresh { missed, .. }) if missed > 0 => ui.warn(&format!(
-                "{missed} letters from {} before this one did not come",
+                "{missed} letters from {} before this one were not opened here",
                 sender.title()
             )),
             Some(Receipt::Conflict) => ui.warn(&format!(
@@ -193,27 +244,24 @@ impl Open<'_> {
         }
     }
 
-    /// Remembers the letters whose bodies are where they should be.
+    /// Remembers the letters whose bodies are where they should be, and tells the spool of those
+    /// that cannot get lost any more: what went into a pipe can, so its copy is kept.
     fn record(&mut self) -> Result<()> {
         for came in std::mem::take(&mut self.unrecorded) {
             let me = self.me(&came.me)?;
-            if me.has_home() {
-                me.book_file()?.update(|book| {
-                    let _ = book.record(came.sender.as_ref(), &came.id, came.place);
-                    Ok::<_, bulla::contact::Error>(())
-                })?;
+            if !me.has_home() {
+                continue;
+            }
+            me.book_file()?.update(|book| {
+                let _ = came.record(book);
+                Ok::<_, bulla::contact::Error>(())
+            })?;
+            if let Some(id) = came.envelope.filter(|_| self.bodies.is_durable()) {
+                // If this fails the copy is kept a week longer.
+                let _ = Spool::confirm(&me.folder()?.join("spool"), &Id(id));
             }
         }
         Ok(())
-    }
-
-    /// Tells the spool that a letter it gave out was opened: it need not be kept.
-    fn confirm(&self, me: Option<&Fingerprint>, id: [u8; 32]) {
-        let Some(me) = me else { return };
-        // Kept a week longer at the worst.
-        if let Ok(folder) = self.me(me).and_then(|me| Ok(me.folder()?.join("spool"))) {
-            let _ = Spool::confirm(&folder, &Id(id));
-        }
     }
 
     fn me(&self, fingerprint: &Fingerprint) -> Result<&Me> {
@@ -223,6 +271,12 @@ impl Open<'_> {
     fn finish(mut self) -> Result<()> {
         self.bodies.commit()?;
         self.record()
+    }
+}
+
+impl Came {
+    fn record(&self, book: &mut Book) -> Receipt {
+        book.record(self.sender.as_ref(), &self.id, self.place)
     }
 }
 

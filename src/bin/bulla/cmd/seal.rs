@@ -94,13 +94,17 @@ struct To {
 
 fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
     let target = Target::new(&args.output, args.file.as_deref(), Nature::Binary)?;
-    let me = match app.me(&args.keys) {
-        Ok(me) => Some(me),
-        Err(_) if args.anonymous => None,
-        Err(error) => return Err(error),
-    };
+    let me = if args.anonymous { app.me_if_any(&args.keys)? } else { Some(app.me(&args.keys)?) };
     let book = me.as_ref().map_or(Ok(Book::default()), Me::book)?;
-    let to = args.to.iter().map(|to| resolve(&book, to)).collect::<Result<Vec<_>>>()?;
+    let mut to: Vec<To> = Vec::new();
+    for named in &args.to {
+        let one = resolve(&book, named)?;
+        if to.iter().any(|other| other.card.fingerprint() == one.card.fingerprint()) {
+            app.ui.warn(&format!("{named} is named twice and gets one letter"));
+        } else {
+            to.push(one);
+        }
+    }
     let card = match &me {
         Some(me) if !args.anonymous => Some((me, super::card::settle(me, None, None)?)),
         _ => None,
@@ -112,7 +116,7 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
     let mut bodies = Bodies::new(input, args.file.as_deref(), to.len())?;
     let mut output = target.open(Access::Umask)?;
     let mut envelopes = EnvelopeWriter::new(&mut output)?;
-    for (number, to) in to.iter().enumerate() {
+    for to in &to {
         let place = match (&card, &to.name) {
             // Durable before there is any ciphertext: a number is never used twice.
             (Some((me, _)), Some(name)) if me.has_home() => {
@@ -121,10 +125,8 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
             _ => None,
         };
         if to.card.relay().is_none() {
-            app.ui.warn(&format!(
-                "no relay is on the card of {}: push with --relay URL",
-                args.to.get(number).map_or("", String::as_str)
-            ));
+            let title = to.name.as_deref().unwrap_or_else(|| to.card.name());
+            app.ui.warn(&format!("no relay is on the card of {title}: push with --relay URL"));
         }
         let heading =
             Heading { place: place.map(|Place { stream, seq }| (stream, seq)), ..heading.clone() };

@@ -14,6 +14,7 @@ use crate::app::{App, date};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input;
+use crate::record::json_line;
 
 /// Greatest query from stdin: 64 KiB.
 const MAX_QUERY: u64 = 64 << 10;
@@ -64,7 +65,7 @@ pub(crate) fn run(app: &App, args: &cli::Search) -> Result<Exit> {
             stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         for hit in &results.hits {
             if app.ui.json {
-                writeln!(out, "{}", object(hit))?;
+                writeln!(out, "{}", json_line(&object(hit)))?;
             } else if bare {
                 out.write_all(hit.id.as_bytes())?;
                 out.write_all(end)?;

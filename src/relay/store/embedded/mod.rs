@@ -270,16 +270,22 @@ impl Store for Embedded {
         body: &'a mut dyn Chunks,
     ) -> Answer<'a, Put> {
         Box::pin(async move {
-            let _reservation = Reservation::new(&self.shared, mailbox, message.size)?;
+            let reservation = Reservation::new(&self.shared, mailbox, message.size);
+            // What is there already takes no more room, and a long body need not come again.
+            if reservation.is_err() || message.size > INLINE {
+                if !self.shared.has(&mailbox) {
+                    return Err(Error::NoMailbox);
+                }
+                let state = self.read(move |tables| tables.state(&mailbox, &message.id)).await?;
+                if state.is_some_and(|state| state.deadline() > now) {
+                    return Ok(Put::Already);
+                }
+            }
+            let _reservation = reservation?;
             if message.size <= INLINE {
                 let bytes = body::collect(body).await?;
                 let body = Body::Inline(bytes);
                 return self.ask(|reply| Command::Put { mailbox, message, now, body, reply }).await;
-            }
-            // A long body that is there already need not come again.
-            let state = self.read(move |tables| tables.state(&mailbox, &message.id)).await?;
-            if state.is_some_and(|state| state.deadline() > now) {
-                return Ok(Put::Already);
             }
             let file = body::write(&self.bodies, body, &self.shared.failed).await?;
             // The file goes with the command: if this request ends now, the writer still has it.

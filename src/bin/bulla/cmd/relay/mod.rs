@@ -78,6 +78,7 @@ fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
             writeln!(stdout, "{}  {:>10}  {}", entry.id, entry.size, date(entry.expires))?;
         }
     }
+    stdout.flush()?;
     Ok(if entries.is_empty() { Exit::Negative } else { Exit::Done })
 }
 

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use bulla::relay::pull::{Delivered, Options, Stopped, pull, pull_again};
 use bulla::relay::spool::Spool;
 
 use crate::app::App;
+use crate::classify::classify;
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::output::{Nature, Output, Target};
@@ -22,7 +24,11 @@ use crate::source;
 pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     let to_stdout = args.output_dir.is_none() && args.exec.is_none();
     let nature = if to_stdout { Nature::Binary } else { Nature::Text };
-    let target = Target::new(&cli::Output { output: None, force: false }, None, nature)?;
+    let target =
+        Target::new(&cli::Output { output: None, force: false }, None, nature).map_err(|_| {
+            Fail::usage("sealed letters would go to the terminal")
+                .hint("bulla relay pull | bulla open, or --output-dir DIR")
+        })?;
     let me = app.me(&args.keys)?;
     let client = super::own(&me, &args.network)?;
     let key = me.identity.card_mailbox();
@@ -33,14 +39,16 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
 
-    let mut out = Delivery { app, args, target, routing, stream: None };
+    let marks = spool.folder().to_owned();
+    let mut out = Delivery { app, args, target, routing, marks, stream: None };
     let deliver = |id: Id, letter: &mut File| out.deliver(id, letter);
+    let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
     let report = if args.again {
-        pull_again(&mut spool, args.limit.unwrap_or(usize::MAX), deliver)
+        pull_again(&mut spool, limit, deliver)
     } else {
         let mut options = Options::default();
         options.wait = Duration::from_secs(args.wait);
-        options.limit = args.limit.unwrap_or(usize::MAX);
+        options.limit = limit;
         options.peek = args.peek;
         pull(&client, &key, &mut spool, options, deliver)
     };
@@ -70,6 +78,8 @@ struct Delivery<'a> {
     args: &'a cli::RelayPull,
     target: Target,
     routing: Routing,
+    /// Where it is marked that a command failed.
+    marks: PathBuf,
     /// The stream on stdout, begun with the first letter: a pull that fails at once leaves
     /// nothing there, not half a stream.
     stream: Option<EnvelopeWriter<Output>>,
@@ -112,6 +122,9 @@ impl Delivery<'_> {
 
     fn to_command(&self, command: &str, id: Id, letter: &mut File) -> Result<Delivered> {
         let mut shell: Command = source::shell(command);
+        if self.failed(id).exists() {
+            shell.env("BULLA_AGAIN", "1");
+        }
         let mut child = shell
             .env("BULLA_ID", id.to_string())
             .stdin(Stdio::piped())
@@ -125,16 +138,34 @@ impl Delivery<'_> {
                 })
                 .map(drop);
             // A command need not read all of it: its status says whether it is content.
-            if let Err(error) = fed {
-                self.app.ui.detail(&format!("the command did not read all of {id}: {error}"));
+            if let Err(error) = fed.map_err(anyhow::Error::from)
+                && classify(&error).0 != Exit::ClosedPipe
+            {
+                let _ = child.wait();
+                return Err(error);
             }
         }
         let status = child.wait()?;
+        let failed = self.failed(id);
         if status.success() {
+            if failed.exists() {
+                std::fs::remove_file(failed)?;
+            }
             return Ok(Delivered::Yes);
         }
+        if status.code() == Some(Exit::Conflict.code().into()) {
+            self.app.ui.note(&format!("{id} was opened before"));
+            return Ok(Delivered::Yes);
+        }
+        std::fs::write(failed, "")?;
         self.app.ui.warn(&format!("the command ended with {status} for {id}, which comes again"));
         Ok(Delivered::Later)
+    }
+
+    /// The mark of a letter whose command failed: what it opened before it failed is to be opened
+    /// once more.
+    fn failed(&self, id: Id) -> PathBuf {
+        self.marks.join(format!("{id}.failed"))
     }
 
     /// Ends the stream; one without letters says that there were none.

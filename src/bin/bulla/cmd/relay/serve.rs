@@ -10,9 +10,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::cli;
-use crate::exit::Exit;
+use crate::exit::{Exit, Fail};
 
 pub(crate) fn run(app: &App, args: &cli::RelayServe) -> Result<Exit> {
+    if args.store.to_string_lossy().contains("://") {
+        return Err(Fail::usage(format!("{} is no folder", args.store.display()))
+            .hint("--store DIR")
+            .into());
+    }
     let mut config = Config::new(&args.store);
     config.authorities.clone_from(&args.name);
     config.ttl_hours = args.ttl.as_secs().div_ceil(3600).max(1);
