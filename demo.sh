@@ -21,7 +21,7 @@ step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 if [ ! -t 1 ] || [ -n "${NO_COLOR:-}" ]; then step() { printf '\n%s\n' "$*"; }; fi
 
 step '1. A relay that nobody needs to trust'
-bulla relay serve --store store --listen 127.0.0.1:0 >address &
+"$BULLA" relay serve --store store --listen 127.0.0.1:0 >address &
 relay=$!
 until [ -s address ]; do sleep 0.05; done
 url=$(cat address)
