@@ -32,7 +32,7 @@ alice keygen --default
 bob keygen --default
 bob relay register --relay "$url"
 
-step '3. They exchange cards by hand'
+step '3. They exchange cards by hand: who has a card, and nobody else, can push to its mailbox'
 alice card --name Alice >alice.card
 bob card --name Bob >bob.card
 alice contact add bob bob.card

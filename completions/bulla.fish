@@ -145,46 +145,124 @@ complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s q -l quiet -d 'N
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -l json -d 'Print one JSON object a line; errors end with one on stderr'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -s v -l verbose -d 'Say more of what is done'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "serve" -d 'Run a relay'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "register" -d 'Register your mailbox at a relay, and remember the relay as yours'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "push" -d 'Push letters to the relays their envelopes name'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "pull" -d 'Take your letters from your relay'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "list" -d 'List what waits in your mailbox'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "ack" -d 'Delete messages from your mailbox by their ids'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve register push pull list ack status" -f -a "status" -d 'Show your mailbox and what the relay allows'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l store -d 'The folder that holds everything the relay keeps' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "serve" -d 'Run a relay'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "backup" -d 'Write down who registered at a relay and who may push, without the messages'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "restore" -d 'Put a backup into a new store'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "key" -d 'Make the keys of a relay that no certificate authority knows'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "token" -d 'Give out tokens to register with at your relay'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "move" -d 'Move mailboxes from one cluster of a relay to another, while it serves them'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "register" -d 'Register your mailbox at a relay, and remember the relay as yours'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "capability" -d 'Say who may push to your mailbox, beside those who have your card'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "push" -d 'Push letters to the relays their envelopes name'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "pull" -d 'Take your letters from your relay'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "list" -d 'List what waits in your mailbox'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "ack" -d 'Delete messages from your mailbox by their ids'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -f -a "status" -d 'Show your mailbox and what the relay allows'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l store -d 'The folder with everything the relay keeps, or postgres://USER@HOST[:PORT][,HOST…]/DATABASE; given again for each further cluster' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l store-password -d 'The password of the databases: a file, -, @ENV:NAME or @FD:N. Without, the file that PGPASSFILE names' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l blobs -d 'Where a store over PostgreSQL keeps long messages, instead of the database: s3://…, gs://…, az://… or file:///…' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l listen -d 'Address and port to listen on; port 0 takes a free one, which is printed' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l name -d 'Name that clients reach the relay by, with the port unless it is the scheme\'s own; may be given again. Needed when it listens on every address, or behind a proxy' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l cert -d 'Certificate of an authority with the chain below it (PEM); read again when it changes' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l key -d 'Key of --cert (PEM)' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l online -d 'Online key that relay key made; the address then bears the offline key' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l acme -d 'Get a certificate for this name by ACME over TLS on port 443, and renew it, agreeing to the authority\'s terms; may be given again' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l acme-contact -d 'Where the authority may write to' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l acme-cache -d 'Folder for account and certificate; acme in the store, if that is a folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l acme-directory -d 'Directory of the authority' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l connections -d 'Greatest number of connections, if the process may open so many files' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l ttl -d 'Delete what was not fetched after so long (30d, 12h)' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l max-message -d 'Greatest message (64M, 1G)' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l mailbox-messages -d 'Greatest number of messages that wait in one mailbox' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l mailbox-size -d 'Greatest size of one mailbox' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l store-size -d 'Greatest size of all mailboxes together' -r
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l token -d 'Register only mailboxes whose owner shows this token: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l registration -d 'Who may register a mailbox: anybody, or who shows a token made with relay token new' -r -f -a "open\t'Anybody'
+token\t'Who has a token of the operator'"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l admin -d 'Socket file for relay token and relay status [default: admin.sock in the folder of the store]' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l metrics -d 'Serve GET /metrics, for Prometheus, on this address too' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l proxied -d 'Believe a proxy on this machine when it says in X-Forwarded-For whom it speaks for. Not for onion services, where anybody could'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l store -d 'The folder with everything the relay keeps, or postgres://USER@HOST[:PORT][,HOST…]/DATABASE; given again for each further cluster' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l store-password -d 'The password of the databases: a file, -, @ENV:NAME or @FD:N. Without, the file that PGPASSFILE names' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l admin -d 'The socket file of the relay [default: admin.sock in the folder of the store]' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from restore" -l store -d 'The folder with everything the relay keeps, or postgres://USER@HOST[:PORT][,HOST…]/DATABASE; given again for each further cluster' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from restore" -l store-password -d 'The password of the databases: a file, -, @ENV:NAME or @FD:N. Without, the file that PGPASSFILE names' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from restore" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from restore" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from restore" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from key" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from key" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from key" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from key" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from key" -f -a "new" -d 'Make a relay\'s offline key and its first online key'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from key" -f -a "rotate" -d 'Make a relay\'s next online key, signed by its offline key; the address stays'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from token" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from token" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from token" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from token" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from token" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from token" -f -a "new" -d 'Make a token with which mailboxes are registered'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from token" -f -a "list" -d 'List the tokens'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from token" -f -a "revoke" -d 'Take tokens back; what was registered with them stays'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from move" -l store -d 'The folder with everything the relay keeps, or postgres://USER@HOST[:PORT][,HOST…]/DATABASE; given again for each further cluster' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from move" -l store-password -d 'The password of the databases: a file, -, @ENV:NAME or @FD:N. Without, the file that PGPASSFILE names' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from move" -l slots -d 'The slots, of 0 to 1023' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from move" -l to -d 'The cluster they go to, one of those named with --store' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from move" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from move" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from move" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from move" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from move" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l token -d 'The token the relay\'s operator gave you: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l hourly -d 'Most letters that are pushed in one hour' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l max-messages -d 'Most letters that wait at once' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l max-bytes -d 'Most bytes that wait at once (64M, 1G)' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l total -d 'Most letters that are pushed at all' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l expires -d 'When it ends (30d, 12h), to the full hour' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l renew -d 'Put a new capability on your card, and revoke the one before'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -f -a "list" -d 'List who may push, and what came of it'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -f -a "new" -d 'Let somebody push: print a capability for him, or open the mailbox to all'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -f -a "revoke" -d 'Let somebody push no more'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l capability -d 'Show this capability, not the one on the envelopes: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Say more of what is done'
@@ -199,6 +277,8 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l output-dir -d 'Write each sealed letter to a file of its own in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l exec -d 'Run a shell command for each letter: the letter on its stdin, its id in BULLA_ID' -r -f -a "(__fish_complete_command)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l limit -d 'Take at most so many' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l follow -d 'Do not end: give out each letter as it arrives'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l peek -d 'Give out copies: delete nothing at the relay, and give out the same again next time'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l again -d 'Give out again what went to stdout before and was never opened'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -211,6 +291,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s 0 -l null -d 'End each id with a NUL byte and print nothing else'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -222,6 +303,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s v -l verbose -d 'Say more of what is done'
@@ -232,6 +314,10 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l store -d 'For the operator: totals of the relay with this store, a folder or postgres://…' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l store-password -d 'The password of the databases: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l admin -d 'The socket file of that relay [default: admin.sock in the folder of the store]' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say more of what is done'

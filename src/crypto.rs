@@ -31,6 +31,9 @@ pub mod label {
     pub const IDENTITY_STORAGE: &[u8] = b"bulla/v1/identity/storage";
     /// Mailbox root to the key of the mailbox for first letters, named on the card.
     pub const MAILBOX_CARD: &[u8] = b"bulla/v1/mailbox/card";
+    /// Mailbox root to the capability for first letters, named on the card. Its generation, a
+    /// big-endian `u32`, follows the label.
+    pub const MAILBOX_CAPABILITY: &[u8] = b"bulla/v1/mailbox/capability";
     /// Storage root to the key of the contact book and of what is remembered of letters.
     pub const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
     /// Storage root to the key that wraps index keys.

@@ -24,13 +24,34 @@ pub enum Access {
     Umask,
 }
 
-/// A file under way: it has a random name beside its place and goes away when dropped.
-/// [`AtomicFile::commit`] makes it durable and gives it its name.
+impl Access {
+    /// What a file is created with; the umask takes from it.
+    #[cfg(unix)]
+    fn mode(self) -> u32 {
+        match self {
+            Self::Private => 0o600,
+            Self::Umask => 0o666,
+        }
+    }
+}
+
+/// A file under way: it has no name, or where the system knows no such files a random one beside
+/// its place, and goes away when dropped. [`AtomicFile::commit`] makes it durable and gives it its
+/// name.
 #[derive(Debug)]
 pub struct AtomicFile {
-    temporary: NamedTempFile,
+    temporary: Temporary,
     path: PathBuf,
     existing: Existing,
+}
+
+#[derive(Debug)]
+enum Temporary {
+    /// Whatever ends the process, a signal or a power cut, leaves nothing of it in the folder.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    Unnamed(File),
+    /// Goes away when dropped, and is left when the process is killed.
+    Named(NamedTempFile),
 }
 
 impl AtomicFile {
@@ -39,33 +60,126 @@ impl AtomicFile {
         if existing == Existing::Keep && fs::symlink_metadata(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".bulla-").suffix(".part");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = if access == Access::Private { 0o600 } else { 0o666 };
-            builder.permissions(fs::Permissions::from_mode(mode));
-        }
-        let temporary = builder.tempfile_in(folder_of(path))?;
+        let temporary = match unnamed::create(folder_of(path), access) {
+            Some(file) => Temporary::Unnamed(file),
+            None => Temporary::Named(named(access).tempfile_in(folder_of(path))?),
+        };
         Ok(Self { temporary, path: path.to_owned(), existing })
     }
 
     /// Syncs the bytes, gives the file its name, syncs the folder.
     pub fn commit(self) -> io::Result<()> {
-        self.temporary.as_file().sync_all()?;
-        match self.existing {
-            Existing::Keep => self.temporary.persist_noclobber(&self.path),
-            Existing::Replace => self.temporary.persist(&self.path),
+        let folder = folder_of(&self.path).to_owned();
+        self.sync()?;
+        self.name()?;
+        sync_folder(&folder)
+    }
+
+    /// Syncs the bytes.
+    pub fn sync(&self) -> io::Result<()> {
+        match &self.temporary {
+            Temporary::Unnamed(file) => file.sync_all(),
+            Temporary::Named(file) => file.as_file().sync_all(),
         }
-        .map_err(|e| e.error)?;
-        sync_folder(folder_of(&self.path))
+    }
+
+    /// Gives a file its name that was [synced](Self::sync). The name is durable when the caller
+    /// has called [`sync_folder`], once for as many files as he likes.
+    pub fn name(self) -> io::Result<()> {
+        let file = match self.temporary {
+            Temporary::Unnamed(file) => file,
+            Temporary::Named(file) => {
+                return match self.existing {
+                    Existing::Keep => file.persist_noclobber(&self.path),
+                    Existing::Replace => file.persist(&self.path),
+                }
+                .map(drop)
+                .map_err(|e| e.error);
+            }
+        };
+        match unnamed::link(&file, &self.path) {
+            // A link takes nobody's place, a rename does.
+            Err(error)
+                if error.kind() == io::ErrorKind::AlreadyExists
+                    && self.existing == Existing::Replace =>
+            {
+                let beside = named(Access::Private);
+                let beside =
+                    beside.make_in(folder_of(&self.path), |path| unnamed::link(&file, path))?;
+                beside.persist(&self.path).map(drop).map_err(|e| e.error)
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// How temporary files are named.
+fn named(access: Access) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".bulla-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(access.mode()));
+    }
+    #[cfg(not(unix))]
+    let _ = access;
+    builder
+}
+
+/// Files without a name (Linux, `O_TMPFILE`), where the file system has them.
+#[cfg(target_os = "linux")]
+mod unnamed {
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsRawFd as _;
+    use std::path::Path;
+
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+
+    /// The one way to name such a file without a privilege: by its link in `/proc`.
+    const OWN: &str = "/proc/self/fd";
+
+    /// A new file for `folder`, or `None` where there are none: another way may work, or fail
+    /// with an error that says more.
+    pub(super) fn create(folder: &Path, access: super::Access) -> Option<File> {
+        if !Path::new(OWN).is_dir() {
+            return None;
+        }
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(access.mode());
+        rustix::fs::open(folder, flags, mode).ok().map(File::from)
+    }
+
+    /// Gives the file a name that no other has.
+    pub(super) fn link(file: &File, path: &Path) -> io::Result<()> {
+        let own = format!("{OWN}/{}", file.as_raw_fd());
+        Ok(rustix::fs::linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+    }
+}
+
+/// Elsewhere there are none.
+#[cfg(not(target_os = "linux"))]
+mod unnamed {
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn create(_: &Path, _: super::Access) -> Option<File> {
+        None
+    }
+
+    pub(super) fn link(_: &File, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
 impl Write for AtomicFile {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.temporary.as_file_mut().write(buf)
+        match &mut self.temporary {
+            Temporary::Unnamed(file) => file.write(buf),
+            Temporary::Named(file) => file.as_file_mut().write(buf),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -83,6 +197,19 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Makes the names in a folder durable.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Opens a private file to be read from its beginning and written at its end, and makes it if it is
+/// not there.
+pub fn open_private_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
 }
 
 /// Creates a folder and its parents for the owner alone (0700).
@@ -206,6 +333,37 @@ mod tests {
         replace_private(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert!(!is_exposed(&File::open(&path).unwrap()).unwrap());
+    }
+
+    /// Both kinds of temporary files, whatever this system has.
+    #[test]
+    fn named_and_unnamed_files_appear_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = |name: &str, existing, access, unnamed: bool| {
+            let path = folder.path().join(name);
+            let mut file = AtomicFile::create(&path, existing, access).unwrap();
+            if !unnamed {
+                let named = named(access).tempfile_in(folder.path()).unwrap();
+                file.temporary = Temporary::Named(named);
+            }
+            file.write_all(name.as_bytes()).unwrap();
+            (file, path)
+        };
+        for (unnamed, name) in [(true, "one"), (false, "two")] {
+            let (file, path) = begin(name, Existing::Keep, Access::Private, unnamed);
+            assert!(!path.exists());
+            file.commit().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), name.as_bytes());
+            assert!(!is_exposed(&File::open(&path).unwrap()).unwrap());
+            let (file, path) = begin(name, Existing::Replace, Access::Umask, unnamed);
+            file.commit().unwrap();
+            let umask = fs::metadata(folder.path().join("umask")).map(|m| m.permissions());
+            let umask = umask.or_else(|_| {
+                File::create(folder.path().join("umask"))?.metadata().map(|m| m.permissions())
+            });
+            assert_eq!(fs::metadata(&path).unwrap().permissions(), umask.unwrap());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -29,8 +29,8 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (alice, bob) = (Identity::generate()?, Identity::generate()?);
-//! let card = alice.card("Alice", None, 1_767_225_600)?;
-//! let to = bob.card("Bob", Some("https://relay.example"), 1_767_225_600)?;
+//! let card = alice.card("Alice", None, 0, 1_767_225_600)?;
+//! let to = bob.card("Bob", Some("https://relay.example"), 0, 1_767_225_600)?;
 //!
 //! let heading = Heading { subject: Some("greetings".into()), ..Heading::default() };
 //! let sender = Sender { identity: &alice, card: &card };

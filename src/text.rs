@@ -2,7 +2,7 @@
 //! canonical base64 and hexadecimal, armored blocks, and text of a stranger made safe to print.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bech32::primitives::checksum::Checksum;
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Hrp};
@@ -115,9 +115,25 @@ pub fn base64_decode_unpadded(text: &[u8]) -> Result<Vec<u8>, Error> {
     STANDARD_NO_PAD.decode(text).map_err(|_| Error::Base64)
 }
 
+/// The alphabet for URLs (RFC 4648, section 5), without padding.
+pub fn base64url_encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The alphabet for URLs, without padding; anything not canonical is refused.
+pub fn base64url_decode(text: &[u8]) -> Result<Vec<u8>, Error> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Base64)
+}
+
 /// Lower-case hexadecimal.
 pub fn hex_encode(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' - 10 + n });
+    let mut out = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        out.push(digit(byte >> 4));
+        out.push(digit(byte & 15));
+    }
+    out
 }
 
 /// Exactly `N` bytes of lower-case hexadecimal.

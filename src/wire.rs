@@ -8,7 +8,14 @@
 use std::io::{Read, Write};
 
 use bincode::config::{self, Configuration, Limit, LittleEndian, Varint};
+use bincode::de::read::Reader as _;
+use bincode::de::{BorrowDecoder, Decoder};
+use bincode::enc::Encoder;
+use bincode::enc::write::Writer as _;
+use bincode::error::{DecodeError, EncodeError};
 pub use bincode::{Decode, Encode};
+
+use crate::secret::Secret;
 
 /// Greatest record any module may declare: 16 MiB.
 const LIMIT: usize = 16 << 20;
@@ -58,6 +65,29 @@ pub enum Error {
     /// The reader or writer below failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// A secret stands in a record as its bytes, without a length: who encodes a record with one in it
+/// sees to the bytes that come of it.
+impl<const N: usize> Encode for Secret<N> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        encoder.writer().write(self.expose())
+    }
+}
+
+impl<C, const N: usize> Decode<C> for Secret<N> {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        decoder.claim_bytes_read(N)?;
+        Self::build(|bytes| decoder.reader().read(bytes))
+    }
+}
+
+impl<'de, C, const N: usize> bincode::BorrowDecode<'de, C> for Secret<N> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        Decode::decode(decoder)
+    }
 }
 
 fn settings() -> Configuration<LittleEndian, Varint, Limit<LIMIT>> {

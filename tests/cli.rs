@@ -559,7 +559,9 @@ fn what_a_stranger_pushes_costs_no_letter_behind_it() {
     let mut lock = stranger.command(&["seal", "--passphrase", "@ENV:PW"]);
     lock.env("PW", "x");
     let locked = feed(lock, b"poison").expect(0).out;
-    // Anybody who knows the mailbox can put such things into it.
+    // Anybody who may push to the mailbox can put such things into it.
+    let capability = world.bob.run(&["relay", "capability", "new"]).expect(0).text();
+    let bearer = format!("Authorization: Bearer {}", capability.trim());
     let shown = world.alice.pipe(&["inspect", "--json"], &before).expect(0).json();
     let mailbox = shown[0]["mailbox"].as_str().unwrap();
     let push = |body: &[u8]| {
@@ -567,7 +569,8 @@ fn what_a_stranger_pushes_costs_no_letter_behind_it() {
         fs::write(&file, body).unwrap();
         let id = bulla::text::hex_encode(&bulla::crypto::sha256(&[body]));
         let url = format!("{}/v1/m/{mailbox}/{id}", world.relay.url);
-        let put = std::process::Command::new("curl").args(["-sfT"]).arg(file).arg(url).status();
+        let mut put = std::process::Command::new("curl");
+        let put = put.args(["-sf", "-H", &bearer, "-T"]).arg(file).arg(url).status();
         assert!(put.unwrap().success());
     };
     world.alice.pipe(&["relay", "push"], &before).expect(0);
@@ -640,7 +643,9 @@ fn mistakes_have_their_status_and_repeat_no_secret() {
     person.pipe(&["seal", "-R", "-"], b"hi\n").expect(13);
     person.run(&["relay", "list", "--timeout", "0"]).expect(2);
     person.run(&["relay", "pull", "--wait", "18446744073709551615"]).expect(2);
-    person.run(&["relay", "serve", "--store", "postgres://x"]).expect(2);
+    let ran =
+        person.run(&["relay", "serve", "--store", "postgres://me:hush@127.0.0.1/x"]).expect(2);
+    assert!(!ran.err.contains("hush"), "{}", ran.err);
     let identity = fs::read_to_string(person.home().join("home/identity")).unwrap();
     let secret = identity.lines().find(|line| line.starts_with("BULLA-SECRET-KEY-1")).unwrap();
     let ran = person.run(&["card", "-i", secret]).expect(2);
@@ -661,4 +666,273 @@ fn a_home_that_cannot_be_written_is_none() {
     let mut open = person.command(&["open", "-i", identity.to_str().unwrap()]);
     open.env("BULLA_HOME", "/proc/nonexistent");
     assert_eq!(feed(open, &sealed).expect(0).out, b"body");
+}
+
+// ---- who may push ----
+
+#[test]
+fn a_renewed_card_takes_the_place_of_the_ones_before() {
+    let world = world();
+    let (alice, bob) = (&world.alice, &world.bob);
+    let old = world.letter(&[], b"by the old card");
+    alice.pipe(&["relay", "push"], &old).expect(0);
+    // Registering again changes nothing, and a card is a card.
+    let again = bob.run(&["relay", "register", "--json"]).expect(0).json();
+    assert_eq!((&again[0]["new"], &again[0]["generation"]), (&false.into(), &0.into()));
+
+    let renewed = bob.run(&["relay", "register", "--renew", "--json"]).expect(0);
+    assert!(renewed.err.contains("hand out the new one, bulla card"), "{}", renewed.err);
+    assert_eq!(renewed.json()[0]["generation"], 1);
+    let refused = alice.pipe(&["relay", "push"], &world.letter(&[], b"x")).expect(77);
+    assert!(refused.err.contains("bulla contact add NAME CARD"), "{}", refused.err);
+    alice.knows("bob", &bob.card("Bob", &world.relay.url));
+    alice.pipe(&["relay", "push"], &world.letter(&[], b"by the new card")).expect(0);
+
+    // Another machine of Bob's does not know of it, and learns it from the relay.
+    let laptop = Person::new();
+    let identity = bob.home().join("home/identity");
+    let mut register =
+        laptop.command(&["relay", "register", "--json", "--relay", &world.relay.url]);
+    register.env("BULLA_IDENTITY_FILE", &identity);
+    assert_eq!(feed(register, b"").expect(0).json()[0]["generation"], 1);
+    alice.pipe(&["relay", "push"], &world.letter(&[], b"and still by the new card")).expect(0);
+    let opened = bob.run(&["relay", "pull"]).expect(0).out;
+    let bodies = bob.pipe(&["open"], &opened).expect(0).text();
+    assert_eq!(bodies, "by the old cardby the new cardand still by the new card");
+}
+
+#[test]
+fn terms_are_kept_and_told() {
+    let world = world();
+    let bob = &world.bob;
+    bob.run(&["relay", "register", "--hourly", "2", "--max-bytes", "1M"]).expect(0);
+    // Neither registering again nor renewing loses them.
+    bob.run(&["relay", "register"]).expect(0);
+    let renewed = bob.run(&["relay", "register", "--renew", "--json"]).expect(0).json();
+    assert_eq!(
+        (&renewed[0]["terms"]["hourly"], &renewed[0]["terms"]["bytes"]),
+        (&2.into(), &(1 << 20).into())
+    );
+    world.alice.knows("bob", &bob.card("Bob", &world.relay.url));
+    for _ in 0..2 {
+        world.alice.pipe(&["relay", "push"], &world.letter(&[], b"x")).expect(0);
+    }
+    let ran = world.alice.pipe(&["relay", "push"], &world.letter(&[], b"x")).expect(75);
+    assert!(ran.err.contains("hint: sleep "), "{}", ran.err);
+    let listed = bob.run(&["relay", "capability", "list", "--json"]).expect(0).json();
+    let [card] = &listed[..] else { panic!("{listed:?}") };
+    assert_eq!(
+        (&card["of"], &card["pushed"], &card["messages"]),
+        (&"card".into(), &2.into(), &2.into())
+    );
+}
+
+#[test]
+fn capabilities_are_given_and_taken_one_by_one() {
+    let world = world();
+    let (alice, bob) = (&world.alice, &world.bob);
+    let new = ["relay", "capability", "new", "--total", "1", "-o", "files/build.cap", "--json"];
+    fs::create_dir_all(bob.home().join("files")).unwrap();
+    bob.run(&new).expect(0);
+    let path = bob.path("build.cap");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let given: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let text = given["capability"].as_str().unwrap();
+    let id = bulla::text::hex_encode(&bulla::crypto::sha256(&[text.as_bytes()]));
+    assert_eq!(given["id"], id.as_str());
+
+    let push = |body: &[u8]| {
+        let mut push = alice.command(&["relay", "push", "--capability", "@ENV:CAP"]);
+        push.env("CAP", text);
+        feed(push, &world.letter(&[], body))
+    };
+    push(b"one").expect(0);
+    push(b"used up").expect(77);
+    let revoked = bob.run(&["relay", "capability", "revoke", &id, "--json"]).expect(0);
+    assert_eq!(revoked.json()[0]["revoked"][0], id.as_str());
+    bob.run(&["relay", "capability", "revoke", &id]).expect(1);
+    bob.run(&["relay", "capability", "revoke", "junk"]).expect(13);
+    // The card's is another.
+    alice.pipe(&["relay", "push"], &world.letter(&[], b"two")).expect(0);
+}
+
+#[test]
+fn a_public_inbox_is_opened_and_closed() {
+    let world = world();
+    let card = world.bob.run(&["card", "--json"]).expect(0).json();
+    let mailbox = card[0]["mailbox"].as_str().unwrap();
+    let push = |body: &str| {
+        let id = bulla::text::hex_encode(&bulla::crypto::sha256(&[body.as_bytes()]));
+        let url = format!("{}/v1/m/{mailbox}/{id}", world.relay.url);
+        let mut put = std::process::Command::new("curl");
+        let put = put.args(["-sf", "-X", "PUT", "--data-binary", body]).arg(url);
+        put.status().unwrap().success()
+    };
+    assert!(!push("before"));
+    let opened = world.bob.run(&["relay", "capability", "new", "--public"]).expect(0);
+    assert_eq!(opened.text(), "");
+    assert!(push("while"));
+    world.bob.run(&["relay", "capability", "revoke", "--public"]).expect(0);
+    assert!(!push("after"));
+}
+
+#[test]
+fn a_capability_is_shown_to_nobody() {
+    let world = world();
+    let sealed = world.letter(&[], b"x");
+    let bob = Person::new();
+    let card = world.bob.run(&["card"]).expect(0).text();
+    let capability = bulla::identity::Card::parse_text(&card).unwrap();
+    let text = bulla::text::hex_encode(capability.capability().expose());
+    let mut shown = String::new();
+    for args in [&["inspect"][..], &["inspect", "--json"]] {
+        let ran = bob.pipe(args, &sealed).expect(0);
+        assert!(ran.text().contains("capability"), "{}", ran.text());
+        shown += &ran.text();
+    }
+    for args in [
+        &["contact", "show", "bob", "-v"][..],
+        &["contact", "list"],
+        &["relay", "push", "-v", "/dev/stdin", "--relay", "http://127.0.0.1:9", "--retry", "0"],
+    ] {
+        let ran = world.alice.pipe(args, &sealed);
+        shown += &(ran.text() + &ran.err);
+    }
+    assert!(!shown.contains(&text) && !shown.contains(&text[..16]), "{shown}");
+}
+
+#[test]
+fn a_missing_secret_is_called_by_its_name() {
+    let world = world();
+    for (args, what) in [
+        (&["relay", "register", "--token", "@ENV:NOPE"][..], "the token"),
+        (&["relay", "push", "--capability", "@ENV:NOPE"], "the capability"),
+    ] {
+        let ran = world.bob.run(args).expect(21);
+        assert!(ran.err.contains(&format!("cannot read {what} from @ENV:NOPE")), "{}", ran.err);
+    }
+}
+
+// ---- many at once, and long ones ----
+
+#[test]
+fn of_many_letters_each_has_its_outcome_in_order() {
+    let world = world();
+    let carol = Person::with_identity();
+    // Carol has no mailbox.
+    world.alice.knows("carol", &carol.card("Carol", &world.relay.url));
+    let to =
+        |name: &str, body: &[u8]| world.alice.pipe(&["seal", "--to", name], body).expect(0).out;
+    let mut stream = Vec::new();
+    let big = vec![b'x'; 400 << 10];
+    for n in 0..30 {
+        stream.extend(match n {
+            7 | 20 => to("carol", b"nobody is there"),
+            11 => to("bob", &big),
+            _ => to("bob", format!("{n} ").as_bytes()),
+        });
+    }
+    let ran = world.alice.pipe(&["relay", "push", "--json"], &stream).expect(77);
+    let shown = world.alice.pipe(&["inspect", "--json"], &stream).expect(0).json();
+    let lines = ran.json();
+    assert_eq!(lines.len(), 30);
+    for (n, (line, shown)) in lines.iter().zip(&shown).enumerate() {
+        assert_eq!(line["id"], shown["envelope"]);
+        let (new, code) = if n == 7 || n == 20 { (None, Some(77)) } else { (Some(true), None) };
+        assert_eq!((line["new"].as_bool(), line["error"]["code"].as_u64()), (new, code), "{line}");
+    }
+    // Again: the same, known by now. One error for those that failed together.
+    let ran = world.alice.pipe(&["relay", "push"], &stream).expect(77);
+    assert_eq!(ran.text().lines().count(), 28);
+    assert!(ran.err.matches("error:").count() <= 2, "{}", ran.err);
+    let pulled = world.bob.run(&["relay", "pull"]).expect(0).out;
+    let opened = world.bob.pipe(&["open"], &pulled).expect(0).out;
+    assert_eq!(
+        opened.len(),
+        big.len()
+            + (0..30)
+                .filter(|n| ![7, 11, 20].contains(n))
+                .map(|n| format!("{n} ").len())
+                .sum::<usize>()
+    );
+    world.bob.run(&["relay", "list"]).expect(1);
+}
+
+#[test]
+fn a_long_letter_goes_through_a_relay_that_is_killed() {
+    let mut world = world();
+    let body: Vec<u8> =
+        (0..6u32 << 20).flat_map(|n| n.wrapping_mul(0x9e37_79b1).to_be_bytes()).collect();
+    let letter = world.letter(&[], &body);
+    let (alice, relay) = (&world.alice, &mut world.relay);
+    std::thread::scope(|scope| {
+        let pushing = scope.spawn(|| alice.pipe(&["relay", "push", "--retry", "20"], &letter));
+        for _ in 0..3 {
+            std::thread::sleep(std::time::Duration::from_millis(150));
+            relay.kill_and_restart();
+        }
+        pushing.join().unwrap().expect(0);
+    });
+    let pulled = world.bob.run(&["relay", "pull"]).expect(0).out;
+    assert!(world.bob.pipe(&["open"], &pulled).expect(0).out == body);
+}
+
+#[test]
+fn what_arrives_is_given_out_while_it_is_followed() {
+    let mut world = world();
+    let exec = format!("{} open >> got", common::BULLA);
+    let mut following =
+        world.bob.command(&["relay", "pull", "--follow", "--exec", &exec]).spawn().unwrap();
+    let got = world.bob.home().join("got");
+    let mut expected = String::new();
+    for n in 0..4 {
+        if n == 2 {
+            world.relay.kill_and_restart();
+        }
+        let letter = world.letter(&[], format!("{n}\n").as_bytes());
+        world.alice.pipe(&["relay", "push"], &letter).expect(0);
+        expected += &format!("{n}\n");
+        let begun = std::time::Instant::now();
+        while fs::read_to_string(&got).unwrap_or_default() != expected {
+            assert!(begun.elapsed().as_secs() < 30, "{n} did not come");
+            assert!(following.try_wait().unwrap().is_none());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+    following.kill().unwrap();
+    following.wait().unwrap();
+    world.bob.run(&["relay", "pull"]).expect(1);
+}
+
+// ---- interrupted ----
+
+#[test]
+fn an_interrupted_open_leaves_no_plaintext() {
+    let person = Person::with_identity();
+    let recipient = person.run(&["card", "--recipient"]).expect(0).text();
+    let secret = b"a plain word ".repeat(100_000);
+    let sealed = person.pipe(&["seal", "-r", recipient.trim()], &secret).expect(0).out;
+    let mut child = person.command(&["open", "-o", "out"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, &sealed[..sealed.len() - 100]).unwrap();
+    // Wait until most of it was opened and is somewhere on the disk.
+    let descriptors = format!("/proc/{}/fd", child.id());
+    let written = || {
+        let files = fs::read_dir(&descriptors).unwrap();
+        files
+            .filter_map(|file| fs::metadata(file.unwrap().path()).ok())
+            .any(|m| m.is_file() && m.len() > 500_000)
+    };
+    let begun = std::time::Instant::now();
+    while !written() {
+        assert!(begun.elapsed().as_secs() < 30, "nothing is written");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2));
+    let disk = everything_below(person.home());
+    assert!(!disk.windows(12).any(|window| window == b"a plain word"));
+    assert!(!person.home().join("out").exists());
 }

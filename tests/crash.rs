@@ -17,20 +17,22 @@ use std::io::{Cursor, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::files::{Access, AtomicFile, Existing};
-use bulla::relay::client::{Client, Options};
+use bulla::relay::client::{Client, Inbox, Options, bearer_text};
 use bulla::relay::error::Error;
-use bulla::relay::protocol::{Entry, Id, Mailbox};
+use bulla::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
 use bulla::relay::pull;
 use bulla::relay::pull::Delivered;
 use bulla::relay::server::{Config, Server};
 use bulla::relay::spool::Spool;
+use bulla::relay::store::Quotas;
+use bulla::relay::store::embedded::Embedded;
 use bulla::secret::Secret;
 
 const FOLDER: &str = "BULLA_TEST_FOLDER";
@@ -108,9 +110,10 @@ fn relay(folder: &Path) -> (Process, String) {
 fn child_relay() {
     let Some(folder) = child_folder() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut config = Config::new(folder.join("relay"));
+    let mut config = Config::default();
     config.sweep_every = Duration::from_millis(100);
-    let server = Server::new(config, listener).unwrap();
+    let store = Embedded::open(&folder.join("relay"), Quotas::default()).unwrap();
+    let server = Server::new(config, Arc::new(store), listener).unwrap();
     let mut file =
         AtomicFile::create(&folder.join("address"), Existing::Replace, Access::Private).unwrap();
     write!(file, "http://{}", server.address()).unwrap();
@@ -162,8 +165,19 @@ fn key() -> SigningSecret {
     SigningSecret::from_seed(&Secret::from_slice(&[1; 32]).unwrap())
 }
 
-fn mailbox() -> Mailbox {
-    Mailbox(key().public())
+fn capability() -> Secret<32> {
+    Secret::from_slice(&[2; 32]).unwrap()
+}
+
+fn inbox() -> Inbox {
+    Inbox { mailbox: Mailbox(key().public()), capability: Some(Arc::new(capability())) }
+}
+
+fn register(url: &str) {
+    let client = client(url);
+    client.register(&key(), None).unwrap();
+    let capability = CapabilityId::of(bearer_text(&capability()).as_str());
+    client.allow(&key(), &capability, &Terms::default()).unwrap();
 }
 
 /// The bytes of message `number`: mostly short, every ninth in a file of its own.
@@ -182,7 +196,7 @@ fn id_of(bytes: &[u8]) -> Id {
 fn push(client: &Client, number: u32) -> Result<Id, Error> {
     let bytes = message(number);
     let id = id_of(&bytes);
-    client.push(&mailbox(), &id, &mut Cursor::new(&bytes), bytes.len() as u64).map(|_| id)
+    client.push(&inbox(), &id, &mut Cursor::new(&bytes), bytes.len() as u64).map(|_| id)
 }
 
 fn random_millis(range: std::ops::Range<u64>) -> Duration {
@@ -215,7 +229,7 @@ fn a_killed_relay_keeps_every_promise() {
     let mut rounds = 0;
     {
         let (process, url) = relay(folder.path());
-        client(&url).register(&key(), None).unwrap();
+        register(&url);
         process.kill();
     }
     while Instant::now() < until || rounds < 5 {
@@ -315,7 +329,7 @@ fn a_killed_puller_loses_nothing_and_delivers_once() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("out")).unwrap();
     let (mut process, mut url) = relay(folder.path());
-    client(&url).register(&key(), None).unwrap();
+    register(&url);
     let mut promised = BTreeSet::new();
     let mut next = 0;
     let mut kills = 0u32;

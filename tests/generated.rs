@@ -56,6 +56,10 @@ fn man_pages_are_up_to_date() {
         pages.insert(format!("bulla-{verb}.1"), bulla(&["man", &verb]));
         for below in verbs(&[&verb]) {
             pages.insert(format!("bulla-{verb}-{below}.1"), bulla(&["man", &verb, &below]));
+            for last in verbs(&[&verb, &below]) {
+                let page = bulla(&["man", &verb, &below, &last]);
+                pages.insert(format!("bulla-{verb}-{below}-{last}.1"), page);
+            }
         }
     }
     assert!(pages.len() > 25, "{:?}", pages.keys());

@@ -32,7 +32,7 @@ fn identity(byte: u8) -> Identity {
 }
 
 fn card(byte: u8, name: &str) -> Card {
-    identity(byte).card(name, Some("https://relay.example"), 1).unwrap()
+    identity(byte).card(name, Some("https://relay.example"), 0, 1).unwrap()
 }
 
 /// Ann writes, Bob reads, Mallory forges.
@@ -579,7 +579,7 @@ fn a_letter_to_any_of_my_identities_is_mine() {
 
 #[test]
 fn letters_stream_through_envelopes() {
-    let routing = Routing { relay: None, mailbox: *card(BOB, "").mailbox() };
+    let routing = Routing { relay: None, mailbox: *card(BOB, "").mailbox(), capability: None };
     let bodies = [vec![1; 10], vec![2; 300_000], Vec::new()];
     let mut writer = EnvelopeWriter::new(Vec::new()).unwrap();
     let (ann, ann_card) = (identity(ANN), card(ANN, "Ann"));
@@ -617,7 +617,7 @@ fn letters_stream_through_envelopes() {
 /// shows before the letter is reported whole.
 #[test]
 fn a_wrong_hash_is_an_error_of_the_letter_in_it() {
-    let routing = Routing { relay: None, mailbox: [0; 32] };
+    let routing = Routing { relay: None, mailbox: [0; 32], capability: None };
     let mut writer = EnvelopeWriter::new(Vec::new()).unwrap();
     let mut envelope = writer.begin(&routing).unwrap();
     envelope.write_all(&seal(ANN, BOB, b"hello")).unwrap();

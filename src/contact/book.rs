@@ -38,6 +38,8 @@ pub struct Settings {
     pub name: String,
     /// His relay, where letters to him are pushed.
     pub relay: Option<String>,
+    /// Generation of the capability on his card.
+    pub generation: u32,
     /// When these were last changed, in seconds of Unix time: the date of the card.
     pub changed: u64,
 }

@@ -15,7 +15,7 @@ const LATE: Receipt = Receipt::Fresh { missed: 0, late: true };
 
 fn card(byte: u8, name: &str, created: u64) -> Card {
     let identity = Identity::from_seed(Secret::take(&mut [byte; 32])).unwrap();
-    identity.card(name, None, created).unwrap()
+    identity.card(name, None, 0, created).unwrap()
 }
 
 fn key(byte: u8) -> Secret<32> {
@@ -95,13 +95,14 @@ fn names_have_rules() {
 #[test]
 fn golden_bytes() {
     let mut book = Book::default();
-    book.settings = Settings { name: "me".into(), relay: Some("http://r".into()), changed: 300 };
+    book.settings =
+        Settings { name: "me".into(), relay: Some("http://r".into()), generation: 2, changed: 300 };
     let _ = book.record(Some(&stranger(1)), &[3; 16], place(2, 2));
     let _ = book.record(Some(&stranger(1)), &[5; 16], None);
     let _ = book.record(None, &[4; 16], None);
     let mut expected = vec![1, 2, b'm', b'e', 1, 8];
     expected.extend(b"http://r");
-    expected.extend([251, 44, 1, 0, 1]);
+    expected.extend([2, 251, 44, 1, 0, 1]);
     expected.extend(stranger(1).to_bytes());
     expected.extend([1]);
     expected.extend([2; 16]);
@@ -117,8 +118,8 @@ fn golden_bytes() {
     let mut book = book_of_ann();
     book.next_outgoing("ann").unwrap();
     let bytes = wire::encode(&book).unwrap();
-    // No name of his own, no relay, never changed; one contact.
-    assert_eq!(bytes[..9], [1, 0, 0, 0, 1, 3, b'A', b'n', b'n']);
+    // No name of his own, no relay, the first generation, never changed; one contact.
+    assert_eq!(bytes[..10], [1, 0, 0, 0, 0, 1, 3, b'A', b'n', b'n']);
     // By hand, since 9, one letter sent, nothing received, no strangers, no anonymous ids.
     assert_eq!(bytes[bytes.len() - 24..bytes.len() - 21], [0, 9, 1]);
     assert_eq!(bytes[bytes.len() - 5..], [1, 0, 0, 0, 0]);

@@ -1,6 +1,9 @@
 //! The card: what somebody hands out so that others can write to him.
 
 use std::fmt;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use crate::age;
 use crate::crypto;
@@ -8,6 +11,7 @@ use crate::crypto::label;
 use crate::identity::Error;
 use crate::identity::Fingerprint;
 use crate::identity::Identity;
+use crate::secret::Secret;
 use crate::text;
 use crate::wire;
 use crate::wire::Decode;
@@ -32,6 +36,7 @@ struct Layout {
     ed25519: [u8; 32],
     relay: Option<String>,
     mailbox: [u8; 32],
+    capability: Arc<Secret<32>>,
     created: u64,
     signature: [u8; SIGNATURE],
 }
@@ -48,13 +53,14 @@ impl Record for Layout {
 /// for the reader to find out, by comparing the [`Fingerprint`] on a way he trusts.
 #[derive(Clone)]
 pub struct Card {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     recipient: age::HybridRecipient,
     fingerprint: Fingerprint,
     name: String,
     signer: [u8; 32],
     relay: Option<String>,
     mailbox: [u8; 32],
+    capability: Arc<Secret<32>>,
     created: u64,
 }
 
@@ -63,6 +69,7 @@ impl Card {
         identity: &Identity,
         name: &str,
         relay: Option<&str>,
+        generation: u32,
         created: u64,
     ) -> Result<Self, Error> {
         let signer = identity.signer();
@@ -72,19 +79,20 @@ impl Card {
             ed25519: signer.public(),
             relay: relay.map(str::to_owned),
             mailbox: identity.card_mailbox().public(),
+            capability: Arc::new(identity.card_capability(generation)),
             created,
             signature: [0; SIGNATURE],
         };
-        let unsigned = wire::encode(&layout)?;
+        let unsigned = Zeroizing::new(wire::encode(&layout)?);
         let (signed, _) = unsigned.split_last_chunk::<SIGNATURE>().ok_or(Error::CardEncoding)?;
         layout.signature = signer.sign_labelled(label::CARD_SIGNATURE, &[signed]);
-        Self::from_bytes(&wire::encode(&layout)?)
+        Self::from_bytes(&Zeroizing::new(wire::encode(&layout)?))
     }
 
     /// Reads a card and checks its signature, its keys and its texts.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let layout: Layout = wire::decode(bytes)?;
-        if wire::encode(&layout)? != bytes {
+        if *Zeroizing::new(wire::encode(&layout)?) != bytes {
             return Err(Error::CardEncoding);
         }
         let (signed, signature) =
@@ -96,7 +104,7 @@ impl Card {
         layout.relay.as_deref().map_or(Ok(()), check_relay)?;
         crypto::check_signing_key(&layout.mailbox).map_err(|_| Error::CardKey("mailbox"))?;
         Ok(Self {
-            bytes: bytes.to_vec(),
+            bytes: Zeroizing::new(bytes.to_vec()),
             recipient: age::HybridRecipient::from_bytes(&layout.xwing)
                 .map_err(|_| Error::CardKey("X-Wing"))?,
             fingerprint: Fingerprint::of(&layout.xwing, &layout.ed25519),
@@ -104,16 +112,18 @@ impl Card {
             signer: layout.ed25519,
             relay: layout.relay,
             mailbox: layout.mailbox,
+            capability: layout.capability,
             created: layout.created,
         })
     }
 
     /// Reads an armored card. `#` lines before it are skipped: they are not signed.
     pub fn parse_text(text: &str) -> Result<Self, Error> {
-        Self::from_bytes(&text::armor_decode(ARMOR, text)?)
+        Self::from_bytes(&Zeroizing::new(text::armor_decode(ARMOR, text)?))
     }
 
-    /// The armored card. It bears no comments: whatever it says, it has signed.
+    /// The armored card. It bears no comments: whatever it says, it has signed. Whoever reads it
+    /// may push first letters: it is given to those who are to write, and not to the world.
     pub fn to_text(&self) -> String {
         text::armor_encode(ARMOR, &self.bytes)
     }
@@ -153,7 +163,12 @@ impl Card {
         &self.mailbox
     }
 
-    /// When name and relay were settled, in seconds of Unix time, as the owner says.
+    /// The capability to push first letters to that mailbox, which the relay knows by its hash.
+    pub fn capability(&self) -> &Arc<Secret<32>> {
+        &self.capability
+    }
+
+    /// When name, relay and capability were settled, in seconds of Unix time, as the owner says.
     pub fn created(&self) -> u64 {
         self.created
     }
@@ -174,6 +189,7 @@ impl fmt::Debug for Card {
             .field("fingerprint", &self.fingerprint)
             .field("relay", &self.relay)
             .field("mailbox", &text::hex_encode(&self.mailbox))
+            .field("capability", &self.capability)
             .field("created", &self.created)
             .finish()
     }
@@ -195,7 +211,9 @@ fn check_name(name: &str) -> Result<(), Error> {
 /// What a relay address must look like, on a card and on an envelope.
 pub(crate) fn check_relay(relay: &str) -> Result<(), Error> {
     let wrong = |why| Err(Error::CardRelay { why });
-    let host = relay.strip_prefix("https://").or_else(|| relay.strip_prefix("http://"));
+    let host = ["https://", "http://", "relay+https://"]
+        .iter()
+        .find_map(|scheme| relay.strip_prefix(scheme));
     if relay.len() > MAX_RELAY {
         wrong("it is too long")
     } else if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {

@@ -5,7 +5,7 @@
 //! use bulla::identity::{Card, Identity};
 //!
 //! let identity = Identity::generate()?;
-//! let card = identity.card("ops", Some("https://relay.example"), 1_767_225_600)?;
+//! let card = identity.card("ops", Some("https://relay.example"), 0, 1_767_225_600)?;
 //! let received = Card::parse_text(&card.to_text())?;
 //! assert_eq!(received.fingerprint(), identity.fingerprint());
 //! # Ok::<(), bulla::identity::Error>(())
@@ -74,7 +74,9 @@ pub enum Error {
         why: &'static str,
     },
     /// A relay address that no card may bear.
-    #[error("a relay address begins with http:// or https:// and has no blanks: {why}")]
+    #[error(
+        "a relay address begins with https://, http:// or relay+https:// and has no blanks: {why}"
+    )]
     CardRelay {
         /// The rule it breaks.
         why: &'static str,
@@ -178,6 +180,15 @@ impl Identity {
         SigningSecret::from_seed(&crypto::hkdf(root.expose(), &[], label::MAILBOX_CARD))
     }
 
+    /// The capability on the card, to push to [`Identity::card_mailbox`]. Of each `generation`
+    /// there is one, the same wherever this identity is; the next takes the place of one that
+    /// got into the wrong hands.
+    pub fn card_capability(&self, generation: u32) -> Secret<32> {
+        let root: Secret<32> = derive(&self.seed, label::IDENTITY_MAILBOX);
+        let info = [label::MAILBOX_CAPABILITY, &generation.to_be_bytes()].concat();
+        crypto::hkdf(root.expose(), &[], &info)
+    }
+
     /// The key of one kind of state at rest; `label` is one of the `STORAGE_` labels.
     pub fn storage_key(&self, label: &'static [u8]) -> Secret<32> {
         let root: Secret<32> = derive(&self.seed, label::IDENTITY_STORAGE);
@@ -187,11 +198,17 @@ impl Identity {
     /// The card to hand out.
     ///
     /// `name` is what the owner calls himself (at most 64 characters, may be empty), `relay`
-    /// where letters are pushed, `created` the Unix time in seconds at which these two were
-    /// settled: of two cards with the same keys the later holds. The same arguments give the
-    /// same card.
-    pub fn card(&self, name: &str, relay: Option<&str>, created: u64) -> Result<Card, Error> {
-        Card::issue(self, name, relay, created)
+    /// where letters are pushed, `generation` that of the [capability](Self::card_capability),
+    /// `created` the Unix time in seconds at which these were settled: of two cards with the same
+    /// keys the later holds. The same arguments give the same card.
+    pub fn card(
+        &self,
+        name: &str,
+        relay: Option<&str>,
+        generation: u32,
+        created: u64,
+    ) -> Result<Card, Error> {
+        Card::issue(self, name, relay, generation, created)
     }
 }
 

@@ -7,7 +7,7 @@ fn identity(byte: u8) -> Identity {
 }
 
 fn card() -> Card {
-    identity(7).card("ops", Some("https://relay.example"), 1_767_225_600).unwrap()
+    identity(7).card("ops", Some("https://relay.example"), 3, 1_767_225_600).unwrap()
 }
 
 /// The passphrase "correct horse" at the lowest work factor: tests need no strength.
@@ -31,7 +31,8 @@ const XWING: usize = NAME + 1 + 3;
 const ED25519: usize = XWING + 1216;
 const RELAY: usize = ED25519 + 32;
 const MAILBOX: usize = RELAY + 1 + 1 + 21;
-const CREATED: usize = MAILBOX + 32;
+const CAPABILITY: usize = MAILBOX + 32;
+const CREATED: usize = CAPABILITY + 32;
 const SIGNATURE: usize = CREATED + 5;
 
 #[test]
@@ -56,6 +57,8 @@ fn keys_of_one_seed_differ() {
         one.card_mailbox().public(),
         *one.storage_key(label::STORAGE_BOOK).expose(),
         *one.storage_key(label::STORAGE_INDEX).expose(),
+        *one.card_capability(0).expose(),
+        *one.card_capability(1).expose(),
         [7; 32],
     ];
     for (i, key) in keys.iter().enumerate() {
@@ -70,6 +73,8 @@ fn derivation_golden_bytes() {
     assert_eq!(text::hex_encode(&identity(7).signer().public()), signer);
     let mailbox = "2b62ba6a4b626084e50a89362c747e6eea8531d31bebe46cc1dd95aafec0b908";
     assert_eq!(text::hex_encode(&identity(7).card_mailbox().public()), mailbox);
+    let capability = "efda9962d1629f587cd3e47c85b317a1e86bbf700e5d3cda92c5426384c2be13";
+    assert_eq!(text::hex_encode(identity(7).card_capability(3).expose()), capability);
 }
 
 #[test]
@@ -78,6 +83,8 @@ fn debug_shows_no_secret() {
     let file = Keyfile::parse(render(&one, 0).as_bytes()).unwrap();
     assert_eq!(format!("{one:?} {:?}", one.signer()), "Identity(..) ..");
     assert_eq!(format!("{file:?}"), "Open([Bulla(..)])");
+    let card = format!("{:?}", card());
+    assert!(card.contains("capability: .., created"), "{card}");
     let locked = protect(&render(&one, 0), &passphrase()).unwrap();
     let locked = Keyfile::parse(locked.as_bytes()).unwrap();
     assert_eq!(format!("{locked:?}"), "Locked(Locked(..))");
@@ -113,7 +120,7 @@ fn a_card_is_read_back() {
         assert_eq!(read.signer(), &identity(7).signer().public());
         assert_eq!(read.recipient().to_bytes(), identity(7).age_recipient().to_bytes());
     }
-    assert!(identity(7).card("", None, 0).is_ok());
+    assert!(identity(7).card("", None, 0, 0).is_ok());
 }
 
 #[test]
@@ -124,13 +131,14 @@ fn card_golden_bytes() {
     assert_eq!(bytes[XWING..ED25519], identity(7).age_recipient().to_bytes());
     assert_eq!(bytes[ED25519..RELAY], identity(7).signer().public());
     assert_eq!(&bytes[RELAY..MAILBOX], b"\x01\x15https://relay.example");
-    assert_eq!(bytes[MAILBOX..CREATED], identity(7).card_mailbox().public());
+    assert_eq!(bytes[MAILBOX..CAPABILITY], identity(7).card_mailbox().public());
+    assert_eq!(bytes[CAPABILITY..CREATED], *identity(7).card_capability(3).expose());
     assert_eq!(bytes[CREATED..SIGNATURE], [252, 0, 0xb9, 0x55, 0x69]);
     assert_eq!(bytes.len(), SIGNATURE + 64);
     // Pins the derivation of every key and the signature.
     assert_eq!(
         text::hex_encode(&crypto::sha256(&[bytes])),
-        "9c593df4f6a4833564a44acd9aca2ec415d236bf0790499db21a2e20a1f832f9"
+        "8c84d08602712c2c30854692b3d1ec4a437338df63268bc05a74f9d696740e31"
     );
     assert_eq!(
         made.fingerprint().to_string(),
@@ -146,7 +154,17 @@ fn a_changed_card_is_refused() {
         changed[at] ^= 1;
         assert!(Card::from_bytes(&changed).is_err(), "byte {at}");
     }
-    for at in [NAME + 1, XWING, XWING + 1215, ED25519, RELAY + 5, MAILBOX, CREATED + 1, SIGNATURE] {
+    for at in [
+        NAME + 1,
+        XWING,
+        XWING + 1215,
+        ED25519,
+        RELAY + 5,
+        MAILBOX,
+        CAPABILITY,
+        CREATED + 1,
+        SIGNATURE,
+    ] {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
         assert!(matches!(Card::from_bytes(&changed), Err(Error::CardSignature)), "byte {at}");
@@ -170,7 +188,7 @@ fn a_card_signed_by_another_is_refused() {
 fn keys_nobody_can_own_are_refused() {
     let zero_share = resigned(7, |b| b[ED25519 - 32..ED25519].fill(0));
     assert!(matches!(Card::from_bytes(&zero_share), Err(Error::CardKey("X-Wing"))));
-    let zero_mailbox = resigned(7, |b| b[MAILBOX..CREATED].fill(0));
+    let zero_mailbox = resigned(7, |b| b[MAILBOX..CAPABILITY].fill(0));
     assert!(matches!(Card::from_bytes(&zero_mailbox), Err(Error::CardKey("mailbox"))));
     // ML-KEM coefficients above the modulus (FIPS 203, section 7.2).
     let unreduced = resigned(7, |b| b[XWING..XWING + 3].fill(0xff));
@@ -198,13 +216,19 @@ fn a_card_has_one_encoding() {
 fn texts_on_a_card_have_rules() {
     let long = "é".repeat(65);
     for name in ["a\nb", "\u{202e}a", " a", "a ", "\u{1b}[2J", long.as_str()] {
-        assert!(matches!(identity(7).card(name, None, 0), Err(Error::CardName { .. })), "{name:?}");
+        assert!(
+            matches!(identity(7).card(name, None, 0, 0), Err(Error::CardName { .. })),
+            "{name:?}"
+        );
     }
     for relay in ["relay.example", "ftp://x", "https://", "http:///x", "https://a b", "https://é"]
     {
-        let card = identity(7).card("a", Some(relay), 0);
+        let card = identity(7).card("a", Some(relay), 0, 0);
         assert!(matches!(card, Err(Error::CardRelay { .. })), "{relay}");
     }
+    let pinned = format!("relay+https://relay.example:7677#sha256-{}", "A".repeat(43));
+    let card = identity(7).card("a", Some(&pinned), 0, 0).unwrap();
+    assert_eq!(card.relay(), Some(pinned.as_str()));
 }
 
 #[test]
@@ -271,14 +295,16 @@ proptest! {
     fn any_card_is_read_back(
         name in "[a-zéß ]{0,20}",
         relay in proptest::option::of("https?://[a-z.]{1,20}(:[0-9]{1,4})?/[a-z]{0,9}"),
+        generation: u32,
         created: u64,
     ) {
         prop_assume!(name.trim() == name && relay.as_deref().is_none_or(|r| !r.contains(":///")));
-        let card = identity(3).card(&name, relay.as_deref(), created).unwrap();
+        let card = identity(3).card(&name, relay.as_deref(), generation, created).unwrap();
         let read = Card::parse_text(&card.to_text()).unwrap();
         prop_assert_eq!(read.name(), name);
         prop_assert_eq!(read.relay(), relay.as_deref());
         prop_assert_eq!(read.created(), created);
+        prop_assert_eq!(&**read.capability(), &identity(3).card_capability(generation));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
+use std::sync::Arc;
 
 use sha2::Digest as _;
 use sha2::Sha256;
@@ -12,6 +13,7 @@ use crate::age;
 use crate::identity;
 use crate::letter::BLOCK;
 use crate::letter::Error;
+use crate::secret::Secret;
 use crate::wire;
 use crate::wire::Decode;
 use crate::wire::Encode;
@@ -31,6 +33,8 @@ pub struct Routing {
     pub relay: Option<String>,
     /// The mailbox's id.
     pub mailbox: [u8; 32],
+    /// The capability to push there, or `None`: the mailbox is open to all.
+    pub capability: Option<Arc<Secret<32>>>,
 }
 
 impl Record for Routing {

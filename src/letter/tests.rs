@@ -1,5 +1,6 @@
 use std::io::Read;
 use std::io::Write;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -8,6 +9,7 @@ use crate::letter::header::Authenticator;
 use crate::letter::header::Header;
 use crate::letter::plaintext::Plaintext;
 use crate::letter::plaintext::padded;
+use crate::secret::Secret;
 
 /// Gives a few bytes at a time, as a pipe does.
 struct Trickle<R>(R, usize);
@@ -27,7 +29,11 @@ fn plaintext(front: &[u8], body: &[u8], step: usize) -> Vec<u8> {
 }
 
 fn routing(byte: u8) -> Routing {
-    Routing { relay: Some("https://relay.example:8443/x".into()), mailbox: [byte; 32] }
+    Routing {
+        relay: Some("https://relay.example:8443/x".into()),
+        mailbox: [byte; 32],
+        capability: None,
+    }
 }
 
 fn stream(letters: &[&[u8]]) -> Vec<u8> {
@@ -82,7 +88,16 @@ fn golden_bytes() {
 
     let mut expected = vec![1, 0];
     expected.extend([9; 32]);
-    assert_eq!(wire::encode(&Routing { relay: None, mailbox: [9; 32] }).unwrap(), expected);
+    expected.push(0);
+    let mut routing = Routing { relay: None, mailbox: [9; 32], capability: None };
+    assert_eq!(wire::encode(&routing).unwrap(), expected);
+    expected.pop();
+    expected.push(1);
+    expected.extend([8; 32]);
+    routing.capability = Some(Arc::new(Secret::take(&mut [8; 32])));
+    assert_eq!(wire::encode(&routing).unwrap(), expected);
+    assert_eq!(wire::decode::<Routing>(&expected).unwrap(), routing);
+    assert!(format!("{routing:?}").contains("capability: Some(..)"), "{routing:?}");
 }
 
 #[test]
@@ -227,7 +242,7 @@ fn oversized_lengths_are_refused_and_nothing_is_read_after_them() {
 
 #[test]
 fn a_relay_that_is_no_url_is_refused_both_ways() {
-    let bad = Routing { relay: Some("file:///etc/passwd".into()), mailbox: [0; 32] };
+    let bad = Routing { relay: Some("file:///etc/passwd".into()), ..routing(0) };
     let mut writer = EnvelopeWriter::new(Vec::new()).unwrap();
     assert!(matches!(writer.begin(&bad), Err(Error::Malformed { .. })));
     let mut by_hand = b"\x8bbulla E".to_vec();

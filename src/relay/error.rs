@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::crypto;
 use crate::relay::protocol::Id;
+use crate::relay::work::Task;
 
 /// Why a relay could not be used, or the spool.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +14,8 @@ use crate::relay::protocol::Id;
 pub enum Error {
     /// Not the address of a relay.
     #[error(
-        "{url:?} is no relay address: {why} (expected https://host[:port] or http://host[:port])"
+        "{url:?} is no relay address: {why} (expected https://host[:port], \
+         http://host[:port] or relay+https://host[:port]#sha256-…)"
     )]
     Url {
         /// What was given.
@@ -29,6 +31,14 @@ pub enum Error {
         variable: String,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// A file of certificate authorities that cannot be used.
+    #[error("the certificate authorities in {} cannot be used: {why}", .file.display())]
+    Authorities {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// The relay could not be reached or is overloaded: the same request may succeed later.
     #[error("the relay cannot be reached now: {why}")]
@@ -53,6 +63,17 @@ pub enum Error {
     /// The mailbox is not registered at this relay, or the key is not its owner's.
     #[error("the relay has no such mailbox")]
     NoMailbox,
+    /// Nothing can be pushed there with this capability: the mailbox is not registered, or the
+    /// capability was revoked, has expired or is used up. A relay does not say which.
+    #[error("the relay has no such mailbox, or the capability shown does not open it")]
+    Denied,
+    /// Under load the relay asks for work before a push without a capability, and for more than
+    /// is done.
+    #[error(
+        "the relay is under load, and asks for too much work ({} bits) before a push without \
+         a capability", .0.bits
+    )]
+    Work(Task),
     /// The message is not there: taken, expired, or never there.
     #[error("the relay has no message {0}")]
     NoMessage(Id),
@@ -88,6 +109,6 @@ pub enum Error {
 impl Error {
     /// Whether the same request, unchanged, may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Temporary { .. } | Self::Full(_))
+        matches!(self, Self::Temporary { .. } | Self::Full(_) | Self::Work(_))
     }
 }

@@ -1,5 +1,6 @@
 //! What client and server share: names, ids, bounds and the JSON bodies of version 1.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::io::Read;
@@ -26,8 +27,18 @@ pub const MAX_ANSWER_JSON: u64 = 1 << 20;
 pub const MAX_LIST: usize = 1000;
 /// Messages a list shows when `limit` is not given.
 pub const DEFAULT_LIST: usize = 100;
-/// Most ids one ack names.
+/// Most ids one ack or take names.
 pub const MAX_ACK: usize = 1000;
+/// Greatest whole body of a batch, in bytes.
+pub const MAX_BATCH_BYTES: usize = 8 << 20;
+/// Most messages of a batch.
+pub const MAX_BATCH: usize = 1000;
+/// Greatest message of a batch, in bytes.
+pub const MAX_FRAME: u64 = 256 << 10;
+/// Media type of a batch: frames, as in [`frame`](crate::relay::frame).
+pub const MESSAGES: &str = "application/vnd.bulla.messages";
+/// Media type of a part of a message (draft-ietf-httpbis-resumable-upload).
+pub const PARTIAL: &str = "application/partial-upload";
 /// Longest wait of a list in seconds; below the 60 after which common proxies hang up.
 pub const MAX_WAIT: u64 = 50;
 
@@ -65,7 +76,7 @@ macro_rules! hex_name {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+                let text = Cow::<'de, str>::deserialize(from)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
         }
@@ -82,6 +93,72 @@ hex_name! {
     /// A message: the SHA-256 (FIPS 180-4) of its sealed bytes. Printed as 64 lower-case
     /// hexadecimal digits, so `sha256sum` computes it.
     Id
+}
+
+hex_name! {
+    /// A capability to push to one mailbox: the SHA-256 of its text, which alone the relay
+    /// keeps. Printed as 64 lower-case hexadecimal digits.
+    CapabilityId
+}
+
+hex_name! {
+    /// A token of the operator to register mailboxes: the SHA-256 of its text, which alone the
+    /// relay keeps. Printed as 64 lower-case hexadecimal digits.
+    TokenId
+}
+
+impl CapabilityId {
+    /// The name of the capability whose text is shown as `Authorization: Bearer`.
+    pub fn of(text: &str) -> Self {
+        Self(crypto::sha256(&[text.as_bytes()]))
+    }
+
+    /// The capability of a push that shows none. An owner who allows it has a public inbox.
+    pub fn public() -> Self {
+        Self::of("")
+    }
+}
+
+impl TokenId {
+    /// The name of the token with this text.
+    pub fn of(text: &str) -> Self {
+        Self(crypto::sha256(&[text.as_bytes()]))
+    }
+}
+
+/// What a capability allows. What is left out is not limited, other than by the mailbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// When it ends: Unix time in seconds, rounded up to the hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
+    /// Most of its messages that wait at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+    /// Most bytes of its messages that wait at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Most messages it pushes in one hour of the clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hourly: Option<u64>,
+    /// Most messages it pushes at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// A capability as its mailbox's owner sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capability {
+    /// SHA-256 of its text.
+    pub id: CapabilityId,
+    /// What it allows.
+    pub terms: Terms,
+    /// Messages it has pushed so far.
+    pub pushed: u64,
+    /// Messages of it that wait.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 impl Id {
@@ -133,8 +210,14 @@ pub struct Limits {
     pub message_bytes: u64,
     /// Most messages of one list.
     pub list: usize,
-    /// Most ids of one ack.
+    /// Most ids of one ack or take.
     pub ack: usize,
+    /// Most messages of one batch.
+    pub batch: usize,
+    /// Greatest body of a batch in bytes.
+    pub batch_bytes: usize,
+    /// Greatest message of a batch in bytes.
+    pub frame_bytes: u64,
     /// Longest wait of a list in seconds.
     pub wait_seconds: u64,
     /// Hours after which a message nobody took is deleted.
@@ -171,10 +254,10 @@ pub struct Entry {
     pub expires: u64,
 }
 
-/// Body of `POST /v1/m/{mailbox}/ack`.
+/// Body of `POST /v1/m/{mailbox}/ack` and `POST /v1/m/{mailbox}/take`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ack {
-    /// Messages to delete, at most [`MAX_ACK`].
+pub struct Ids {
+    /// Messages, at most [`MAX_ACK`].
     pub ids: Vec<Id>,
 }
 
@@ -183,6 +266,32 @@ pub struct Ack {
 pub struct Acked {
     /// How many of them were there.
     pub deleted: u64,
+}
+
+/// Answer of `POST /v1/m/{mailbox}/push`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushes {
+    /// What became of each message, in their order.
+    pub results: Vec<PushResult>,
+}
+
+/// What became of one message of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushResult {
+    /// Its id.
+    pub id: Id,
+    /// The status a push of this message alone would have been answered with.
+    pub status: u16,
+    /// The code, unless it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Cow<'static, str>>,
+}
+
+/// Answer of `GET /v1/m/{mailbox}/capabilities`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// In no order.
+    pub capabilities: Vec<Capability>,
 }
 
 /// Answer of `GET /v1/m/{mailbox}/status`.
@@ -222,9 +331,9 @@ mod tests {
         assert_eq!(serde_json::from_str::<Listing>(&text).unwrap(), listing);
         let newer = text.replace("\"size\"", "\"colour\":\"red\",\"size\"");
         assert_eq!(serde_json::from_str::<Listing>(&newer).unwrap(), listing);
-        assert!(serde_json::from_str::<Ack>(r#"{"ids":["AB"]}"#).is_err());
+        assert!(serde_json::from_str::<Ids>(r#"{"ids":["AB"]}"#).is_err());
         let upper = format!(r#"{{"ids":["{}"]}}"#, "AB".repeat(32));
-        assert!(serde_json::from_str::<Ack>(&upper).is_err());
+        assert!(serde_json::from_str::<Ids>(&upper).is_err());
     }
 
     /// What the page shows is what the types read and write.
@@ -233,10 +342,16 @@ mod tests {
         let page = include_str!("PROTOCOL.md");
         let blocks: Vec<&str> =
             page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-        let [info, listing] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+        let [info, terms, pushes, listing] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+        let terms: Terms = serde_json::from_str(terms).unwrap();
+        assert_eq!((terms.hourly, terms.total), (Some(20), Some(1000)));
+        let pushes: Pushes = serde_json::from_str(pushes).unwrap();
+        assert_eq!(pushes.results[1].error.as_deref(), Some("share_full"));
         let info: Info = serde_json::from_str(info).unwrap();
         assert_eq!((info.protocol.as_str(), info.versions.max), (NAME, VERSION));
         assert_eq!((info.limits.list, info.limits.ack), (MAX_LIST, MAX_ACK));
+        assert_eq!((info.limits.batch, info.limits.batch_bytes), (MAX_BATCH, MAX_BATCH_BYTES));
+        assert_eq!(info.limits.frame_bytes, MAX_FRAME);
         assert_eq!((info.limits.wait_seconds, info.limits.window_seconds), (MAX_WAIT, WINDOW));
         let listing: Listing = serde_json::from_str(listing).unwrap();
         let (id, size) = Id::of(&mut &b"hello"[..]).unwrap();
@@ -248,8 +363,8 @@ mod tests {
         #[test]
         fn ids_round_trip(bytes: [u8; 32]) {
             prop_assert_eq!(Id(bytes).to_string().parse::<Id>().unwrap(), Id(bytes));
-            let json = serde_json::to_string(&Ack { ids: vec![Id(bytes); 3] }).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Ack>(&json).unwrap().ids, vec![Id(bytes); 3]);
+            let json = serde_json::to_string(&Ids { ids: vec![Id(bytes); 3] }).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Ids>(&json).unwrap().ids, vec![Id(bytes); 3]);
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Taking what is in a mailbox: list, spool, deliver, mark, acknowledge.
+//! Taking what is in a mailbox: list, spool, deliver, mark, acknowledge. Small messages go through
+//! each of these together, a long one alone and, when the line breaks, on from where it was.
 //!
 //! One order serves every way of delivering, be it a file, a command or a pipe:
 //!
 //! 1. **Spool.** The bytes are fetched, their hash is checked, they are synced here.
 //! 2. **Deliver.** The caller's function gets them, and says that it is through with them.
-//! 3. **Mark.** The message is marked as delivered in the spool, durably, by one rename.
-//! 4. **Acknowledge.** The relay deletes it.
+//! 3. **Mark.** The message is marked as delivered in the spool, by one rename.
+//! 4. **Acknowledge.** The marks are synced, and the relay deletes what they name.
 //!
 //! A reader behind a pipe says nothing of what he did. What is given to him is marked as given and
 //! acknowledged, and its bytes stay in the spool until [`Spool::confirm`] or for a week:
@@ -17,7 +18,7 @@
 //! |---|---|
 //! | 1 | delivered from the spool, not fetched again |
 //! | 2 | delivered **again**: the one place, see below |
-//! | 3 | the relay lists it again; it is only acknowledged |
+//! | 3 | the relay lists it again; it is only acknowledged (after a power cut, as after 2) |
 //! | 4 | nothing |
 //!
 //! So nothing is deleted at the relay that was not delivered, and delivery happens at least
@@ -26,6 +27,8 @@
 //! step. A file named after the id and created exclusively does it; so does the memory of
 //! letters that opening them keeps.
 
+mod follow;
+
 use std::collections::HashSet;
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -33,17 +36,22 @@ use std::time::{Duration, Instant};
 use crate::crypto::SigningSecret;
 use crate::relay::client::Client;
 use crate::relay::error::Error;
-use crate::relay::protocol::{Entry, Id, MAX_LIST};
+use crate::relay::frame;
+use crate::relay::protocol::{Entry, Id, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST};
 use crate::relay::spool::Spool;
+
+pub use self::follow::follow;
 
 /// Most messages one pull deals with, so that a relay that lists without end is left.
 const MAX_SEEN: usize = 1 << 16;
+/// Most messages taken together: each is an open file until all are durable.
+const TAKE_BATCH: usize = 256;
 /// Messages delivered before they are acknowledged together.
-const ACK_BATCH: usize = 32;
+const ACK_BATCH: usize = 256;
 /// Longest time between acknowledgements while messages are delivered.
 const ACK_EVERY: Duration = Duration::from_secs(2);
-/// Bodies of one message that may break off.
-const BROKEN_BODIES: u32 = 2;
+/// Answers that may break off without anything having come.
+const BROKEN: u32 = 2;
 
 /// What the caller did with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,49 +124,10 @@ pub fn pull<E>(
     options: Options,
     deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
 ) -> Result<Report, Stopped<E>> {
-    let mut pull = Pull {
-        client,
-        key,
-        spool,
-        options,
-        deliver,
-        report: Report::default(),
-        seen: HashSet::new(),
-        acked: HashSet::new(),
-    };
-    let mut delivered = Vec::new();
-    for id in pull.spool.waiting() {
-        if pull.is_enough() {
-            break;
-        }
-        pull.seen.insert(id);
-        pull.hand_over(id)?;
-        delivered.push(id);
-    }
-    // The relay may have them still, and a small limit ends this before they are listed.
-    delivered.retain(|id| !options.peek && pull.spool.is_done(id));
-    if !delivered.is_empty() && pull.is_enough() {
-        pull.report.acknowledged += client.ack(key, &delivered)?;
-    }
-    let until = Instant::now() + options.wait;
-    while !pull.is_enough() && pull.seen.len() < MAX_SEEN {
-        let wait = match pull.handed() {
-            0 => until.saturating_duration_since(Instant::now()),
-            _ => Duration::ZERO,
-        };
-        // Messages put off and refused stay in the list: it must reach beyond them.
-        let left = options.limit.saturating_sub(pull.delivered());
-        let page = left.saturating_add(pull.seen.len()).min(MAX_LIST);
-        let listed = client.list(key, wait, page)?;
-        let before = pull.seen.len() + pull.acked.len();
-        pull.page(&listed)?;
-        let idle = pull.seen.len() + pull.acked.len() == before;
-        let waits = listed.is_empty() && pull.handed() == 0 && Instant::now() < until;
-        if idle && !waits {
-            break;
-        }
-    }
-    Ok(pull.report)
+    let mut pull = Pull::new(client, key, spool, options, deliver);
+    let outcome = pull.deliver_waiting().and_then(|()| pull.rounds(Instant::now() + options.wait));
+    pull.spool.settle().map_err(Error::from)?;
+    outcome.map(|()| pull.report)
 }
 
 /// Delivers again, from the spool alone, what was given out and not opened since.
@@ -168,10 +137,10 @@ pub fn pull_again<E>(
     mut deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
 ) -> Result<Report, Stopped<E>> {
     let mut report = Report::default();
-    for id in spool.given().into_iter().take(limit) {
-        hand_over(spool, id, &mut deliver, false, &mut report)?;
-    }
-    Ok(report)
+    let mut given = spool.given().into_iter().take(limit);
+    let outcome = given.try_for_each(|id| hand_over(spool, id, &mut deliver, false, &mut report));
+    spool.settle().map_err(Error::from)?;
+    outcome.map(|()| report)
 }
 
 struct Pull<'a, F> {
@@ -187,7 +156,18 @@ struct Pull<'a, F> {
     acked: HashSet<Id>,
 }
 
-impl<F> Pull<'_, F> {
+impl<'a, F> Pull<'a, F> {
+    fn new(
+        client: &'a Client,
+        key: &'a SigningSecret,
+        spool: &'a mut Spool,
+        options: Options,
+        deliver: F,
+    ) -> Self {
+        let (report, seen, acked) = (Report::default(), HashSet::new(), HashSet::new());
+        Self { client, key, spool, options, deliver, report, seen, acked }
+    }
+
     fn handed(&self) -> usize {
         usize::try_from(self.report.delivered + self.report.later).unwrap_or(usize::MAX)
     }
@@ -201,6 +181,52 @@ impl<F> Pull<'_, F> {
         self.report.delivered >= self.options.limit as u64
     }
 
+    /// Delivers what waits in the spool.
+    fn deliver_waiting<E>(&mut self) -> Result<(), Stopped<E>>
+    where
+        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
+    {
+        let mut delivered = Vec::new();
+        for id in self.spool.waiting() {
+            if self.is_enough() {
+                break;
+            }
+            self.seen.insert(id);
+            self.hand_over(id)?;
+            delivered.push(id);
+        }
+        // The relay may have them still, and a small limit ends this before they are listed.
+        delivered.retain(|id| self.spool.is_done(id));
+        if self.is_enough() { Ok(self.acknowledge(&mut delivered)?) } else { Ok(()) }
+    }
+
+    /// Lists and deals with what is listed, until there is nothing new; waits for something to be
+    /// there.
+    fn rounds<E>(&mut self, until: Instant) -> Result<(), Stopped<E>>
+    where
+        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
+    {
+        let handed = self.handed();
+        while !self.is_enough() && self.seen.len() < MAX_SEEN {
+            let wait = match self.handed() == handed {
+                true => until.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
+            // Messages put off and refused stay in the list: it must reach beyond them.
+            let left = self.options.limit.saturating_sub(self.delivered());
+            let page = left.saturating_add(self.seen.len()).min(MAX_LIST);
+            let listed = self.client.list(self.key, wait, page)?;
+            let before = self.seen.len() + self.acked.len();
+            self.page(&listed)?;
+            let idle = self.seen.len() + self.acked.len() == before;
+            let waits = listed.is_empty() && self.handed() == handed && Instant::now() < until;
+            if idle && !waits {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Deals with a list. What was delivered is acknowledged every now and then, and what
     /// earlier pulls delivered first of all: however often a pull is killed, the mailbox empties.
     fn page<E>(&mut self, listed: &[Entry]) -> Result<(), Stopped<E>>
@@ -211,59 +237,143 @@ impl<F> Pull<'_, F> {
         let mut done: Vec<Id> = ids.filter(|id| self.spool.is_done(id)).collect();
         self.acknowledge(&mut done)?;
         let mut last = Instant::now();
-        for entry in listed {
-            if self.is_enough() {
+        let mut rest = listed.iter().copied();
+        while !self.is_enough() {
+            let batch = self.batch(&mut rest);
+            if batch.is_empty() {
                 break;
             }
-            if self.spool.is_done(&entry.id) || !self.seen.insert(entry.id) {
-                continue;
-            }
-            if let Err(stopped) = self.deal_with(entry) {
-                // What was delivered before need not come again, if that can be helped.
+            if let Err(stopped) = self.deal_with(&batch, &mut done, &mut last) {
+                // What was delivered before need not come again, if that can be helped; what
+                // did not come is as new as before.
                 let _ = self.acknowledge(&mut done);
+                let missing = batch.iter().filter(|entry| !self.spool.knows(&entry.id));
+                missing.for_each(|entry| {
+                    self.seen.remove(&entry.id);
+                });
                 return Err(stopped);
-            }
-            if self.spool.is_done(&entry.id) {
-                done.push(entry.id);
-            }
-            if done.len() >= ACK_BATCH || last.elapsed() >= ACK_EVERY {
-                self.acknowledge(&mut done)?;
-                last = Instant::now();
             }
         }
         Ok(self.acknowledge(&mut done)?)
     }
 
-    fn deal_with<E>(&mut self, entry: &Entry) -> Result<(), Stopped<E>>
+    /// The next messages of a list that are dealt with together.
+    fn batch(&mut self, rest: &mut (impl Iterator<Item = Entry> + Clone)) -> Vec<Entry> {
+        let most = TAKE_BATCH.min(self.options.limit.saturating_sub(self.delivered()));
+        let mut batch: Vec<Entry> = Vec::new();
+        let mut room = MAX_BATCH_BYTES as u64;
+        while batch.len() < most {
+            let before = rest.clone();
+            let Some(entry) = rest.next() else { break };
+            if self.spool.is_done(&entry.id) || self.seen.contains(&entry.id) {
+                continue;
+            }
+            let long = entry.size > MAX_FRAME;
+            if !batch.is_empty() && (long || entry.size + frame::HEAD as u64 > room) {
+                *rest = before;
+                break;
+            }
+            self.seen.insert(entry.id);
+            if entry.size > self.options.message_bytes {
+                self.report.refused += 1;
+                continue;
+            }
+            batch.push(entry);
+            if long {
+                break;
+            }
+            room -= entry.size + frame::HEAD as u64;
+        }
+        batch
+    }
+
+    fn deal_with<E>(
+        &mut self,
+        batch: &[Entry],
+        done: &mut Vec<Id>,
+        last: &mut Instant,
+    ) -> Result<(), Stopped<E>>
     where
         F: FnMut(Id, &mut File) -> Result<Delivered, E>,
     {
-        if entry.size > self.options.message_bytes {
-            self.report.refused += 1;
-            return Ok(());
-        }
-        match self.take_in(entry) {
-            Ok(()) => self.hand_over(entry.id),
-            // Expired, or taken by another machine of the same owner.
-            Err(Error::NoMessage(_)) => Ok(()),
-            Err(Error::WrongHash(_)) => {
-                self.report.refused += 1;
-                Ok(())
+        self.take_in(batch)?;
+        for entry in batch {
+            if !self.spool.is_waiting(&entry.id) {
+                continue;
             }
-            Err(other) => Err(other.into()),
+            self.hand_over(entry.id)?;
+            if self.spool.is_done(&entry.id) {
+                done.push(entry.id);
+            }
+            if done.len() >= ACK_BATCH || last.elapsed() >= ACK_EVERY {
+                self.acknowledge(done)?;
+                *last = Instant::now();
+            }
         }
+        Ok(())
     }
 
-    /// Step 1. The client begins a request again, but not a body that broke off.
-    fn take_in(&mut self, entry: &Entry) -> Result<(), Error> {
+    /// Step 1.
+    fn take_in(&mut self, batch: &[Entry]) -> Result<(), Error> {
+        let mut damaged = Vec::new();
+        if batch.iter().all(|entry| entry.size <= MAX_FRAME) {
+            let taken = self.take_in_small(batch);
+            // What came before a break is as good as any.
+            self.spool.settle()?;
+            damaged = taken?;
+        }
+        self.report.refused += damaged.len() as u64;
+        for entry in batch {
+            if self.spool.knows(&entry.id) || damaged.contains(&entry.id) {
+                continue;
+            }
+            match self.take_in_alone(entry) {
+                // Expired, or taken by another machine of the same owner.
+                Ok(()) | Err(Error::NoMessage(_)) => {}
+                Err(Error::WrongHash(_)) => self.report.refused += 1,
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in_small(&mut self, batch: &[Entry]) -> Result<Vec<Id>, Error> {
         let mut broken = 0;
-        loop {
-            let fill = |file: &mut _| self.client.fetch(self.key, entry, file);
-            match self.spool.receive(entry.id, fill) {
-                Err(Error::Temporary { .. }) if broken < BROKEN_BODIES => broken += 1,
+        let mut wanted: Vec<Entry> = batch.to_vec();
+        wanted.retain(|entry| !self.spool.knows(&entry.id));
+        while !wanted.is_empty() {
+            let mut came = HashSet::new();
+            let put = |id, bytes: &[u8]| {
+                came.insert(id);
+                self.spool.put(id, bytes)
+            };
+            match self.client.take(self.key, &wanted, put) {
+                Err(Error::Temporary { .. }) if broken < BROKEN => {
+                    broken = if came.is_empty() { broken + 1 } else { 0 };
+                    wanted.retain(|entry| !came.contains(&entry.id));
+                }
                 outcome => return outcome,
             }
         }
+        Ok(Vec::new())
+    }
+
+    /// The client begins a request again, but not a body that broke off.
+    fn take_in_alone(&mut self, entry: &Entry) -> Result<(), Error> {
+        let mut partial = self.spool.partial(entry.id)?;
+        let mut broken = 0;
+        while partial.length() < entry.size {
+            let before = partial.length();
+            match self.client.fetch_from(self.key, entry, before, &mut partial) {
+                // It ended before its size: the hash will not be right.
+                Ok(()) => break,
+                Err(Error::Temporary { .. }) if broken < BROKEN => {
+                    broken = if partial.length() == before { broken + 1 } else { 0 };
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.spool.complete(partial)
     }
 
     fn hand_over<E>(&mut self, id: Id) -> Result<(), Stopped<E>>
@@ -279,6 +389,7 @@ impl<F> Pull<'_, F> {
         if self.options.peek || ids.is_empty() {
             return Ok(());
         }
+        self.spool.settle()?;
         self.report.acknowledged += self.client.ack(self.key, &ids)?;
         self.acked.extend(ids);
         Ok(())

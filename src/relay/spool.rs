@@ -8,9 +8,13 @@
 //! | `{number:016x}-{id}.given` | the same, given to a reader of whom nothing is known since |
 //! | `{number:016x}-{id}.done` | empty: the message was delivered |
 //! | `{id}.opened` | empty: somebody opened what he was given; counted at the next start |
+//! | `{id}.partial` | what came so far of a long message; there is at most one |
 //! | `.bulla-….part` | a message on its way; removed at the next start |
 //!
 //! A message goes from one state to the next by one rename, so a crash leaves it in one of them.
+//! Names are made of numbers and of ids that were read as such: nothing a relay says becomes a
+//! path. Renames are durable after [`Spool::settle`], which serves many at once.
+//!
 //! The names tell a thief what the relay knew: ids and sizes of sealed bytes, and the order of
 //! arrival. Not the mailbox, not the relay.
 
@@ -18,9 +22,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::fs::File;
 use std::io;
+use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
+use crate::crypto;
 use crate::files;
 use crate::files::{Access, AtomicFile, Existing};
 use crate::relay::error::Error;
@@ -29,10 +36,15 @@ use crate::relay::protocol::Id;
 /// Delivered ids that are remembered: more than any relay's list is long, and each is needed
 /// only until the relay has heard of its ack.
 const REMEMBERED: usize = 16_384;
-/// How long a message is kept whose reader was never heard of again.
+/// How long a message is kept whose reader was never heard of again, and a part of one that was
+/// never completed.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Files that are synced at once.
+const SYNCS: usize = 8;
 /// Ending of a mark that [`Spool::confirm`] leaves.
 const OPENED: &str = ".opened";
+/// Ending of what came so far of a long message.
+const PARTIAL: &str = ".partial";
 
 /// An open spool, which no other process has.
 #[derive(Debug)]
@@ -41,6 +53,12 @@ pub struct Spool {
     next: u64,
     messages: BTreeMap<u64, (Id, State)>,
     numbers: HashMap<Id, u64>,
+    /// Written, and neither synced nor named yet.
+    arriving: Vec<(u64, Id, AtomicFile)>,
+    /// Renamed since the last [`Spool::settle`].
+    moved: bool,
+    /// Delivered, their bytes still here.
+    full: Vec<PathBuf>,
     _lock: files::Lock,
 }
 
@@ -60,6 +78,9 @@ impl Spool {
             next: 0,
             messages: BTreeMap::new(),
             numbers: HashMap::new(),
+            arriving: Vec::new(),
+            moved: false,
+            full: Vec::new(),
             _lock: lock,
         };
         spool.scan()?;
@@ -89,13 +110,18 @@ impl Spool {
             let Some(name) = name.to_str() else { continue };
             if name.starts_with(".bulla-") && name.ends_with(".part") {
                 fs::remove_file(file.path())?;
+            } else if name.strip_suffix(PARTIAL).is_some_and(|id| id.parse::<Id>().is_ok()) {
+                if file.metadata()?.modified()?.elapsed().unwrap_or_default() > KEPT {
+                    fs::remove_file(file.path())?;
+                }
             } else if let Some(id) = name.strip_suffix(OPENED).and_then(|id| id.parse().ok()) {
                 opened.push(id);
             } else if let Some((number, id, state)) = parse_name(name) {
                 let metadata = file.metadata()?;
-                // A crash may have come between the rename and the emptying.
+                // A crash may have come between the rename and the emptying, before the sync.
                 if state == State::Done && metadata.len() > 0 {
-                    File::create(file.path())?;
+                    self.full.push(file.path());
+                    self.moved = true;
                 }
                 let age = metadata.modified()?.elapsed().unwrap_or_default();
                 if state == State::Given && age > KEPT {
@@ -109,10 +135,12 @@ impl Spool {
         for id in opened.iter().chain(&stale) {
             self.done(id)?;
         }
+        // What was opened is marked for good before the word of it goes.
+        self.settle()?;
         for id in &opened {
             fs::remove_file(self.folder.join(format!("{id}{OPENED}")))?;
         }
-        self.prune()
+        Ok(())
     }
 
     fn state(&self, id: &Id) -> Option<State> {
@@ -144,26 +172,92 @@ impl Spool {
         found.map(|(id, _)| *id).collect()
     }
 
-    /// Takes a message in: `fill` writes its bytes and has checked them when it returns. After
-    /// this returns the message survives a power cut. A message that is here or was delivered
-    /// already is not asked for again.
-    pub fn receive<E: From<io::Error>>(
-        &mut self,
-        id: Id,
-        fill: impl FnOnce(&mut AtomicFile) -> Result<(), E>,
-    ) -> Result<(), E> {
-        if self.numbers.contains_key(&id) {
+    /// Whether the message is here or was delivered: it need not be fetched.
+    pub fn knows(&self, id: &Id) -> bool {
+        self.numbers.contains_key(id)
+    }
+
+    /// Takes in a message whose hash was checked. It is here, durably, after [`Spool::settle`].
+    /// One that is here or was delivered already is left as it is.
+    pub fn put(&mut self, id: Id, bytes: &[u8]) -> io::Result<()> {
+        if self.knows(&id) || self.arriving.iter().any(|(_, other, _)| *other == id) {
             return Ok(());
         }
         let number = self.next;
         let path = self.path(number, &id, State::Waiting);
         let mut file = AtomicFile::create(&path, Existing::Keep, Access::Private)?;
-        fill(&mut file)?;
-        file.commit()?;
+        file.write_all(bytes)?;
         self.next += 1;
+        self.arriving.push((number, id, file));
+        Ok(())
+    }
+
+    /// Makes durable what was put and marked, with one sync of the folder, and lets the bytes of
+    /// delivered messages go.
+    pub fn settle(&mut self) -> io::Result<()> {
+        let arriving = std::mem::take(&mut self.arriving);
+        sync(&arriving)?;
+        for (number, id, file) in arriving {
+            file.name()?;
+            self.add(number, id);
+        }
+        if std::mem::take(&mut self.moved) {
+            files::sync_folder(&self.folder)?;
+        }
+        // Only the names are needed from here on. The next start repeats this if it is lost.
+        for path in std::mem::take(&mut self.full) {
+            File::create(path)?;
+        }
+        self.prune()
+    }
+
+    fn add(&mut self, number: u64, id: Id) {
+        self.moved = true;
         self.messages.insert(number, (id, State::Waiting));
         self.numbers.insert(id, number);
-        Ok(())
+    }
+
+    /// Begins to take in a long message, or goes on with one of which a part came before. Of others
+    /// the parts are dropped: a relay that breaks off every message fills no disk.
+    pub fn partial(&mut self, id: Id) -> io::Result<Partial> {
+        let path = self.folder.join(format!("{id}{PARTIAL}"));
+        for file in fs::read_dir(&self.folder)? {
+            let other = file?.path();
+            if other.extension() == path.extension() && other != path {
+                fs::remove_file(other)?;
+            }
+        }
+        let file = files::open_private_append(&path)?;
+        let mut partial = Partial { id, path, file, length: 0, hash: crypto::Hash::default() };
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match partial.file.read(&mut piece)? {
+                0 => return Ok(partial),
+                read => partial.count(piece.get(..read).unwrap_or_default()),
+            }
+        }
+    }
+
+    /// Takes a long message in, of which all came. After this returns it survives a power cut.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongHash`], with which all of it is dropped.
+    pub fn complete(&mut self, partial: Partial) -> Result<(), Error> {
+        let id = partial.id;
+        if partial.hash.finish() != id.0 {
+            fs::remove_file(&partial.path)?;
+            return Err(Error::WrongHash(id));
+        }
+        partial.file.sync_all()?;
+        if self.knows(&id) {
+            return Ok(fs::remove_file(&partial.path)?);
+        }
+        let number = self.next;
+        fs::rename(&partial.path, self.path(number, &id, State::Waiting))?;
+        self.next += 1;
+        self.add(number, id);
+        Ok(self.settle()?)
     }
 
     /// Opens a message that waits or was given out; `None` when there is none of that id.
@@ -176,8 +270,9 @@ impl Spool {
         }
     }
 
-    /// Marks a message as given to a reader who may lose it, durably: its bytes are kept for a
-    /// week, or until [`Spool::confirm`] says that it was opened.
+    /// Marks a message as given to a reader who may lose it: its bytes are kept for a week, or
+    /// until [`Spool::confirm`] says that it was opened. A crash before [`Spool::settle`] may
+    /// undo this.
     pub fn give(&mut self, id: &Id) -> io::Result<()> {
         if let Some(path) = self.change(id, State::Given)? {
             // The week begins now, not when it arrived.
@@ -186,13 +281,12 @@ impl Spool {
         Ok(())
     }
 
-    /// Marks a message as delivered, durably, and lets its bytes go.
+    /// Marks a message as delivered. A crash before [`Spool::settle`] may undo this, and only
+    /// then its bytes go: a mark that is undone must find them.
     pub fn done(&mut self, id: &Id) -> io::Result<()> {
-        if let Some(path) = self.change(id, State::Done)? {
-            // Only the name is needed from here on. The next start repeats this if it is lost.
-            File::create(path)?;
-        }
-        self.prune()
+        let path = self.change(id, State::Done)?;
+        self.full.extend(path);
+        Ok(())
     }
 
     /// Moves a message on to a later state; one that is there or beyond is left as it is.
@@ -201,7 +295,7 @@ impl Spool {
         let Some(before) = self.state(id).filter(|before| *before < state) else { return Ok(None) };
         let path = self.path(number, id, state);
         fs::rename(self.path(number, id, before), &path)?;
-        files::sync_folder(&self.folder)?;
+        self.moved = true;
         self.messages.insert(number, (*id, state));
         Ok(Some(path))
     }
@@ -226,6 +320,53 @@ impl Spool {
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+}
+
+/// Syncs files side by side: what waits together is written together.
+fn sync(files: &[(u64, Id, AtomicFile)]) -> io::Result<()> {
+    thread::scope(|scope| {
+        let share = files.len().div_ceil(SYNCS).max(1);
+        let syncing: Vec<_> = files
+            .chunks(share)
+            .map(|files| scope.spawn(|| files.iter().try_for_each(|(_, _, file)| file.sync())))
+            .collect();
+        let died = |_| Err(io::Error::other("a thread died"));
+        syncing.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(died))
+    })
+}
+
+/// A long message on its way: append to it what comes.
+#[derive(Debug)]
+pub struct Partial {
+    id: Id,
+    path: PathBuf,
+    file: File,
+    length: u64,
+    hash: crypto::Hash,
+}
+
+impl Partial {
+    /// How many bytes of it are here.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        self.hash.update(bytes);
+    }
+}
+
+impl Write for Partial {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.count(bytes.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -258,99 +399,4 @@ fn parse_name(name: &str) -> Option<(u64, Id, State)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Read as _, Write as _};
-
-    fn put(spool: &mut Spool, byte: u8) -> Id {
-        let id = Id([byte; 32]);
-        spool.receive::<io::Error>(id, |file| file.write_all(&[byte; 5])).unwrap();
-        id
-    }
-
-    #[test]
-    fn messages_wait_in_order_and_are_done_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(folder.path()).unwrap();
-        let ids: Vec<Id> = [9, 3, 7].map(|byte| put(&mut spool, byte)).to_vec();
-        assert_eq!(spool.waiting(), ids);
-        assert!(matches!(Spool::open(folder.path()), Err(Error::SpoolInUse(_))));
-        spool.done(&ids[1]).unwrap();
-        drop(spool);
-
-        let mut spool = Spool::open(folder.path()).unwrap();
-        assert_eq!(spool.waiting(), [ids[0], ids[2]]);
-        assert!(spool.is_done(&ids[1]) && spool.open_message(&ids[1]).unwrap().is_none());
-        spool.receive::<io::Error>(ids[1], |_| panic!("it was delivered")).unwrap();
-        assert_eq!(put(&mut spool, 1), Id([1; 32]));
-        assert_eq!(spool.waiting(), [ids[0], ids[2], Id([1; 32])]);
-        let mut bytes = Vec::new();
-        spool.open_message(&ids[0]).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
-        assert_eq!(bytes, [9; 5]);
-    }
-
-    #[test]
-    fn what_a_crash_leaves_is_put_right() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(folder.path()).unwrap();
-        let failed = spool.receive(Id([1; 32]), |file| {
-            file.write_all(b"half")?;
-            Err(io::Error::other("the line broke"))
-        });
-        assert!(failed.is_err() && spool.waiting().is_empty());
-        let id = put(&mut spool, 2);
-        drop(spool);
-        // Killed while a message came in, and between the rename and the emptying.
-        fs::write(folder.path().join(".bulla-abc.part"), "half").unwrap();
-        let waiting = folder.path().join(format!("{:016x}-{id}.waiting", 0));
-        let done = waiting.with_extension("done");
-        fs::rename(waiting, &done).unwrap();
-        fs::write(folder.path().join("stranger.txt"), "kept").unwrap();
-        let spool = Spool::open(folder.path()).unwrap();
-        assert!(spool.is_done(&id));
-        assert_eq!(fs::metadata(done).unwrap().len(), 0);
-        let mut names: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
-        names.sort();
-        assert_eq!(names.len(), 3, "{names:?}");
-    }
-
-    #[test]
-    fn what_is_given_out_is_kept_until_it_is_opened_or_a_week_old() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::open(folder.path()).unwrap();
-        let ids = [1, 2, 3].map(|byte| put(&mut spool, byte));
-        ids.iter().for_each(|id| spool.give(id).unwrap());
-        assert!(spool.waiting().is_empty() && spool.is_done(&ids[0]));
-        Spool::confirm(folder.path(), &ids[0]).unwrap();
-        Spool::confirm(folder.path(), &Id([9; 32])).unwrap();
-        assert_eq!(spool.given(), ids);
-        drop(spool);
-        let week_old = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
-        let third = folder.path().join(format!("{:016x}-{}.given", 2, ids[2]));
-        File::open(third).unwrap().set_modified(week_old).unwrap();
-
-        let mut spool = Spool::open(folder.path()).unwrap();
-        assert_eq!(spool.given(), [ids[1]]);
-        assert!(spool.open_message(&ids[0]).unwrap().is_none());
-        assert!(spool.open_message(&ids[1]).unwrap().is_some());
-        let left = fs::read_dir(folder.path()).unwrap();
-        assert_eq!(left.filter(|f| f.as_ref().unwrap().metadata().unwrap().len() > 0).count(), 1);
-        spool.done(&ids[1]).unwrap();
-        spool.give(&ids[1]).unwrap();
-        assert!(spool.given().is_empty());
-    }
-
-    #[test]
-    fn the_memory_is_bounded() {
-        let folder = tempfile::tempdir().unwrap();
-        for number in 0..REMEMBERED as u64 + 3 {
-            let id = Id(crate::crypto::sha256(&[&number.to_be_bytes()]));
-            File::create(folder.path().join(format!("{number:016x}-{id}.done"))).unwrap();
-        }
-        let spool = Spool::open(folder.path()).unwrap();
-        assert_eq!(spool.messages.len(), REMEMBERED);
-        assert_eq!(spool.messages.first_key_value().unwrap().0, &3);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), REMEMBERED + 1);
-    }
-}
+mod tests;

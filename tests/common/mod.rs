@@ -163,6 +163,10 @@ impl Relay {
         *self = Self::start_with(&self.store.clone(), &listen, &[]);
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

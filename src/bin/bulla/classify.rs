@@ -28,6 +28,9 @@ fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         .or_else(|| cause.downcast_ref().and_then(letter))
         .or_else(|| cause.downcast_ref().and_then(relay))
         .or_else(|| cause.downcast_ref().and_then(server))
+        .or_else(|| cause.downcast_ref().and_then(store))
+        .or_else(|| cause.downcast_ref().and_then(tls))
+        .or_else(|| cause.downcast_ref().and_then(backup))
         .or_else(|| cause.downcast_ref().and_then(index))
         .or_else(|| cause.downcast_ref().and_then(record))
         .or_else(|| cause.downcast_ref::<text::Error>().map(|_| (Exit::Malformed, None)))
@@ -137,15 +140,37 @@ fn relay(error: &relay::error::Error) -> Option<Verdict> {
     use relay::error::Error as E;
     match error {
         E::Url { .. } | E::Proxy { .. } => Some((Exit::Usage, None)),
+        E::Authorities { .. } => Some((Exit::InputMissing, None)),
+        E::Temporary { retry_after: Some(after), .. } => {
+            verdict(Exit::Temporary, &format!("sleep {}, and try again", after.as_secs()))
+        }
         E::Temporary { .. } => verdict(Exit::Temporary, "try again later"),
-        E::Full(_) => verdict(Exit::Temporary, "try again when its owner has pulled"),
-        E::NoMailbox => {
-            verdict(Exit::Refused, "its owner registers it with: bulla relay register --relay URL")
+        E::Full(_) => {
+            verdict(Exit::Temporary, "try again when its owner has made room: bulla relay pull")
         }
+        E::Work(_) => verdict(
+            Exit::Temporary,
+            "try again later, or ask for a card, with which no work is asked: bulla contact add NAME CARD",
+        ),
+        E::NoMailbox => verdict(Exit::Refused, "bulla relay register --relay URL"),
+        E::Denied => verdict(
+            Exit::Refused,
+            "ask for a newer card, and take it with: bulla contact add NAME CARD",
+        ),
+        E::Refused { code, .. } => match code.as_str() {
+            "token" => verdict(
+                Exit::Refused,
+                "bulla relay register --token FILE, with a token of the relay's operator",
+            ),
+            "too_large" => verdict(Exit::Refused, "split -b 512M FILE, and seal each part"),
+            "misdirected" => verdict(
+                Exit::Refused,
+                "the relay's operator adds its name: bulla relay serve --name HOST[:PORT]",
+            ),
+            _ => Some((Exit::Refused, None)),
+        },
         E::Clock { .. } => verdict(Exit::Refused, "set this machine's clock"),
-        E::Refused { .. } | E::NoMessage(_) | E::Insecure(_) | E::Protocol(_) => {
-            Some((Exit::Refused, None))
-        }
+        E::NoMessage(_) | E::Insecure(_) | E::Protocol(_) => Some((Exit::Refused, None)),
         E::WrongHash(_) => Some((Exit::Damaged, None)),
         E::SpoolInUse(_) => verdict(Exit::Temporary, "another pull is at work, wait for it"),
         E::Io(inner) => io(inner),
@@ -156,10 +181,36 @@ fn relay(error: &relay::error::Error) -> Option<Verdict> {
 fn server(error: &server::Error) -> Option<Verdict> {
     match error {
         server::Error::Nameless(_) => verdict(Exit::Usage, "--name HOST:PORT"),
-        server::Error::Store(relay::store::Error::InUse(_)) => {
-            verdict(Exit::Temporary, "another relay serves this store")
-        }
-        server::Error::Store(_) => Some((Exit::Failure, None)),
+        server::Error::Store(inner) => store(inner),
+        _ => None,
+    }
+}
+
+fn store(error: &relay::store::Error) -> Option<Verdict> {
+    use relay::store::Error as E;
+    match error {
+        E::InUse(_) => verdict(Exit::Temporary, "another relay serves this store"),
+        E::Unavailable(_) => Some((Exit::Temporary, None)),
+        _ => Some((Exit::Failure, None)),
+    }
+}
+
+fn backup(error: &server::backup::Error) -> Option<Verdict> {
+    use server::backup::Error as E;
+    match error {
+        E::Malformed(_) => verdict(Exit::Malformed, "a backup is what bulla relay backup wrote"),
+        E::Truncated(_) => verdict(Exit::Damaged, "take an older backup"),
+        E::Io(inner) => io(inner),
+        _ => None,
+    }
+}
+
+fn tls(error: &server::tls::Error) -> Option<Verdict> {
+    use server::tls::Error as E;
+    match error {
+        E::File { error, .. } => io(error),
+        E::Malformed { .. } => verdict(Exit::Malformed, "certificates and keys are in PEM"),
+        E::Authority(_) => Some((Exit::Temporary, None)),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod cmd;
 mod exit;
 mod home;
 mod input;
+mod notify;
 mod output;
 mod record;
 mod source;

@@ -79,15 +79,20 @@ impl Source {
         Ok(Zeroizing::new(bytes.with_context(context)?))
     }
 
-    /// Reads a passphrase: one line, its line end cut off.
+    /// Reads a passphrase.
     pub(crate) fn passphrase(&self) -> Result<SecretString> {
-        let bytes = self.read("the passphrase")?;
+        self.line("the passphrase")
+    }
+
+    /// Reads a secret of one line, its line end cut off.
+    pub(crate) fn line(&self, what: &str) -> Result<SecretString> {
+        let bytes = self.read(what)?;
         let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Fail::new(Exit::Malformed, "the passphrase is not UTF-8"))?;
+            .map_err(|_| Fail::new(Exit::Malformed, format!("{what} is not UTF-8")))?;
         let line = text.strip_suffix('\n').unwrap_or(text);
         let line = line.strip_suffix('\r').unwrap_or(line);
         if line.is_empty() {
-            return Err(Fail::new(Exit::Malformed, "the passphrase is empty").into());
+            return Err(Fail::new(Exit::Malformed, format!("{what} is empty")).into());
         }
         Ok(Zeroizing::new(line.to_owned()))
     }

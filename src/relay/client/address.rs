@@ -6,6 +6,7 @@ use ureq::Proxy;
 use ureq::http::Uri;
 
 use crate::relay::error::Error;
+use crate::relay::pin::Pin;
 use crate::text;
 
 /// A relay's address in its one normal form.
@@ -17,23 +18,34 @@ pub(super) struct Address {
     pub(super) authority: String,
     /// Host without brackets.
     pub(super) host: String,
+    /// The offline key the relay's certificate must come from, in place of an authority's.
+    pub(super) pin: Option<Pin>,
 }
 
 impl Address {
     pub(super) fn parse(url: &str) -> Result<Self, Error> {
         let wrong = |why| Error::Url { url: text::printable(url), why };
-        let uri: Uri = url.parse().map_err(|_| wrong("it is not a URL"))?;
+        let (plain, fragment) = url.split_once('#').map_or((url, None), |(u, f)| (u, Some(f)));
+        let uri: Uri = plain.parse().map_err(|_| wrong("it is not a URL"))?;
+        let pin = fragment
+            .map(|pin| pin.parse().map_err(|_| wrong("what follows # is no key: sha256-…")))
+            .transpose()?;
         let (scheme, own_port) = match uri.scheme_str() {
+            // A pin that the scheme does not announce would be dropped by others: no mixed forms.
+            Some("http" | "https") if pin.is_some() => {
+                return Err(wrong("a relay with a key in its address begins with relay+https"));
+            }
+            Some("relay+https") if pin.is_none() => return Err(wrong("its key is missing")),
             Some("http") => ("http", 80),
-            Some("https") => ("https", 443),
-            Some(_) => return Err(wrong("its scheme is neither https nor http")),
+            Some("https" | "relay+https") => ("https", 443),
+            Some(_) => return Err(wrong("its scheme is none of https, relay+https and http")),
             None => return Err(wrong("it has no scheme")),
         };
         let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("it has a user name"));
         }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() || url.contains('#') {
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(wrong("something follows the host"));
         }
         let host = authority.host().to_ascii_lowercase();
@@ -47,15 +59,32 @@ impl Address {
         }
         let authority = if port == own_port { host.clone() } else { format!("{host}:{port}") };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { scheme, authority, host })
+        Ok(Self { scheme, authority, host, pin })
+    }
+
+    /// The address as it is handed on, with its key.
+    pub(super) fn url(&self) -> String {
+        match self.pin {
+            None => self.base(),
+            Some(pin) => format!("relay+https://{}#{pin}", self.authority),
+        }
+    }
+
+    /// What the paths of requests are put behind.
+    pub(super) fn base(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
     }
 
     /// The proxy the environment names for this address: `HTTPS_PROXY` or `HTTP_PROXY` by the
     /// scheme, else `ALL_PROXY`, unless `NO_PROXY` or a loopback host says otherwise. The proxy
     /// resolves the relay's name, also where its URL says `socks5`, which by custom would
     /// resolve it here.
+    ///
+    /// With a `circuit`, a word that nothing else has, the proxy is a SOCKS proxy that gets it
+    /// as user name: Tor gives each user a circuit of his own (`IsolateSOCKSAuth`, its default).
     pub(super) fn proxy(
         &self,
+        circuit: Option<&str>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Proxy>, Error> {
         let read = |name: &str| {
@@ -68,13 +97,14 @@ impl Address {
         let skip = self.is_loopback()
             || read("NO_PROXY").is_some_and(|(_, list)| is_listed(&self.host, &list));
         let Some((name, value)) = chosen.filter(|_| !skip) else {
-            if self.host.ends_with(".onion") {
-                return Err(Error::Url {
-                    url: self.authority.clone(),
-                    why: "an onion address is reached by a proxy: set ALL_PROXY=socks5h://…",
-                });
-            }
-            return Ok(None);
+            let why = if self.host.ends_with(".onion") {
+                "an onion address is reached by a proxy: set ALL_PROXY=socks5h://…"
+            } else if circuit.is_some() {
+                "circuits of their own take a proxy: set ALL_PROXY=socks5h://…"
+            } else {
+                return Ok(None);
+            };
+            return Err(Error::Url { url: self.authority.clone(), why });
         };
         let wrong = |why| Error::Proxy { variable: name.clone(), why };
         let (scheme, rest) = value.split_once("://").unwrap_or(("http", &value));
@@ -86,7 +116,16 @@ impl Address {
             "socks4" => return Err(wrong("socks4 cannot resolve names: use socks5h")),
             _ => return Err(wrong("expected http, https, socks5h or socks4a")),
         };
-        let proxy = Proxy::new(&format!("{scheme}://{rest}"))
+        let user = match circuit {
+            None => String::new(),
+            Some(_) if scheme != "socks5h" => return Err(wrong("only socks5h keeps users apart")),
+            Some(_) if rest.contains('@') => {
+                return Err(wrong("it names a user, and each mailbox has to be one"));
+            }
+            // Tor takes any password, but an empty one is not a password (RFC 1929).
+            Some(circuit) => format!("{circuit}:0@"),
+        };
+        let proxy = Proxy::new(&format!("{scheme}://{user}{rest}"))
             .map_err(|_| wrong("it is not a URL of a proxy"))?;
         if proxy.resolve_target() {
             return Err(wrong("it would resolve names outside the proxy"));
@@ -132,6 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pinned_address_keeps_its_key() {
+        let pin = Pin([7; 32]);
+        let url = format!("relay+https://Relay.example:443#{pin}");
+        let relay = address(&url);
+        assert_eq!((relay.pin, relay.base().as_str()), (Some(pin), "https://relay.example"));
+        assert_eq!(relay.url(), format!("relay+https://relay.example#{pin}"));
+        assert_eq!(address(&relay.url()), relay);
+    }
+
+    #[test]
     fn other_addresses_are_refused() {
         for url in [
             "",
@@ -144,6 +193,14 @@ mod tests {
             "https://relay.example/path",
             "https://relay.example/?q",
             "https://relay.example/#f",
+            "https://relay.example#sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "http://relay.example#sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "relay+https://relay.example",
+            "relay+https://relay.example#",
+            "relay+https://relay.example#sha256-AAAA",
+            "relay+https://relay.example#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "relay+https://relay.example/?q#sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "relay+http://relay.example#sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             "https://relay.example:0",
             "https://relay.example:99999",
             "https://relay.example:",
@@ -161,7 +218,7 @@ mod tests {
             }
         };
         let relay = address("https://relay.example");
-        let proxy = |pairs| relay.proxy(set(pairs));
+        let proxy = |pairs| relay.proxy(None, set(pairs));
         assert!(proxy(&[]).unwrap().is_none());
         for url in ["socks5h://127.0.0.1:9050", "socks5://127.0.0.1:9050", "http://p:3128", "p:1"] {
             let pairs: &'static [(&str, &str)] = Box::leak(Box::new([("ALL_PROXY", url)]));
@@ -184,7 +241,23 @@ mod tests {
             assert!(matches!(proxy(pairs), Err(Error::Proxy { .. })), "{url}");
         }
         let local = address("http://127.0.0.1:8080");
-        assert_eq!(local.proxy(set(&[("ALL_PROXY", "http://a:1")])).unwrap(), None);
-        assert!(address("http://abc.onion").proxy(set(&[])).is_err());
+        assert_eq!(local.proxy(None, set(&[("ALL_PROXY", "http://a:1")])).unwrap(), None);
+        assert!(address("http://abc.onion").proxy(None, set(&[])).is_err());
+    }
+
+    #[test]
+    fn a_circuit_of_its_own_takes_a_socks_proxy() {
+        let relay = address("https://relay.example");
+        let proxy = |url: Option<&str>| relay.proxy(Some("word"), |_| url.map(str::to_owned));
+        let one = proxy(Some("socks5h://127.0.0.1:9050")).unwrap().unwrap();
+        assert_eq!((one.username(), one.password()), (Some("word"), Some("0")));
+        for url in [None, Some("http://p:1"), Some("socks4a://p:1"), Some("socks5h://me:x@p:1")] {
+            assert!(proxy(url).is_err(), "{url:?}");
+        }
+        // Not even where NO_PROXY or a loopback host would go without.
+        let set = |name: &str| Some(if name == "NO_PROXY" { "*" } else { "socks5h://p:1" }.into());
+        assert!(relay.proxy(Some("word"), set).is_err());
+        let local = address("http://127.0.0.1:1");
+        assert!(local.proxy(Some("word"), |_| Some("socks5h://p:1".into())).is_err());
     }
 }

@@ -9,7 +9,9 @@ use ureq::http::{HeaderMap, Response, StatusCode};
 
 use crate::files;
 use crate::relay::error::Error;
+use crate::relay::field;
 use crate::relay::protocol::Failure;
+use crate::relay::work;
 use crate::text;
 
 /// Greatest error body that is read, in bytes.
@@ -36,6 +38,7 @@ pub(super) fn refusal(mut response: Response<Body>) -> Error {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     let relay_time = relay_time(response.headers());
+    let work = work(response.headers());
     let body = files::read_to_limit(response.body_mut().as_reader(), MAX_FAILURE);
     let failure = body.ok().and_then(|body| serde_json::from_slice::<Failure>(&body).ok());
     let (code, message) = match failure {
@@ -43,6 +46,26 @@ pub(super) fn refusal(mut response: Response<Body>) -> Error {
         None => (String::new(), format!("status {status}")),
     };
     match (status, code.as_str()) {
+        // Also in answer to a HEAD, which has no code.
+        (StatusCode::UNAUTHORIZED, "" | "work") if work.is_some() => {
+            work.map_or(Error::Protocol(message), Error::Work)
+        }
+        (StatusCode::UNAUTHORIZED, "stale") => match relay_time {
+            Some(relay) => Error::Clock { relay },
+            None => Error::Protocol("it refuses our clock and does not tell its own".into()),
+        },
+        _ => verdict(status, &code, message, retry_after),
+    }
+}
+
+/// What a status and a code of the protocol mean, of a request or of one message of a batch.
+pub(super) fn verdict(
+    status: StatusCode,
+    code: &str,
+    message: String,
+    retry_after: Option<Duration>,
+) -> Error {
+    match (status, code) {
         (
             StatusCode::REQUEST_TIMEOUT
             | StatusCode::TOO_MANY_REQUESTS
@@ -55,12 +78,18 @@ pub(super) fn refusal(mut response: Response<Body>) -> Error {
         (StatusCode::NOT_FOUND, "no_mailbox") => Error::NoMailbox,
         // Without a code of the protocol it was something else that answered.
         (_, "") => Error::Protocol(message),
-        (StatusCode::UNAUTHORIZED, "stale") => match relay_time {
-            Some(relay) => Error::Clock { relay },
-            None => Error::Protocol("it refuses our clock and does not tell its own".into()),
-        },
-        _ => Error::Refused { code: text::printable(&code), message },
+        _ => Error::Refused { code: text::printable(code), message },
     }
+}
+
+/// A number in a header.
+pub(super) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    field::integer(headers.get(name)?.to_str().ok()?)
+}
+
+/// The work that is asked for.
+fn work(headers: &HeaderMap) -> Option<work::Task> {
+    headers.get(work::HEADER)?.to_str().ok()?.parse().ok()
 }
 
 /// `Retry-After` in seconds; the other form, a date, is not worth a clock.

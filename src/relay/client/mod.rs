@@ -5,35 +5,47 @@
 
 mod address;
 mod answer;
+mod events;
+mod push;
+mod take;
+pub(crate) mod tls;
 
 use std::fmt;
 use std::io;
-use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::{Method, Request, Response, StatusCode};
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderValue, Method, Request, Response, StatusCode};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector as _, SocksConnector, TcpConnector,
+};
 use ureq::{Agent, Body, SendBody};
 
 use self::address::Address;
+pub use self::events::{Event, Events};
+pub use self::push::Pushed;
+use self::tls::Tls;
 use crate::crypto;
 use crate::crypto::SigningSecret;
 use crate::files;
 use crate::relay::error::Error;
 use crate::relay::protocol::{
-    Ack, Acked, Entry, Id, Info, Listing, MAX_ACK, MAX_ANSWER_JSON, MAX_LIST, MAX_WAIT, Mailbox,
-    Status,
+    Acked, Capabilities, Capability, CapabilityId, Entry, Id, Ids, Info, Listing, MAX_ACK,
+    MAX_ANSWER_JSON, MAX_LIST, MAX_WAIT, Mailbox, Status, Terms,
 };
 use crate::relay::signature;
-use crate::secret::SecretString;
+use crate::secret::{Secret, SecretString};
+use crate::text;
 
-/// Bodies longer than this are announced first (`Expect: 100-continue`), so that a refusal
-/// comes before the bytes go.
-const ANNOUNCE: u64 = 64 << 10;
 /// First pause before a retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Longest pause before a retry, also when the relay asks for more.
+/// Longest pause before a retry: whoever is asked to wait longer comes back another time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Greatest head of an answer in bytes.
 const MAX_HEAD: usize = 32 << 10;
@@ -48,22 +60,39 @@ pub struct Options {
     pub retries: u32,
     /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are followed.
     pub proxy_from_environment: bool,
+    /// Whether this client has a Tor circuit of its own: its SOCKS proxy gets a random user name
+    /// that no other client has. Without such a proxy nothing is sent.
+    pub unlink: bool,
+    /// A PEM file of certificate authorities to trust beside those of the web.
+    pub authorities: Option<PathBuf>,
 }
 
 impl Default for Options {
     /// 30 seconds, 4 retries, the environment's proxy.
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), retries: 4, proxy_from_environment: true }
+        Self {
+            timeout: Duration::from_secs(30),
+            retries: 4,
+            proxy_from_environment: true,
+            unlink: false,
+            authorities: None,
+        }
     }
 }
 
-/// What became of a push.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pushed {
-    /// The relay has it durably.
-    New,
-    /// The relay had it before.
-    Already,
+/// Where a push goes, and by what right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbox {
+    /// The mailbox.
+    pub mailbox: Mailbox,
+    /// The capability that is shown; `None` for a mailbox that is open to all.
+    pub capability: Option<Arc<Secret<32>>>,
+}
+
+/// The text of a capability or a token, as it is shown to a relay: 64 lower-case hexadecimal
+/// digits.
+pub fn bearer_text(secret: &Secret<32>) -> SecretString {
+    SecretString::new(text::hex_encode(secret.expose()))
 }
 
 /// A client of one relay.
@@ -89,13 +118,16 @@ struct Call<'a> {
     key: Option<&'a SigningSecret>,
     token: Option<&'a SecretString>,
     json: Option<Vec<u8>>,
+    /// Another header, which is not signed.
+    header: Option<(&'static str, String)>,
     wait: Duration,
 }
 
 impl<'a> Call<'a> {
     fn new(method: Method, path: String) -> Self {
         let wait = Duration::ZERO;
-        Self { method, path, query: None, key: None, token: None, json: None, wait }
+        let (query, key, token, json, header) = (None, None, None, None, None);
+        Self { method, path, query, key, token, json, header, wait }
     }
 
     fn owner(method: Method, key: &'a SigningSecret, tail: &str) -> Self {
@@ -105,22 +137,29 @@ impl<'a> Call<'a> {
 }
 
 impl Client {
-    /// A client of the relay at `url`: `https://host[:port]` or `http://host[:port]`. Nothing
-    /// is sent yet.
+    /// A client of the relay at `url`: `https://host[:port]`, `http://host[:port]`, or
+    /// `relay+https://host[:port]#sha256-…` with the relay's key. Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// [`Error::Url`] and [`Error::Proxy`].
+    /// [`Error::Url`], [`Error::Proxy`] and [`Error::Authorities`].
     pub fn new(url: &str, options: Options) -> Result<Self, Error> {
         let address = Address::parse(url)?;
-        let proxy = match options.proxy_from_environment {
-            true => address.proxy(|name| std::env::var(name).ok())?,
+        let circuit = match options.unlink {
+            // Of this run alone: not even the proxy can tell the same mailbox tomorrow.
+            true => Some(text::hex_encode(&crypto::random::<16>()?)),
             false => None,
         };
+        let proxy = match options.proxy_from_environment {
+            true => address.proxy(circuit.as_deref(), |name| std::env::var(name).ok())?,
+            false => address.proxy(circuit.as_deref(), |_| None)?,
+        };
+        let through = proxy.as_ref().and_then(|proxy| proxy.uri().authority());
+        let tls = Tls::new(address.pin, options.authorities.as_deref(), through)?;
         let timeout = Some(options.timeout);
         // The deadline costs a thread a request, and an address needs no resolving.
         let resolve = if address.is_numeric() { None } else { timeout };
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             // A redirect would be followed with a signature for another relay.
             .max_redirects(0)
@@ -137,14 +176,18 @@ impl Client {
             .timeout_connect(timeout)
             .timeout_per_read(None)
             .timeout_per_write(timeout)
-            .build()
-            .new_agent();
+            .build();
+        let connector = SocksConnector::default()
+            .chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(tls);
+        let agent = Agent::with_parts(config, connector, DefaultResolver::default());
         Ok(Self { agent, address, options, ahead: AtomicI64::new(0) })
     }
 
     /// The relay's address in its normal form.
     pub fn url(&self) -> String {
-        format!("{}://{}", self.address.scheme, self.address.authority)
+        self.address.url()
     }
 
     /// What the relay says of itself.
@@ -161,42 +204,6 @@ impl Client {
     ) -> Result<bool, Error> {
         let call = Call { token, ..Call::owner(Method::PUT, key, "") };
         Ok(self.call(&call)?.status() == StatusCode::CREATED)
-    }
-
-    /// Pushes `length` sealed bytes, which hash to `id`, from where `body` stands.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMailbox`], [`Error::Full`], [`Error::Refused`] with `too_large`, …;
-    /// [`Error::Io`] when `body` cannot be read.
-    pub fn push(
-        &self,
-        mailbox: &Mailbox,
-        id: &Id,
-        body: &mut (impl Read + Seek),
-        length: u64,
-    ) -> Result<Pushed, Error> {
-        let start = body.stream_position()?;
-        let response = self.retry(|| {
-            body.seek(io::SeekFrom::Start(start))?;
-            let mut body = Exactly { inner: &mut *body, left: length, failed: None };
-            let mut request = Request::builder()
-                .method(Method::PUT)
-                .uri(format!("{}/v1/m/{mailbox}/{id}", self.url()))
-                .header("content-type", "application/octet-stream")
-                .header("content-length", length);
-            if length > ANNOUNCE {
-                request = request.header("expect", "100-continue");
-            }
-            let request = request.body(SendBody::from_reader(&mut body));
-            let outcome = self.send(request.map_err(ureq::Error::Http), Duration::ZERO);
-            // What failed here, and not on the way, is not tried again.
-            match body.failed.take() {
-                Some(error) => Err(error.into()),
-                None => outcome,
-            }
-        })?;
-        Ok(if response.status() == StatusCode::CREATED { Pushed::New } else { Pushed::Already })
     }
 
     /// At most `limit` messages of the mailbox of `key`, oldest first. When there is none, the
@@ -221,49 +228,12 @@ impl Client {
         Ok(listing.messages)
     }
 
-    /// Writes the body of a message to `out`. What `out` holds is good only after `Ok`: the
-    /// hash is known at the end. A body that breaks off is [`Error::Temporary`]; the caller
-    /// begins again with an empty `out`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMessage`], [`Error::WrongHash`], [`Error::Io`] when `out` cannot be written.
-    pub fn fetch(
-        &self,
-        key: &SigningSecret,
-        message: &Entry,
-        out: &mut impl Write,
-    ) -> Result<(), Error> {
-        let id = message.id;
-        let mut response =
-            self.call(&Call::owner(Method::GET, key, &format!("/{id}"))).map_err(|e| match e {
-                Error::Refused { code, .. } if code == "no_message" => Error::NoMessage(id),
-                other => other,
-            })?;
-        let mut body = response.body_mut().as_reader().take(message.size.saturating_add(1));
-        let mut hash = crypto::Hash::default();
-        let mut piece = vec![0; 64 << 10];
-        loop {
-            let read = match body.read(&mut piece) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(answer::transport(error.into())),
-            };
-            let bytes = piece.get(..read).unwrap_or_default();
-            hash.update(bytes);
-            out.write_all(bytes)?;
-        }
-        if hash.finish() == id.0 { Ok(()) } else { Err(Error::WrongHash(id)) }
-    }
-
     /// Deletes messages at the relay, durably before this returns; says how many were there.
     pub fn ack(&self, key: &SigningSecret, ids: &[Id]) -> Result<u64, Error> {
         let mut deleted = 0;
         for ids in ids.chunks(MAX_ACK) {
-            let json = serde_json::to_vec(&Ack { ids: ids.to_vec() });
-            let json = json.map_err(|e| Error::Protocol(e.to_string()))?;
-            let call = Call { json: Some(json), ..Call::owner(Method::POST, key, "/ack") };
+            let json = Some(encode(&Ids { ids: ids.to_vec() })?);
+            let call = Call { json, ..Call::owner(Method::POST, key, "/ack") };
             deleted += self.json::<Acked>(&call)?.deleted;
         }
         Ok(deleted)
@@ -277,6 +247,30 @@ impl Client {
     /// Closes the mailbox of `key`: the relay deletes it with all it holds.
     pub fn close(&self, key: &SigningSecret) -> Result<(), Error> {
         self.call(&Call::owner(Method::DELETE, key, "")).map(drop)
+    }
+
+    /// The capabilities of the mailbox of `key`.
+    pub fn capabilities(&self, key: &SigningSecret) -> Result<Vec<Capability>, Error> {
+        let answer: Capabilities = self.json(&Call::owner(Method::GET, key, "/capabilities"))?;
+        Ok(answer.capabilities)
+    }
+
+    /// Adds a capability to the mailbox of `key`, or changes its terms.
+    pub fn allow(
+        &self,
+        key: &SigningSecret,
+        id: &CapabilityId,
+        terms: &Terms,
+    ) -> Result<(), Error> {
+        let json = Some(encode(terms)?);
+        let tail = format!("/capabilities/{id}");
+        self.call(&Call { json, ..Call::owner(Method::PUT, key, &tail) }).map(drop)
+    }
+
+    /// Takes a capability away from the mailbox of `key`: nothing is pushed with it from now on.
+    pub fn revoke(&self, key: &SigningSecret, id: &CapabilityId) -> Result<(), Error> {
+        let tail = format!("/capabilities/{id}");
+        self.call(&Call::owner(Method::DELETE, key, &tail)).map(drop)
     }
 
     fn json<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
@@ -308,7 +302,7 @@ impl Client {
         let target = query.map_or(String::new(), |query| format!("?{query}"));
         let mut request = Request::builder().method(call.method.clone()).uri(format!(
             "{}{}{target}",
-            self.url(),
+            self.address.base(),
             call.path
         ));
         if let Some(key) = call.key {
@@ -329,7 +323,10 @@ impl Client {
             }
         }
         if let Some(token) = call.token {
-            request = request.header("authorization", format!("Bearer {}", token.as_str()));
+            request = request.header(AUTHORIZATION, bearer(token)?);
+        }
+        if let Some((name, value)) = &call.header {
+            request = request.header(*name, value);
         }
         match &call.json {
             None => self.send(request.body(SendBody::none()).map_err(ureq::Error::Http), call.wait),
@@ -350,6 +347,16 @@ impl Client {
         request: Result<Request<SendBody<'_>>, ureq::Error>,
         wait: Duration,
     ) -> Result<Response<Body>, Error> {
+        let response = self.exchange(request, wait)?;
+        if response.status().is_success() { Ok(response) } else { Err(answer::refusal(response)) }
+    }
+
+    /// One request, one answer of whatever status, its head within `wait` more than usual.
+    fn exchange(
+        &self,
+        request: Result<Request<SendBody<'_>>, ureq::Error>,
+        wait: Duration,
+    ) -> Result<Response<Body>, Error> {
         let request = request.map_err(answer::transport)?;
         let timeout = Some(self.options.timeout + wait);
         let request = self
@@ -358,24 +365,63 @@ impl Client {
             .timeout_recv_response(timeout)
             .timeout_per_read(timeout)
             .build();
-        let response = self.agent.run(request).map_err(answer::transport)?;
-        if response.status().is_success() { Ok(response) } else { Err(answer::refusal(response)) }
+        self.agent.run(request).map_err(answer::transport)
     }
 
     fn retry<T>(&self, mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 0..self.options.retries {
+        let mut patience = Patience::new(self.options.retries);
+        loop {
             match attempt() {
-                Err(Error::Temporary { retry_after, .. }) => {
-                    let least = retry_after.unwrap_or_default();
-                    std::thread::sleep((jitter(pause)? + least).min(LONGEST_PAUSE));
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
+                Err(error) => patience.wait(error)?,
                 outcome => return outcome,
             }
         }
-        attempt()
     }
+}
+
+/// How often more a request is tried, and after which pause.
+#[derive(Debug)]
+pub(in crate::relay) struct Patience {
+    retries: u32,
+    left: u32,
+    pause: Duration,
+}
+
+impl Patience {
+    pub(in crate::relay) fn new(retries: u32) -> Self {
+        Self { retries, left: retries, pause: FIRST_PAUSE }
+    }
+
+    /// Begins anew, since there was progress.
+    pub(in crate::relay) fn renew(&mut self) {
+        *self = Self::new(self.retries);
+    }
+
+    /// Waits until it is time to try again, or gives the error back: it will not pass, or not
+    /// soon, or it came too often.
+    pub(in crate::relay) fn wait(&mut self, error: Error) -> Result<(), Error> {
+        let Error::Temporary { retry_after, .. } = &error else { return Err(error) };
+        let least = retry_after.unwrap_or_default();
+        if self.left == 0 || least > LONGEST_PAUSE {
+            return Err(error);
+        }
+        std::thread::sleep((jitter(self.pause)? + least).min(LONGEST_PAUSE));
+        self.left -= 1;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|e| Error::Protocol(e.to_string()))
+}
+
+/// The header that shows a capability or a token, marked so that nobody prints it.
+fn bearer(text: &SecretString) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", text.as_str()))
+        .map_err(|_| Error::Refused { code: "token".into(), message: "it is no token".into() })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Between a half and the whole of a pause, so that clients that failed together do not come
@@ -389,33 +435,5 @@ fn unix_now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Exactly so many bytes of a reader; remembers why it could not.
-struct Exactly<R> {
-    inner: R,
-    left: u64,
-    failed: Option<io::Error>,
-}
-
-impl<R: Read> Read for Exactly<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 || buf.is_empty() {
-            return Ok(0);
-        }
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buf.len());
-        let outcome = match self.inner.read(buf.get_mut(..most).unwrap_or_default()) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            other => other,
-        };
-        match outcome {
-            Ok(read) => {
-                self.left -= read as u64;
-                Ok(read)
-            }
-            Err(error) => {
-                let kind = error.kind();
-                self.failed = Some(error);
-                Err(kind.into())
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

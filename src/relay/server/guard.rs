@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use axum::http::header::HOST;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use hyper::HeaderMap;
+use hyper::header::{HOST, HeaderName};
+use hyper::http::request::Parts;
 
 use super::answer::Refusal;
 use crate::crypto;
@@ -18,14 +18,29 @@ use crate::relay::signature::{Headers, Verified};
 /// second. Beyond that owners are asked to come back, rather than forgotten.
 const REMEMBERED: usize = 1 << 20;
 
-/// Checks everything about a signed request that the mailbox has no part in.
+/// What proves a request whose body has not been read yet.
+pub(super) struct Proof {
+    /// What was verified.
+    pub(super) verified: Verified,
+    headers: Headers,
+}
+
+impl Proof {
+    /// Whether the body is the one that was signed.
+    pub(super) fn covers(&self, body: &[u8]) -> Result<(), Refusal> {
+        signature::verify_body(&self.headers, body).map_err(Refusal::Unsigned)
+    }
+}
+
+/// Checks everything about a signed request that neither the mailbox nor the body has a part
+/// in.
 pub(super) fn verify(
     parts: &Parts,
-    body: Option<&[u8]>,
+    has_body: bool,
     authorities: &[String],
     now: u64,
     started: u64,
-) -> Result<Verified, Refusal> {
+) -> Result<Proof, Refusal> {
     let authority = authority(parts)?;
     if !authorities.contains(&authority) {
         return Err(Refusal::Misdirected);
@@ -35,21 +50,22 @@ pub(super) fn verify(
         authority: &authority,
         path: parts.uri.path(),
         query: parts.uri.query(),
-        body,
+        body: None,
     };
     let headers = headers(&parts.headers).map_err(Refusal::Unsigned)?;
-    let verified = signature::verify(&request, &headers).map_err(Refusal::Unsigned)?;
+    let verified =
+        signature::verify_head(&request, has_body, &headers).map_err(Refusal::Unsigned)?;
     // What was signed before this process began may have been used with the one before it,
     // whose memory is gone.
     if verified.created.abs_diff(now) > WINDOW || verified.created < started {
         return Err(Refusal::Stale);
     }
-    Ok(verified)
+    Ok(Proof { verified, headers })
 }
 
 /// `@authority` (RFC 9421, section 2.2.3): lower case. `:authority` of HTTP/2, else `Host`.
 fn authority(parts: &Parts) -> Result<String, Refusal> {
-    let wrong = || Refusal::Malformed("the authority is missing or given twice".into());
+    let wrong = || Refusal::Malformed("the authority is missing or given twice");
     let mut named = parts.headers.get_all(HOST).iter();
     let host = named.next().map(|host| host.to_str().map(str::to_ascii_lowercase));
     let host = host.transpose().map_err(|_| wrong())?;

@@ -1,40 +1,48 @@
-//! The relay as a server: HTTP/1.1 and cleartext HTTP/2 on one listener.
+//! The relay as a server: HTTP/1.1 and HTTP/2 on one listener, under TLS or in the clear.
 //!
 //! It prints nothing and logs nothing: no addresses, no mailboxes. Whoever runs it asks
 //! [`Server::address`] where it listens and [`Server::run`] why it ended.
 
+pub mod acme;
+mod admin;
 mod answer;
+pub mod backup;
+mod events;
 mod guard;
 mod incoming;
+pub mod key;
+mod listen;
+mod load;
+mod metrics;
+pub mod operator;
+mod owner;
+mod pace;
+mod push;
 mod routes;
+pub mod tls;
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::sync::{Semaphore, watch};
+use hyper::header::HeaderValue;
+use tokio::sync::watch;
 
+use self::admin::SocketFile;
 use self::guard::Replays;
+use self::incoming::Memory;
+use self::listen::Listening;
+use self::load::{PublicLoad, Registrations};
+use self::metrics::{Metrics, count};
+use self::tls::Tls;
+use crate::crypto;
+use crate::relay::protocol::{CapabilityId, Registration};
 use crate::relay::store;
-use crate::relay::store::embedded::Embedded;
 use crate::relay::store::{Quotas, Store};
-
-/// Time for the head of a request, and for the first request of a connection.
-const HEAD_TIME: Duration = Duration::from_secs(15);
-/// Greatest head of a request in bytes.
-const HEAD_BYTES: usize = 32 << 10;
-/// Requests at once on one connection of HTTP/2.
-const STREAMS: u32 = 64;
-/// Time for requests under way when the relay is asked to stop.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Why a relay did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -47,30 +55,45 @@ pub enum Error {
     /// The relay listens on every address and was not told its name.
     #[error("the relay listens on {0}: it must be told the name clients use (host or host:port)")]
     Nameless(SocketAddr),
+    /// Another relay answers on the operator's socket.
+    #[error("the operator's socket {} is in use by another relay", .0.display())]
+    AdminInUse(PathBuf),
+    /// The operating system gave no random bytes.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
     /// Socket or thread trouble.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
 }
 
-/// The time, in Unix seconds. Tests bring their own.
+/// The time, in Unix seconds: the operating system's, or one that tests bring.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
+pub struct Clock(Option<Arc<dyn Fn() -> u64 + Send + Sync>>);
 
 impl Clock {
     /// A clock of one's own.
     pub fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self(Some(Arc::new(now)))
     }
 
     /// The operating system's.
     pub fn system() -> Self {
-        Self::new(|| {
-            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
-        })
+        Self(None)
     }
 
     fn now(&self) -> u64 {
-        (self.0)()
+        let system =
+            || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        self.0.as_ref().map_or_else(system, |clock| clock())
+    }
+
+    /// `Date` as RFC 9110, section 5.6.7 wants it; none for the system's clock, whose `Date`
+    /// hyper writes itself.
+    fn date(&self) -> Option<HeaderValue> {
+        let now = self.0.as_ref()?();
+        let time = jiff::Timestamp::from_second(i64::try_from(now).ok()?).ok()?;
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        HeaderValue::try_from(printer.timestamp_to_rfc9110_string(&time).ok()?).ok()
     }
 }
 
@@ -81,18 +104,20 @@ impl fmt::Debug for Clock {
 }
 
 /// How a relay runs.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Folder of the store; made when it is missing.
-    pub store: PathBuf,
     /// Names clients reach the relay by, as they stand in their URLs: `relay.example`, or
     /// `host:port` where the port is not the scheme's own. A request signed for another name
     /// is refused. Empty: the address of the socket, and `localhost` if it is a loopback one.
     pub authorities: Vec<String>,
-    /// SHA-256 of the token that registering takes, if it takes one.
-    pub token: Option<[u8; 32]>,
-    /// Bounds of the store.
+    /// Who may register a mailbox.
+    pub registration: Registration,
+    /// Mailboxes one address may register in an hour where registration is open.
+    pub registrations_hourly: u32,
+    /// Pushes a second without a capability, to all public inboxes together, that take no work.
+    pub public_pushes: u32,
+    /// Bounds of the store, for answers that tell them.
     pub quotas: Quotas,
     /// Greatest message in bytes.
     pub message_bytes: u64,
@@ -104,32 +129,33 @@ pub struct Config {
     pub sweep_every: Duration,
     /// Most connections at once.
     pub connections: usize,
+    /// TLS, unless a proxy on this machine does it, or an onion service needs none.
+    pub tls: Option<Tls>,
+    /// Whether connections from this machine are a proxy's, which says in `X-Forwarded-For`
+    /// whom it speaks for. With an onion service before the relay anybody could say so.
+    pub proxied: bool,
     /// The time.
     pub clock: Clock,
 }
 
-impl Config {
+impl Default for Config {
     /// A relay open to all, with a gigabyte a message, 30 days, and 16,384 connections.
-    pub fn new(store: impl Into<PathBuf>) -> Self {
+    fn default() -> Self {
         Self {
-            store: store.into(),
             authorities: Vec::new(),
-            token: None,
+            registration: Registration::Open,
+            registrations_hourly: 30,
+            public_pushes: 100,
             quotas: Quotas::default(),
             message_bytes: 1 << 30,
             ttl_hours: 30 * 24,
             body_pause: Duration::from_secs(30),
             sweep_every: Duration::from_secs(600),
             connections: 16_384,
+            tls: None,
+            proxied: false,
             clock: Clock::system(),
         }
-    }
-}
-
-impl fmt::Debug for Config {
-    /// Without the token's hash.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("store", &self.store).finish_non_exhaustive()
     }
 }
 
@@ -137,7 +163,7 @@ impl fmt::Debug for Config {
 struct App {
     store: Arc<dyn Store>,
     authorities: Vec<String>,
-    token: Option<[u8; 32]>,
+    registration: Registration,
     quotas: Quotas,
     message_bytes: u64,
     ttl_hours: u64,
@@ -145,7 +171,13 @@ struct App {
     clock: Clock,
     /// When this process began to serve.
     started: u64,
+    /// What a push without a capability has.
+    public: CapabilityId,
+    load: PublicLoad,
+    registrations: Registrations,
     replays: Replays,
+    memory: Memory,
+    metrics: Metrics,
     stopping: watch::Sender<bool>,
 }
 
@@ -156,6 +188,10 @@ pub struct Server {
     address: SocketAddr,
     sweep_every: Duration,
     connections: usize,
+    tls: Option<Tls>,
+    proxied: bool,
+    admin: Option<SocketFile>,
+    metrics: Option<TcpListener>,
 }
 
 impl fmt::Debug for Server {
@@ -165,13 +201,17 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Opens the store and takes the listener over.
+    /// Takes a store and a listener over.
     ///
     /// # Errors
     ///
-    /// [`store::Error::InUse`] when another relay has the store, [`Error::Nameless`] when the
-    /// listener takes every address and [`Config::authorities`] is empty.
-    pub fn new(config: Config, listener: TcpListener) -> Result<Self, Error> {
+    /// [`Error::Nameless`] when the listener takes every address and [`Config::authorities`] is
+    /// empty.
+    pub fn new(
+        config: Config,
+        store: Arc<dyn Store>,
+        listener: TcpListener,
+    ) -> Result<Self, Error> {
         let address = listener.local_addr()?;
         let mut authorities: Vec<String> =
             config.authorities.iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -179,29 +219,73 @@ impl Server {
             if address.ip().is_unspecified() {
                 return Err(Error::Nameless(address));
             }
-            authorities.push(without_default_port(address.to_string()));
+            let own_port = if config.tls.is_some() { ":443" } else { ":80" };
+            authorities.push(without_port(address.to_string(), own_port));
             if address.ip().is_loopback() {
                 let local = format!("localhost:{}", address.port());
-                authorities.push(without_default_port(local));
+                authorities.push(without_port(local, own_port));
             }
         }
         listener.set_nonblocking(true)?;
-        let store = Arc::new(Embedded::open(&config.store, config.quotas)?);
         let app = Arc::new(App {
             store,
             authorities,
-            token: config.token,
+            registration: config.registration,
             quotas: config.quotas,
             message_bytes: config.message_bytes,
             ttl_hours: config.ttl_hours,
             body_pause: config.body_pause,
             started: config.clock.now(),
             clock: config.clock,
+            public: CapabilityId::public(),
+            load: PublicLoad::new(config.public_pushes)?,
+            registrations: Registrations::new(config.registrations_hourly)?,
             replays: Replays::default(),
+            memory: Memory::new(),
+            metrics: Metrics::default(),
             stopping: watch::Sender::new(false),
         });
-        let (sweep_every, connections) = (config.sweep_every, config.connections);
-        Ok(Self { app, listener, address, sweep_every, connections })
+        Ok(Self {
+            app,
+            listener,
+            address,
+            sweep_every: config.sweep_every,
+            connections: config.connections,
+            tls: config.tls,
+            proxied: config.proxied,
+            admin: None,
+            metrics: None,
+        })
+    }
+
+    /// Serves the operator on a socket file of mode 0600 too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AdminInUse`] when another relay does, [`Error::Io`] when it cannot be made.
+    pub fn with_admin(mut self, path: &Path) -> Result<Self, Error> {
+        let bound = SocketFile::bind(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => Error::AdminInUse(path.to_owned()),
+            _ => Error::Io(error),
+        });
+        self.admin = Some(bound?);
+        Ok(self)
+    }
+
+    /// Serves `GET /metrics`, and nothing else, on a listener of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn with_metrics(mut self, listener: TcpListener) -> Result<Self, Error> {
+        listener.set_nonblocking(true)?;
+        self.metrics = Some(listener);
+        Ok(self)
+    }
+
+    /// The names clients reach it by.
+    pub fn authorities(&self) -> &[String] {
+        &self.app.authorities
     }
 
     /// Where it listens.
@@ -229,96 +313,32 @@ impl Server {
     async fn serve(self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let app = self.app;
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let router = routes::router(app.clone());
-        let slots = Arc::new(Semaphore::new(self.connections));
-        let graceful = GracefulShutdown::new();
-        let sweeper = tokio::spawn(sweep(app.clone(), self.sweep_every));
-        let accept = async {
-            loop {
-                // The semaphore is never closed.
-                let Ok(slot) = slots.clone().acquire_owned().await else { return };
-                let Ok((stream, _)) = listener.accept().await else {
-                    // Out of file descriptors, or the peer is gone already.
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                };
-                let _ = stream.set_nodelay(true);
-                let asked = Arc::new(AtomicBool::new(false));
-                let service = Asked { inner: router.clone(), asked: asked.clone() };
-                let service = TowerToHyperService::new(service);
-                let connection = connection_builder()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .into_owned();
-                let connection = graceful.watch(connection);
-                tokio::spawn(async move {
-                    let silent = async {
-                        tokio::time::sleep(HEAD_TIME).await;
-                        if asked.load(Ordering::Relaxed) {
-                            std::future::pending::<()>().await;
-                        }
-                    };
-                    tokio::select! {
-                        // Broken connections are the client's to notice.
-                        _ = connection => {}
-                        () = silent => {}
-                    }
-                    drop(slot);
-                });
+        let mut aside = tokio::task::JoinSet::new();
+        aside.spawn(sweep(app.clone(), self.sweep_every));
+        if let Some(admin) = &self.admin {
+            aside.spawn(admin::on_socket(app.clone(), admin.listener()?));
+        }
+        if let Some(metrics) = self.metrics {
+            let metrics = tokio::net::TcpListener::from_std(metrics)?;
+            aside.spawn(admin::on_port(app.clone(), metrics));
+        }
+        let end = async {
+            tokio::select! {
+                () = stop => Ok(()),
+                why = app.store.failure() => Err(store::Error::Failed(why).into()),
             }
         };
-        let outcome = tokio::select! {
-            () = accept => Ok(()),
-            () = stop => Ok(()),
-            why = app.store.failure() => Err(store::Error::Failed(why).into()),
+        let ending = || {
+            aside.abort_all();
+            app.stopping.send_replace(true);
         };
-        sweeper.abort();
-        app.stopping.send_replace(true);
-        if outcome.is_ok() {
-            let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
-        }
-        outcome
-    }
-}
-
-fn connection_builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(HEAD_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIME)
-        .keep_alive_timeout(HEAD_TIME)
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(HEAD_BYTES as u32);
-    builder
-}
-
-/// Notes that a connection has sent a request: one that never does is closed.
-#[derive(Clone)]
-struct Asked<S> {
-    inner: S,
-    asked: Arc<AtomicBool>,
-}
-
-impl<S: tower_service::Service<R>, R> tower_service::Service<R> for Asked<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: R) -> Self::Future {
-        self.asked.store(true, Ordering::Relaxed);
-        self.inner.call(request)
+        let listening = Listening {
+            listener,
+            tls: self.tls,
+            connections: self.connections,
+            proxied: self.proxied,
+        };
+        listening.serve(app.clone(), end, ending).await
     }
 }
 
@@ -326,12 +346,14 @@ impl<S: tower_service::Service<R>, R> tower_service::Service<R> for Asked<S> {
 /// [`Store::failure`].
 async fn sweep(app: Arc<App>, every: Duration) {
     loop {
-        let _ = app.store.sweep(app.clock.now()).await;
+        if let Ok(expired) = app.store.sweep(app.clock.now()).await {
+            count(&app.metrics.expired, expired);
+        }
         tokio::time::sleep(every).await;
     }
 }
 
-/// Port 80 is not part of an `http` authority (RFC 9110, section 4.2.3).
-fn without_default_port(authority: String) -> String {
-    authority.strip_suffix(":80").map(str::to_owned).unwrap_or(authority)
+/// The scheme's own port is not part of an authority (RFC 9110, section 4.2.3).
+fn without_port(authority: String, port: &str) -> String {
+    authority.strip_suffix(port).map(str::to_owned).unwrap_or(authority)
 }

@@ -6,6 +6,8 @@
 //!
 //! A store has no clock: whoever calls it says what time it is.
 
+#[cfg(feature = "distributed")]
+pub mod distributed;
 pub mod embedded;
 
 use std::collections::HashMap;
@@ -17,7 +19,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::relay::protocol::{Entry, Id, Mailbox};
+use crate::relay::protocol::{Capability, CapabilityId, Entry, Id, Mailbox, Terms, TokenId};
+
+/// Bodies up to this many bytes go in batches and lie with the records that name them; longer ones
+/// go alone.
+pub const INLINE: u64 = 256 << 10;
 
 /// What a method of a store returns.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -26,15 +32,31 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No mailbox of that name is registered.
-    #[error("no such mailbox")]
+    /// No mailbox of that name is registered, or the capability does not open it: unknown,
+    /// revoked, expired, used up. One answer for all of these.
+    #[error("no such mailbox, or not for this capability")]
     NoMailbox,
+    /// Registering takes a token that is known, not expired and not used up.
+    #[error("the token is not known, expired or used up")]
+    Token,
+    /// The capability may push again in the next hour only.
+    #[error("the capability has pushed its number of messages for this hour")]
+    Rate,
+    /// As much as the capability may have waiting is waiting.
+    #[error("the share of the capability is full")]
+    ShareFull,
     /// The mailbox holds as much as it may.
     #[error("the mailbox is full")]
     MailboxFull,
     /// The relay holds as much as it may.
     #[error("the relay is full")]
     RelayFull,
+    /// A part of an upload does not begin where the part before it ended.
+    #[error("the upload goes on at byte {expected}")]
+    Offset {
+        /// Bytes that are there.
+        expected: u64,
+    },
     /// The body of a push ended early, was too slow, or was not the one announced.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -42,10 +64,10 @@ pub enum Error {
     #[error("the store in {} is in use by another relay", .0.display())]
     InUse(PathBuf),
     /// The store could not be opened or read.
-    #[error("the store in {} cannot be opened: {why}", folder.display())]
+    #[error("the store in {place} cannot be opened: {why}")]
     Open {
-        /// Where it is.
-        folder: PathBuf,
+        /// Where it is, without a password.
+        place: String,
         /// What the engine said.
         why: String,
     },
@@ -75,11 +97,24 @@ pub enum BodyError {
 
 /// A body in pieces.
 ///
-/// It says `None` only after everything was right: length and hash. So a store keeps what it
-/// was given exactly when it saw `None`.
+/// It says `None` only after everything was right: the length, and for a whole message the
+/// hash. So a store keeps a message exactly when it saw `None`.
 pub trait Chunks: Send {
     /// The next piece, not empty, or `None` at the end.
     fn next(&mut self) -> Answer<'_, Option<Bytes>>;
+}
+
+/// A push: what is to be stored, and by what right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Push {
+    /// Where it goes.
+    pub mailbox: Mailbox,
+    /// The capability that was shown.
+    pub capability: CapabilityId,
+    /// The message: its id, whole size, and when it is deleted.
+    pub message: Entry,
+    /// The time, in Unix seconds.
+    pub now: u64,
 }
 
 /// What became of a push.
@@ -91,21 +126,54 @@ pub enum Put {
     Already,
 }
 
+/// How far an upload in parts has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upload {
+    /// So many bytes of it are there.
+    Part(u64),
+    /// All of it is, as a message.
+    Whole(Put),
+}
+
 /// A stored body.
 pub struct Stored {
-    /// Length in bytes.
+    /// Length of the whole body in bytes.
     pub size: u64,
-    /// The bytes.
+    /// The bytes from where they were asked for.
     pub body: Box<dyn Chunks>,
 }
 
-/// Messages and bytes of a mailbox, or of all.
+/// Messages and bytes of a mailbox, of a capability, or of all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Messages.
     pub messages: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
+}
+
+/// What the operator may see.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Registered mailboxes.
+    pub mailboxes: u64,
+    /// Messages that wait, and their bytes.
+    pub waiting: Usage,
+}
+
+/// A right to register mailboxes, given out by the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token {
+    /// SHA-256 of its text.
+    pub id: TokenId,
+    /// How many mailboxes it registers in all.
+    pub mailboxes: u64,
+    /// Most bytes that wait in them together.
+    pub bytes: Option<u64>,
+    /// When it registers no more; what it registered stays. Unix seconds.
+    pub expires: Option<u64>,
+    /// How many it has registered. A mailbox that is closed gives its place back.
+    pub used: u64,
 }
 
 /// Bounds a store keeps.
@@ -115,6 +183,8 @@ pub struct Quotas {
     pub mailbox_messages: u64,
     /// Most bytes in a mailbox.
     pub mailbox_bytes: u64,
+    /// Most capabilities of a mailbox.
+    pub mailbox_capabilities: u64,
     /// Most bytes in all mailboxes together.
     pub store_bytes: u64,
     /// Most mailboxes.
@@ -122,11 +192,13 @@ pub struct Quotas {
 }
 
 impl Default for Quotas {
-    /// 10,000 messages and 4 GiB a mailbox; 64 GiB and 100,000 mailboxes in all.
+    /// 10,000 messages, 4 GiB and 100 capabilities a mailbox; 64 GiB and 100,000 mailboxes in
+    /// all.
     fn default() -> Self {
         Self {
             mailbox_messages: 10_000,
             mailbox_bytes: 4 << 30,
+            mailbox_capabilities: 100,
             store_bytes: 64 << 30,
             mailboxes: 100_000,
         }
@@ -134,28 +206,77 @@ impl Default for Quotas {
 }
 
 /// A durable store of messages. What a method has answered survives a power cut.
+///
+/// Where a method takes a mailbox and none of that name is registered, it answers
+/// [`Error::NoMailbox`], unless it says otherwise. Whether the owner asks is for the caller to
+/// know; whether a capability is good is for the store.
 pub trait Store: Send + Sync {
-    /// Makes a mailbox; `false` when it is there already.
-    fn register(&self, mailbox: Mailbox) -> Answer<'_, bool>;
+    /// Makes a mailbox, on account of a token if one is named; `false` when it is there already.
+    fn register(&self, mailbox: Mailbox, token: Option<TokenId>, now: u64) -> Answer<'_, bool>;
 
     /// Deletes a mailbox with all it holds; `false` when there is none.
     fn close(&self, mailbox: Mailbox) -> Answer<'_, bool>;
 
-    /// Stores a message of `size` bytes until `expires`. Refuses before it asks `body` for
-    /// anything where it can.
-    fn put<'a>(
-        &'a self,
+    /// Adds a capability to a mailbox, or changes its terms; what it pushed stays counted.
+    /// [`Error::MailboxFull`] when there are too many.
+    fn allow(&self, mailbox: Mailbox, id: CapabilityId, terms: Terms) -> Answer<'_, ()>;
+
+    /// Takes a capability away; `false` when there is none. What it pushed stays.
+    fn revoke(&self, mailbox: Mailbox, id: CapabilityId) -> Answer<'_, bool>;
+
+    /// The capabilities of a mailbox.
+    fn capabilities(&self, mailbox: Mailbox) -> Answer<'_, Vec<Capability>>;
+
+    /// Stores a message whole. Refuses before it asks `body` for anything where it can.
+    fn put<'a>(&'a self, push: Push, body: &'a mut dyn Chunks) -> Answer<'a, Put>;
+
+    /// Stores messages whose bodies are at hand and match their ids, each for itself; the
+    /// outcomes are in their order. All durable with few syncs.
+    fn put_all(
+        &self,
         mailbox: Mailbox,
-        message: Entry,
+        capability: CapabilityId,
+        messages: Vec<(Entry, Bytes)>,
         now: u64,
+    ) -> Answer<'_, Vec<Result<Put, Error>>>;
+
+    /// Stores a part of a message, of which `offset` bytes are there. Keeps what came even when
+    /// `body` breaks off, so that an upload goes on there. The part that completes the message
+    /// makes it one, if its SHA-256 is the id; otherwise all parts are deleted
+    /// ([`BodyError::WrongHash`]). Room for the whole is reserved from the first part on; parts
+    /// that were not completed within a day are swept.
+    fn append<'a>(
+        &'a self,
+        push: Push,
+        offset: u64,
         body: &'a mut dyn Chunks,
-    ) -> Answer<'a, Put>;
+    ) -> Answer<'a, Upload>;
+
+    /// How far the upload of a message has come; `None` when nothing of it is there.
+    fn uploaded(
+        &self,
+        mailbox: Mailbox,
+        capability: CapabilityId,
+        id: Id,
+        now: u64,
+    ) -> Answer<'_, Option<Upload>>;
 
     /// At most `limit` messages, oldest first, none that has expired.
     fn list(&self, mailbox: Mailbox, limit: usize, now: u64) -> Answer<'_, Vec<Entry>>;
 
-    /// The body of a message, unless it has expired.
-    fn get(&self, mailbox: Mailbox, id: Id, now: u64) -> Answer<'_, Option<Stored>>;
+    /// The body of a message from byte `from` on, unless it has expired. `from` is at most its
+    /// size, or the answer is `None`.
+    fn get(&self, mailbox: Mailbox, id: Id, from: u64, now: u64) -> Answer<'_, Option<Stored>>;
+
+    /// The bodies of those of these messages that are there, not expired and at most
+    /// [`INLINE`] bytes long, in the order asked; ends before `limit` bytes would be exceeded.
+    fn take(
+        &self,
+        mailbox: Mailbox,
+        ids: Vec<Id>,
+        limit: usize,
+        now: u64,
+    ) -> Answer<'_, Vec<(Id, Bytes)>>;
 
     /// Deletes messages and remembers their ids until `remember`; says how many were there.
     fn ack(&self, mailbox: Mailbox, ids: Vec<Id>, remember: u64) -> Answer<'_, u64>;
@@ -164,7 +285,25 @@ pub trait Store: Send + Sync {
     fn usage(&self, mailbox: Mailbox) -> Answer<'_, Option<Usage>>;
 
     /// What all mailboxes hold together.
-    fn totals(&self) -> Answer<'_, Usage>;
+    fn totals(&self) -> Answer<'_, Totals>;
+
+    /// Makes a token good for registering.
+    fn add_token(&self, token: Token) -> Answer<'_, ()>;
+
+    /// Takes a token away; `false` when there is none. Its mailboxes stay.
+    fn remove_token(&self, id: TokenId) -> Answer<'_, bool>;
+
+    /// The tokens.
+    fn tokens(&self) -> Answer<'_, Vec<Token>>;
+
+    /// At most `limit` registered mailboxes behind `after`, in the order of their names: for
+    /// backups, which take all but messages. A store that is backed up by its own means says
+    /// [`Error::Unavailable`].
+    fn mailboxes(&self, after: Option<Mailbox>, limit: usize) -> Answer<'_, Vec<Mailbox>> {
+        let _ = (after, limit);
+        let why = "it is backed up by its own means".into();
+        Box::pin(std::future::ready(Err(Error::Unavailable(why))))
+    }
 
     /// Deletes what has expired by `now`; says how many messages.
     fn sweep(&self, now: u64) -> Answer<'_, u64>;
@@ -200,6 +339,11 @@ impl Arrivals {
         if let Some(waiters) = self.waiters().get(mailbox) {
             waiters.send_replace(());
         }
+    }
+
+    /// The mailboxes somebody waits at.
+    pub fn mailboxes(&self) -> Vec<Mailbox> {
+        self.waiters().keys().copied().collect()
     }
 
     fn waiters(&self) -> MutexGuard<'_, HashMap<Mailbox, watch::Sender<()>>> {

@@ -8,10 +8,16 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::source::Source;
 
 mod index;
+mod operator;
 mod relay;
+mod serve;
+mod store;
 
 pub(crate) use index::*;
+pub(crate) use operator::*;
 pub(crate) use relay::*;
+pub(crate) use serve::*;
+pub(crate) use store::*;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -40,6 +46,9 @@ Environment:
   BULLA_HOME              one folder for identity, contacts, spool and index
   BULLA_RELAY             address of the relay, as with --relay
   BULLA_AGAIN             set to 1 for a command of pull --exec whose letter came before
+  BULLA_CA_FILE           certificate authorities to trust beside those of the web (PEM), else
+                          SSL_CERT_FILE
+  PGPASSFILE              a file with the passwords of relay serve's databases
   HTTPS_PROXY, ALL_PROXY  proxies, socks5h:// too
   NO_COLOR                no colours
 

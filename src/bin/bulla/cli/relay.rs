@@ -1,19 +1,34 @@
 //! The verbs of `relay`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::Keys;
+use super::{Keys, Output, RelayBackup, RelayKey, RelayMove, RelayRestore, RelayServe, RelayToken};
+use crate::app::now;
 use crate::source::Source;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Relay {
     /// Run a relay
     Serve(RelayServe),
+    /// Write down who registered at a relay and who may push, without the messages
+    Backup(RelayBackup),
+    /// Put a backup into a new store
+    Restore(RelayRestore),
+    /// Make the keys of a relay that no certificate authority knows
+    #[command(subcommand)]
+    Key(RelayKey),
+    /// Give out tokens to register with at your relay
+    #[command(subcommand)]
+    Token(RelayToken),
+    /// Move mailboxes from one cluster of a relay to another, while it serves them
+    Move(RelayMove),
     /// Register your mailbox at a relay, and remember the relay as yours
     Register(RelayRegister),
+    /// Say who may push to your mailbox, beside those who have your card
+    #[command(subcommand)]
+    Capability(RelayCapability),
     /// Push letters to the relays their envelopes name
     Push(RelayPush),
     /// Take your letters from your relay
@@ -35,6 +50,10 @@ pub(crate) struct Network {
     /// Give up on one request after so long
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=LONGEST))]
     pub(crate) timeout: u64,
+    /// Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are
+    /// one person's. Takes ALL_PROXY=socks5h://…
+    #[arg(long)]
+    pub(crate) unlink: bool,
     /// Try so often again after a temporary failure
     #[arg(long, value_name = "TIMES", default_value_t = 4)]
     pub(crate) retry: u32,
@@ -42,41 +61,13 @@ pub(crate) struct Network {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Examples:
-  bulla relay serve --store store --listen 127.0.0.1:7677
-  bulla relay serve --store store --listen 127.0.0.1:7677 --ttl 7d --max-message 64M")]
-pub(crate) struct RelayServe {
-    /// The folder that holds everything the relay keeps
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) store: PathBuf,
-    /// Address and port to listen on; port 0 takes a free one, which is printed
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7677")]
-    pub(crate) listen: SocketAddr,
-    /// Name that clients reach the relay by, with the port unless it is the scheme's own; may
-    /// be given again. Needed when it listens on every address, or behind a proxy
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) name: Vec<String>,
-    /// Delete what was not fetched after so long (30d, 12h)
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
-    pub(crate) ttl: std::time::Duration,
-    /// Greatest message (64M, 1G)
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
-    pub(crate) max_message: u64,
-    /// Greatest number of messages that wait in one mailbox
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    pub(crate) mailbox_messages: u64,
-    /// Greatest size of one mailbox
-    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
-    pub(crate) mailbox_size: u64,
-    /// Greatest size of all mailboxes together
-    #[arg(long, value_name = "SIZE", default_value = "64G", value_parser = size)]
-    pub(crate) store_size: u64,
-    /// Register only mailboxes whose owner shows this token: a file, -, @ENV:NAME or @FD:N
-    #[arg(long, value_name = "SRC", value_hint = ValueHint::FilePath)]
-    pub(crate) token: Option<Source>,
-}
+Who has your card can push to your mailbox, within the terms that are set here. With --renew
+older cards are good for nothing more: hand out the new one.
 
-#[derive(Debug, Args)]
+Examples:
+  bulla relay register --relay http://127.0.0.1:7677
+  bulla relay register --hourly 100 --max-bytes 64M
+  bulla relay register --renew && bulla card > me.card")]
 pub(crate) struct RelayRegister {
     #[command(flatten)]
     pub(crate) keys: Keys,
@@ -85,6 +76,11 @@ pub(crate) struct RelayRegister {
     /// The token the relay's operator gave you: a file, -, @ENV:NAME or @FD:N
     #[arg(long, value_name = "SRC", value_hint = ValueHint::FilePath)]
     pub(crate) token: Option<Source>,
+    /// Put a new capability on your card, and revoke the one before
+    #[arg(long)]
+    pub(crate) renew: bool,
+    #[command(flatten)]
+    pub(crate) terms: Terms,
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +91,9 @@ Examples:
 pub(crate) struct RelayPush {
     #[command(flatten)]
     pub(crate) network: Network,
+    /// Show this capability, not the one on the envelopes: a file, -, @ENV:NAME or @FD:N
+    #[arg(long, value_name = "SRC", value_hint = ValueHint::FilePath)]
+    pub(crate) capability: Option<Source>,
     /// Envelope streams; - or nothing for stdin
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: Vec<PathBuf>,
@@ -113,6 +112,7 @@ inherits a secret: give it BULLA_IDENTITY_FILE or the default identity.
 Examples:
   bulla relay pull | bulla open --json | jq -r .subject
   bulla relay pull --wait 60 --exec 'bulla open -o \"$BULLA_ID.tar\"'
+  bulla relay pull --follow --exec 'bulla open --json >> letters.jsonl'
   bulla relay pull --output-dir inbox")]
 pub(crate) struct RelayPull {
     #[command(flatten)]
@@ -122,6 +122,9 @@ pub(crate) struct RelayPull {
     /// Wait up to so long for the first letter
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds())]
     pub(crate) wait: u64,
+    /// Do not end: give out each letter as it arrives
+    #[arg(long, conflicts_with_all = ["wait", "peek", "again"])]
+    pub(crate) follow: bool,
     /// Write each sealed letter to a file of its own in this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) output_dir: Option<PathBuf>,
@@ -167,6 +170,102 @@ pub(crate) struct RelayStatus {
     pub(crate) keys: Keys,
     #[command(flatten)]
     pub(crate) network: Network,
+    /// For the operator: totals of the relay with this store, a folder or postgres://…
+    #[arg(long, value_name = "DIR|URL", value_hint = ValueHint::DirPath)]
+    pub(crate) store: Vec<PathBuf>,
+    /// The password of the databases: a file, -, @ENV:NAME or @FD:N
+    #[arg(long, value_name = "SRC", requires = "store", value_hint = ValueHint::FilePath)]
+    pub(crate) store_password: Option<Source>,
+    /// The socket file of that relay [default: admin.sock in the folder of the store]
+    #[arg(long, value_name = "FILE", requires = "store", value_hint = ValueHint::FilePath)]
+    pub(crate) admin: Option<PathBuf>,
+}
+
+/// What a capability allows; what is not given is not limited, other than by the mailbox.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Terms")]
+pub(crate) struct Terms {
+    /// Most letters that are pushed in one hour
+    #[arg(long, value_name = "N")]
+    hourly: Option<u64>,
+    /// Most letters that wait at once
+    #[arg(long, value_name = "N")]
+    max_messages: Option<u64>,
+    /// Most bytes that wait at once (64M, 1G)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_bytes: Option<u64>,
+    /// Most letters that are pushed at all
+    #[arg(long, value_name = "N")]
+    total: Option<u64>,
+    /// When it ends (30d, 12h), to the full hour
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    expires: Option<std::time::Duration>,
+}
+
+impl Terms {
+    /// The terms, or `None` when none is given.
+    pub(crate) fn terms(&self) -> Option<bulla::relay::protocol::Terms> {
+        let end = |time: std::time::Duration| (now() + time.as_secs()).div_ceil(3600) * 3600;
+        let terms = bulla::relay::protocol::Terms {
+            expires: self.expires.map(end),
+            messages: self.max_messages,
+            bytes: self.max_bytes,
+            hourly: self.hourly,
+            total: self.total,
+        };
+        (terms != Default::default()).then_some(terms)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RelayCapability {
+    /// List who may push, and what came of it
+    List(RelayCapabilityList),
+    /// Let somebody push: print a capability for him, or open the mailbox to all
+    New(RelayCapabilityNew),
+    /// Let somebody push no more
+    Revoke(RelayCapabilityRevoke),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RelayCapabilityList {
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) network: Network,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  bulla relay capability new --hourly 60 --expires 30d -o build.cap
+  bulla relay push --capability build.cap letters.env")]
+pub(crate) struct RelayCapabilityNew {
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// Open the mailbox to all who know it; a relay under load asks them for work
+    #[arg(long, conflicts_with_all = ["output", "force"])]
+    pub(crate) public: bool,
+    #[command(flatten)]
+    pub(crate) terms: Terms,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RelayCapabilityRevoke {
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// Close the mailbox to those who show no capability
+    #[arg(long)]
+    pub(crate) public: bool,
+    /// Ids as relay capability list prints them
+    #[arg(value_name = "ID", required_unless_present = "public")]
+    pub(crate) id: Vec<String>,
 }
 
 /// Longest time that can be asked for: a hundred years.
@@ -177,7 +276,7 @@ fn seconds() -> clap::builder::RangedU64ValueParser {
 }
 
 /// `90`, `90s`, `15m`, `12h`, `30d`.
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let split = text.len() - usize::from(text.ends_with(|c: char| c.is_ascii_alphabetic()));
     let (number, unit) = text.split_at(split);
     let factor = match unit {
@@ -197,7 +296,7 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 }
 
 /// `1000`, `64K`, `64M`, `1G`, in steps of 1,024.
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let split = text.len() - usize::from(text.ends_with(|c: char| c.is_ascii_alphabetic()));
     let (number, unit) = text.split_at(split);
     let shift = match unit {

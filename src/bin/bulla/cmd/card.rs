@@ -18,7 +18,10 @@ pub(crate) fn run(app: &App, args: &cli::Card) -> Result<Exit> {
         writeln!(stdout, "{}", me.identity.age_recipient())?;
         return Ok(Exit::Done);
     }
-    let card = settle(&me, args.name.as_deref(), args.relay.as_deref())?;
+    let card = settle(&me, |settings| {
+        args.name.as_ref().inspect(|name| settings.name.clone_from(name));
+        args.relay.as_ref().inspect(|relay| settings.relay = Some((*relay).clone()));
+    })?;
     if app.ui.json {
         writeln!(stdout, "{}", object(&card))?;
         return Ok(Exit::Done);
@@ -31,17 +34,18 @@ pub(crate) fn run(app: &App, args: &cli::Card) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The card with these changes, which are remembered for the next one and for the letters
+/// The card after a change of the settings, which are remembered for the next one and for the letters
 /// that carry it. It is dated at the last change, so the same card comes out every time.
-pub(crate) fn settle(me: &Me, name: Option<&str>, relay: Option<&str>) -> Result<Card> {
+pub(crate) fn settle(me: &Me, edit: impl FnOnce(&mut Settings)) -> Result<Card> {
     let change = |settings: &mut Settings| -> Result<Card> {
         let mut new = settings.clone();
-        name.inspect(|name| (*name).clone_into(&mut new.name));
-        relay.inspect(|relay| new.relay = Some((*relay).to_owned()));
+        edit(&mut new);
         if new != *settings || new.changed == 0 {
-            new.changed = now();
+            // Later than the card before, also within a second of it.
+            new.changed = now().max(settings.changed.saturating_add(1));
         }
-        let card = me.identity.card(&new.name, new.relay.as_deref(), new.changed)?;
+        let card =
+            me.identity.card(&new.name, new.relay.as_deref(), new.generation, new.changed)?;
         *settings = new;
         Ok(card)
     };

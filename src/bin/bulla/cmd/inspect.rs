@@ -29,6 +29,8 @@ pub(crate) fn run(app: &App, args: &cli::Inspect) -> Result<Exit> {
                     ("envelope", json!(hex_encode(&id))),
                     ("relay", json!(routing.relay)),
                     ("mailbox", json!(hex_encode(&routing.mailbox))),
+                    // That there is one, and never its text.
+                    ("capability", json!(routing.capability.is_some())),
                 ];
                 fields.extend(age(&inspection));
                 show(app, &fields)?;

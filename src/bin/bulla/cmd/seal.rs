@@ -106,7 +106,7 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
         }
     }
     let card = match &me {
-        Some(me) if !args.anonymous => Some((me, super::card::settle(me, None, None)?)),
+        Some(me) if !args.anonymous => Some((me, super::card::settle(me, |_| ())?)),
         _ => None,
     };
     let sender = card.as_ref().map(|(me, card)| Sender { identity: &me.identity, card });
@@ -130,8 +130,11 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
         }
         let heading =
             Heading { place: place.map(|Place { stream, seq }| (stream, seq)), ..heading.clone() };
-        let routing =
-            Routing { relay: to.card.relay().map(str::to_owned), mailbox: *to.card.mailbox() };
+        let routing = Routing {
+            relay: to.card.relay().map(str::to_owned),
+            mailbox: *to.card.mailbox(),
+            capability: Some(to.card.capability().clone()),
+        };
         let mut envelope = envelopes.begin(&routing)?;
         bodies.with(bar.as_ref(), |body| {
             Ok(letter::seal(&heading, &to.card, sender, body, &mut envelope)?)

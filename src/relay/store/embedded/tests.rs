@@ -1,28 +1,25 @@
+//! The store on a disk that lies, and what only this store does.
+
+mod sim;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use self::sim::{Machine, Random};
 use super::*;
 use crate::crypto;
 use crate::relay::store::BodyError;
-use bytes::Bytes;
-use futures_util::future::join_all;
-use proptest::prelude::*;
-use std::collections::BTreeMap;
 
-/// A body in pieces of 10,000 bytes, that may break off at its end.
-struct Pieces(Vec<Bytes>, Option<BodyError>);
+const NOW: u64 = 1_800_000_000;
+const DAY: u64 = 86_400;
+const CAP: CapabilityId = CapabilityId([7; 32]);
 
-impl Pieces {
-    fn new(bytes: &[u8]) -> Self {
-        Self(bytes.chunks(10_000).rev().map(Bytes::copy_from_slice).collect(), None)
-    }
-}
+struct Whole(Option<Bytes>);
 
-impl Chunks for Pieces {
+impl Chunks for Whole {
     fn next(&mut self) -> Answer<'_, Option<Bytes>> {
-        let next = match (self.0.pop(), self.1) {
-            (Some(piece), _) => Ok(Some(piece)),
-            (None, Some(error)) => Err(error.into()),
-            (None, None) => Ok(None),
-        };
-        Box::pin(std::future::ready(next))
+        Box::pin(std::future::ready(Ok(self.0.take().filter(|bytes| !bytes.is_empty()))))
     }
 }
 
@@ -30,66 +27,662 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-fn open(folder: &Path) -> Embedded {
-    Embedded::open(folder, Quotas::default()).unwrap()
+fn small() -> Options {
+    Options { segment: 512 << 10, floor: 0, patience: Duration::ZERO, ..Options::default() }
 }
 
-fn entry(bytes: &[u8], expires: u64) -> Entry {
-    Entry { id: Id(crypto::sha256(&[bytes])), size: bytes.len() as u64, expires }
+fn start(machine: &Machine, options: Options) -> std::io::Result<Embedded> {
+    let (log, bodies) = (machine.folder("log"), machine.folder("bodies"));
+    Embedded::start(log, bodies, Keeper::Here, Quotas::default(), options)
 }
 
-async fn put(store: &Embedded, mailbox: Mailbox, bytes: &[u8], expires: u64, now: u64) -> Put {
-    store.put(mailbox, entry(bytes, expires), now, &mut Pieces::new(bytes)).await.unwrap()
+fn mailbox(number: u8) -> Mailbox {
+    Mailbox([number; 32])
 }
 
-async fn body(store: &Embedded, mailbox: Mailbox, id: Id, now: u64) -> Option<Vec<u8>> {
-    let mut stored = store.get(mailbox, id, now).await.unwrap()?;
-    Some(super::body::collect(stored.body.as_mut()).await.unwrap())
+/// Bytes that no other seed has a run of.
+fn text(seed: u64, length: usize) -> Vec<u8> {
+    let mut random = Random(seed);
+    std::iter::repeat_with(|| random.next().to_be_bytes()).flatten().take(length).collect()
 }
 
-const BOX: Mailbox = Mailbox([1; 32]);
+fn push(number: u8, bytes: &[u8]) -> Push {
+    let id = Id(crypto::sha256(&[bytes]));
+    let message = Entry { id, size: bytes.len() as u64, expires: NOW + 30 * DAY };
+    Push { mailbox: mailbox(number), capability: CAP, message, now: NOW }
+}
+
+async fn put(store: &Embedded, number: u8, bytes: &[u8]) -> Result<Put, Error> {
+    let body = &mut Whole(Some(Bytes::copy_from_slice(bytes)));
+    store.put(push(number, bytes), body).await
+}
+
+async fn body(store: &Embedded, number: u8, id: Id) -> Option<Vec<u8>> {
+    let mut stored = store.get(mailbox(number), id, 0, NOW).await.unwrap()?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = stored.body.next().await.unwrap() {
+        bytes.extend_from_slice(&piece);
+    }
+    Some(bytes)
+}
+
+async fn listed(store: &Embedded, number: u8) -> Vec<Id> {
+    let list = store.list(mailbox(number), usize::MAX, NOW).await.unwrap();
+    list.iter().map(|entry| entry.id).collect()
+}
+
+async fn with_boxes(store: &Embedded) -> Result<(), Error> {
+    for number in 0..BOXES {
+        store.register(mailbox(number), None, NOW).await?;
+        store.allow(mailbox(number), CAP, Terms::default()).await?;
+    }
+    Ok(())
+}
+
+const BOXES: u8 = 3;
+
+/// What a message may be after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Its push was answered: it is there.
+    Stored,
+    /// Something was asked and not answered: it is there whole, or not.
+    Either,
+    /// Its ack was answered: it never comes back.
+    Gone,
+}
+
+/// What was asked and what was answered.
+struct Oracle {
+    random: Random,
+    messages: BTreeMap<(u8, Id), (Fate, Vec<u8>, u64)>,
+    pushed: [u64; BOXES as usize],
+    asked: [u64; BOXES as usize],
+    /// Those whose ack was answered.
+    acked: BTreeSet<(u8, Id)>,
+    uploads: BTreeMap<u64, u64>,
+    step: u64,
+}
+
+impl Oracle {
+    fn new(seed: u64) -> Self {
+        let (messages, pushed, asked, acked, uploads) = Default::default();
+        Self { random: Random(seed), messages, pushed, asked, acked, uploads, step: 0 }
+    }
+
+    /// One step of a random life. Fails when the power does.
+    async fn live(&mut self, store: &Embedded) -> Result<(), Error> {
+        self.step += 1;
+        match self.random.below(12) {
+            0..=5 => self.push(store).await,
+            6..=8 => self.ack(store).await,
+            9 => self.upload(store).await,
+            10 => {
+                store.sweep(NOW + (self.step * 600).min(DAY / 2)).await?;
+                Ok(())
+            }
+            _ => {
+                // New terms, so that the capability is said again.
+                let terms = Terms { total: Some(1 << 40), ..Terms::default() };
+                store.allow(mailbox(self.random.below(3) as u8), CAP, terms).await
+            }
+        }
+    }
+
+    async fn push(&mut self, store: &Embedded) -> Result<(), Error> {
+        let count = 1 + self.random.below(6);
+        let mut pushes = Vec::new();
+        for _ in 0..count {
+            let number = self.random.below(BOXES.into()) as u8;
+            let length = match self.random.below(40) {
+                0 => INLINE as usize + 1 + self.random.below(1000) as usize,
+                1..=9 => 8000 + self.random.below(16_000) as usize,
+                _ => 1 + self.random.below(3000) as usize,
+            };
+            let bytes = text(self.random.next(), length);
+            let key = (number, Id(crypto::sha256(&[&bytes])));
+            self.messages.insert(key, (Fate::Either, bytes.clone(), self.step));
+            self.asked[usize::from(number)] += 1;
+            pushes.push(async move { (key, put(store, number, &bytes).await) });
+        }
+        let mut failed = Ok(());
+        for (key, outcome) in join_all(pushes).await {
+            match outcome {
+                Ok(put) => {
+                    assert_eq!(put, Put::New);
+                    self.messages.get_mut(&key).unwrap().0 = Fate::Stored;
+                    self.pushed[usize::from(key.0)] += 1;
+                }
+                Err(error) => failed = Err(error),
+            }
+        }
+        failed
+    }
+
+    async fn ack(&mut self, store: &Embedded) -> Result<(), Error> {
+        let number = self.random.below(BOXES.into()) as u8;
+        let of_ten = self.random.below(11);
+        let mut ids = Vec::new();
+        for ((at, id), (fate, ..)) in &mut self.messages {
+            if *at == number && *fate == Fate::Stored && self.random.below(10) < of_ten {
+                *fate = Fate::Either;
+                ids.push(*id);
+            }
+        }
+        let asked = ids.len() as u64;
+        let deleted = store.ack(mailbox(number), ids.clone(), NOW + DAY).await?;
+        assert_eq!(deleted, asked);
+        for id in ids {
+            self.messages.get_mut(&(number, id)).unwrap().0 = Fate::Gone;
+            self.acked.insert((number, id));
+        }
+        Ok(())
+    }
+
+    /// A part of an upload to mailbox 0.
+    async fn upload(&mut self, store: &Embedded) -> Result<(), Error> {
+        let (seed, at) = match self.uploads.first_key_value() {
+            Some((seed, at)) if self.random.below(4) > 0 => (*seed, *at),
+            _ => (self.random.next(), 0),
+        };
+        let whole = text(seed, 280_000);
+        let key = (0, Id(crypto::sha256(&[&whole])));
+        let end = (at + 1 + self.random.below(200_000)).min(280_000);
+        let part = Bytes::copy_from_slice(&whole[at as usize..end as usize]);
+        if end == 280_000 {
+            self.messages.insert(key, (Fate::Either, whole.clone(), self.step));
+            self.asked[0] += 1;
+        }
+        self.uploads.entry(seed).or_insert(0);
+        match store.append(push(0, &whole), at, &mut Whole(Some(part))).await? {
+            Upload::Part(durable) => {
+                assert_eq!(durable, end);
+                self.uploads.insert(seed, end);
+            }
+            Upload::Whole(put) => {
+                assert_eq!(put, Put::New);
+                self.uploads.remove(&seed);
+                self.messages.get_mut(&key).unwrap().0 = Fate::Stored;
+                self.pushed[0] += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls every promise in. What was open is decided by what is there.
+    async fn check(&mut self, store: &Embedded) {
+        let mut total = Usage::default();
+        for number in 0..BOXES {
+            let list = store.list(mailbox(number), usize::MAX, NOW).await.unwrap();
+            let there: BTreeSet<Id> = list.iter().map(|entry| entry.id).collect();
+            assert_eq!(there.len(), list.len(), "a message twice");
+            let mut last = 0;
+            for entry in &list {
+                let known = self.messages.get(&(number, entry.id));
+                let (fate, bytes, step) = known.expect("a message nobody pushed");
+                assert_ne!(*fate, Fate::Gone, "an acknowledged message came back");
+                let found = body(store, number, entry.id).await;
+                assert!(
+                    found.as_ref() == Some(bytes),
+                    "{:?} bytes for {}, {fate:?}",
+                    found.map(|found| found.len()),
+                    bytes.len()
+                );
+                assert_eq!(entry.size, bytes.len() as u64);
+                assert!(last <= *step, "out of order");
+                last = *step;
+            }
+            for ((at, id), (fate, bytes, _)) in &mut self.messages {
+                if *at != number {
+                    continue;
+                }
+                let is_there = there.contains(id);
+                assert!(is_there || *fate != Fate::Stored, "{} bytes are lost", bytes.len());
+                if *fate == Fate::Either {
+                    *fate = if is_there { Fate::Stored } else { Fate::Gone };
+                }
+            }
+            let bytes = list.iter().map(|entry| entry.size).sum();
+            let usage = Usage { messages: list.len() as u64, bytes };
+            assert_eq!(store.usage(mailbox(number)).await.unwrap(), Some(usage));
+            let [one] = store.capabilities(mailbox(number)).await.unwrap()[..] else { panic!() };
+            assert_eq!((one.messages, one.bytes), (usage.messages, usage.bytes));
+            let range = self.pushed[usize::from(number)]..=self.asked[usize::from(number)];
+            assert!(range.contains(&one.pushed), "{} pushed, {range:?}", one.pushed);
+            total.messages += usage.messages;
+            total.bytes += usage.bytes;
+            // A late repetition of what was acknowledged brings nothing back.
+            let mut late = self.messages.iter().filter(|((at, _), _)| *at == number);
+            let acked = late.find(|(key, _)| self.acked.contains(*key));
+            if let Some((_, (_, bytes, _))) = acked {
+                assert_eq!(put(store, number, bytes).await.unwrap(), Put::Already);
+            }
+        }
+        let mut gone = Vec::new();
+        for (seed, at) in &self.uploads {
+            let whole = text(*seed, 280_000);
+            let id = Id(crypto::sha256(&[&whole]));
+            match store.uploaded(mailbox(0), CAP, id, NOW).await.unwrap() {
+                Some(Upload::Part(durable)) => assert!(durable >= *at, "{durable} of {at}"),
+                // Completed, or never begun.
+                Some(Upload::Whole(_)) => {}
+                None => assert!(*at == 0 || self.messages.contains_key(&(0, id))),
+            }
+            gone.push(*seed);
+        }
+        // Whatever is open goes on another day.
+        self.uploads.retain(|seed, _| !gone.contains(seed));
+        assert_eq!(store.totals().await.unwrap().waiting, total);
+    }
+}
+
+/// Lives through power cuts, the first after `first` operations.
+fn crashes(seed: u64, first: u64, cuts: usize) {
+    let machine = Machine::new(seed ^ first << 20);
+    let mut oracle = Oracle::new(seed);
+    let mut random = Random(seed ^ first << 32);
+    run(async {
+        let store = start(&machine, small()).unwrap();
+        with_boxes(&store).await.unwrap();
+        drop(store);
+        let mut ahead = first;
+        for _ in 0..cuts {
+            machine.crash_in(Some(ahead));
+            // It may go off while it starts, and again.
+            if let Ok(store) = start(&machine, small()) {
+                while oracle.live(&store).await.is_ok() && !machine.is_off() {}
+                drop(store);
+            }
+            machine.restart();
+            if random.below(3) == 0 {
+                machine.crash_in(Some(1 + random.below(30)));
+                drop(start(&machine, small()));
+                machine.restart();
+            }
+            let store = start(&machine, small()).unwrap();
+            oracle.check(&store).await;
+            drop(store);
+            let gone = oracle.messages.iter().filter(|(key, _)| oracle.acked.contains(*key));
+            for (_, (_, bytes, _)) in gone.rev().step_by(5).take(5).filter(|m| m.1.1.len() > 16) {
+                assert_eq!(found(&machine, bytes), Vec::<String>::new(), "not overwritten");
+            }
+            ahead = 1 + random.below(400);
+        }
+    });
+}
+
+/// `BULLA_SOAK=n` for n times as many.
+fn soak() -> u64 {
+    std::env::var("BULLA_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+}
 
 #[test]
-fn one_group_sees_its_own_changes() {
-    let folder = tempfile::tempdir().unwrap();
+fn power_cuts_break_no_promise() {
+    let seed: Option<u64> = std::env::var("BULLA_SEED").ok().and_then(|n| n.parse().ok());
+    let seeds = match seed {
+        Some(seed) => seed..seed + 1,
+        None => 0..6 * soak(),
+    };
+    for seed in seeds {
+        eprintln!("BULLA_SEED={seed}");
+        crashes(seed, 1 + seed * 37 % 300, 12);
+    }
+}
+
+#[test]
+fn a_power_cut_at_every_operation() {
+    let step = if soak() > 1 { 1 } else { 23 };
+    for first in (1..700).step_by(step) {
+        crashes(1000, first, 1);
+    }
+}
+
+/// All files on the machine in which a run of these bytes is.
+fn found(machine: &Machine, bytes: &[u8]) -> Vec<String> {
+    let run = &bytes[..bytes.len().min(16)];
+    let end = &bytes[bytes.len().saturating_sub(16)..];
+    let all = machine.all().into_iter();
+    let holds = |file: &[u8]| file.windows(run.len()).any(|w| w == run || w == end);
+    all.filter(|(_, file)| holds(file)).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn what_is_gone_is_overwritten() {
+    let machine = Machine::new(1);
+    let mut options = small();
+    options.segment = 4 << 20;
     run(async {
-        let store = open(folder.path());
-        store.register(BOX).await.unwrap();
-        let id = entry(b"same", 100).id;
-        for round in 0..20 {
-            // Queued at once: the first is a group of its own, the rest mostly the next one.
-            let first = put(&store, BOX, b"first", 100 + round, 0);
-            let puts = join_all((0..3).map(|_| put(&store, BOX, b"same", 100, 0)));
-            let ack = store.ack(BOX, vec![id, id], 100);
-            let (_, new, acked, late) =
-                tokio::join!(first, puts, ack, put(&store, BOX, b"same", 100, 0));
-            let new = new.iter().filter(|put| **put == Put::New).count();
-            assert_eq!((new, acked.unwrap(), late), (1, 1, Put::Already));
-            assert_eq!(store.usage(BOX).await.unwrap().unwrap(), Usage { messages: 1, bytes: 5 });
-            store.close(BOX).await.unwrap();
-            store.register(BOX).await.unwrap();
-            assert_eq!(store.totals().await.unwrap(), Usage::default());
+        let store = start(&machine, options).unwrap();
+        with_boxes(&store).await.unwrap();
+        let bodies: Vec<Vec<u8>> =
+            [17, 500, 5000, 200_000, 300_000].iter().map(|n| text(*n, *n as usize)).collect();
+        let ids: Vec<Id> = bodies.iter().map(|b| Id(crypto::sha256(&[b]))).collect();
+        for round in 0..3u8 {
+            for bytes in &bodies {
+                assert_eq!(put(&store, round, bytes).await.unwrap(), Put::New);
+                assert_eq!(found(&machine, bytes).len(), 1, "the search finds what is there");
+            }
+            match round {
+                0 => drop(store.ack(mailbox(0), ids.clone(), NOW + DAY).await.unwrap()),
+                1 => drop(store.close(mailbox(1)).await.unwrap()),
+                _ => drop(store.sweep(NOW + 31 * DAY).await.unwrap()),
+            }
+            for bytes in &bodies {
+                assert_eq!(found(&machine, bytes), Vec::<String>::new(), "{round}");
+            }
         }
     });
 }
 
 #[test]
-fn a_body_that_breaks_off_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    run(async {
-        let store = open(folder.path());
-        store.register(BOX).await.unwrap();
-        for size in [10, 300 << 10] {
-            let bytes = vec![1; size];
-            let mut pieces = Pieces::new(&bytes);
-            pieces.1 = Some(BodyError::WrongHash);
-            let outcome = store.put(BOX, entry(&bytes, 100), 0, &mut pieces).await;
-            assert!(matches!(outcome, Err(Error::Body(BodyError::WrongHash))));
+fn a_cut_before_the_overwriting_is_made_good() {
+    let bytes = text(1, 5000);
+    let id = Id(crypto::sha256(&[&bytes]));
+    let mut cut_before = 0;
+    for case in 0..48 {
+        let (machine, ahead) = (Machine::new(case), 1 + case % 6);
+        run(async {
+            let store = start(&machine, small()).unwrap();
+            with_boxes(&store).await.unwrap();
+            put(&store, 0, &bytes).await.unwrap();
+            machine.crash_in(Some(ahead));
+            drop(store.ack(mailbox(0), vec![id], NOW + DAY).await);
+            drop(store);
+            machine.restart();
+            cut_before += usize::from(!found(&machine, &bytes).is_empty());
+            let store = start(&machine, small()).unwrap();
+            let there = listed(&store, 0).await.contains(&id);
+            assert_eq!(body(&store, 0, id).await.is_some(), there);
+            assert_eq!(found(&machine, &bytes).is_empty(), !there, "{ahead}");
+            cut_before -= usize::from(there);
+        });
+    }
+    assert!(cut_before > 0, "no cut came between the two");
+}
+
+/// Fills several segments; says which are sealed.
+async fn fill(store: &Embedded, machine: &Machine, count: u64) -> (Vec<Vec<u8>>, Vec<String>) {
+    with_boxes(store).await.unwrap();
+    let mut bodies = Vec::new();
+    for number in 0..count {
+        let bytes = text(number, 3000);
+        put(store, 0, &bytes).await.unwrap();
+        bodies.push(bytes);
+    }
+    let names = machine.all().into_iter().map(|(name, _)| name);
+    let sealed = names.filter_map(|name| {
+        name.strip_prefix("log/").and_then(|n| n.strip_suffix(".hint")).map(|n| format!("{n}.log"))
+    });
+    (bodies, sealed.collect())
+}
+
+#[test]
+fn damage_loses_what_it_hit_and_is_counted() {
+    // Where in the first segment, how much, how many messages at most; with and without a hint.
+    for (at, length, most) in [(20, 8, 0), (5000, 1, 1), (40_000, 200, 1), (60_000, 7000, 4)] {
+        for hint in [true, false] {
+            let machine = Machine::new(3);
+            run(async {
+                let store = start(&machine, small()).unwrap();
+                let (bodies, sealed) = fill(&store, &machine, 700).await;
+                assert!(sealed.len() > 2, "{sealed:?}");
+                drop(store);
+                machine.rot("log", &sealed[1], at, length);
+                if !hint {
+                    machine.rot("log", &sealed[1].replace(".log", ".hint"), 100, 1);
+                }
+                let store = start(&machine, small()).unwrap();
+                let mut lost = 0;
+                for bytes in &bodies {
+                    let id = Id(crypto::sha256(&[bytes]));
+                    match body(&store, 0, id).await {
+                        Some(found) => assert!(found == *bytes),
+                        None => lost += 1,
+                    }
+                }
+                assert!(lost <= most, "{lost} lost at {at}, {most} expected");
+                assert!((most > 0) == (lost > 0), "{lost} lost at {at}");
+                assert!(lost == 0 || store.damaged() > 0);
+                // The rest of the mailbox can be had, and goes on.
+                assert_eq!(listed(&store, 0).await.len(), bodies.len() - lost);
+                assert_eq!(put(&store, 0, b"more").await.unwrap(), Put::New);
+            });
         }
-        assert!(store.list(BOX, 10, 0).await.unwrap().is_empty());
-        assert_eq!(std::fs::read_dir(folder.path().join("bodies")).unwrap().count(), 0);
-        let held = store.shared.held();
-        assert_eq!((held.reserved, held.mailboxes[&BOX].reserved), (0, Usage::default()));
+    }
+}
+
+#[test]
+fn hints_say_what_segments_say() {
+    let machine = Machine::new(4);
+    run(async {
+        let store = start(&machine, small()).unwrap();
+        let (bodies, sealed) = fill(&store, &machine, 600).await;
+        let ids: Vec<Id> = bodies.iter().map(|b| Id(crypto::sha256(&[b]))).collect();
+        let some: Vec<Id> = ids.iter().step_by(3).copied().collect();
+        store.ack(mailbox(0), some.clone(), NOW + DAY).await.unwrap();
+        let before = (listed(&store, 0).await, store.capabilities(mailbox(0)).await.unwrap());
+        drop(store);
+        for round in 0..3 {
+            let folder = machine.folder("log");
+            if round == 1 {
+                sealed.iter().for_each(|n| folder.remove(&n.replace(".log", ".hint")).unwrap());
+            }
+            let store = start(&machine, small()).unwrap();
+            let after = (listed(&store, 0).await, store.capabilities(mailbox(0)).await.unwrap());
+            assert_eq!(after, before, "{round}");
+            assert_eq!(put(&store, 0, &bodies[0]).await.unwrap(), Put::Already);
+            assert_eq!(store.damaged(), 0);
+            // They are made again.
+            let hints = machine.all().iter().filter(|(name, _)| name.ends_with(".hint")).count();
+            assert!(hints >= sealed.len(), "{round}");
+        }
+    });
+}
+
+#[test]
+fn the_log_stays_short_and_keeps_the_order() {
+    let machine = Machine::new(5);
+    run(async {
+        let store = start(&machine, small()).unwrap();
+        with_boxes(&store).await.unwrap();
+        let mut kept = Vec::new();
+        for number in 0..4000u64 {
+            let bytes = text(number, 3000);
+            let id = Id(crypto::sha256(&[&bytes]));
+            put(&store, 0, &bytes).await.unwrap();
+            if number % 50 == 0 {
+                kept.push((id, bytes));
+            } else {
+                store.ack(mailbox(0), vec![id], NOW + DAY).await.unwrap();
+            }
+        }
+        // 12 MB went through; some 240 kB are left.
+        let length: usize = machine.all().iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!(length < 4 << 20, "{length} bytes");
+        for round in 0..2 {
+            let order: Vec<Id> = kept.iter().map(|(id, _)| *id).collect();
+            assert_eq!(listed(&store, 0).await, order, "{round}");
+        }
+        drop(store);
+        let store = start(&machine, small()).unwrap();
+        let order: Vec<Id> = kept.iter().map(|(id, _)| *id).collect();
+        assert_eq!(listed(&store, 0).await, order);
+        for (id, bytes) in &kept {
+            assert!(body(&store, 0, *id).await.as_ref() == Some(bytes));
+        }
+        let [one] = store.capabilities(mailbox(0)).await.unwrap()[..] else { panic!() };
+        assert_eq!((one.pushed, one.messages), (4000, 80));
+        // What was acknowledged in segments that are gone is remembered.
+        assert_eq!(put(&store, 0, &text(1, 3000)).await.unwrap(), Put::Already);
+        // A day later nothing of it is remembered, and what was known of it is gone too.
+        store.sweep(NOW + 3 * DAY).await.unwrap();
+        store.sweep(NOW + 3 * DAY).await.unwrap();
+        let id = crypto::sha256(&[&text(1, 3000)]);
+        for _ in 0..500 {
+            if found(&machine, &id).is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("its id is in {:?}", found(&machine, &id));
+    });
+}
+
+#[test]
+fn a_full_disk_refuses_the_new_and_lets_the_old_out() {
+    let machine = Machine::new(6);
+    let options = small();
+    machine.capacity(Some(3 << 20));
+    run(async {
+        let store = start(&machine, options).unwrap();
+        with_boxes(&store).await.unwrap();
+        let mut there = Vec::new();
+        for number in 0.. {
+            let bytes = text(number, 3000);
+            match put(&store, 0, &bytes).await {
+                Ok(_) => there.push((Id(crypto::sha256(&[&bytes])), bytes)),
+                Err(Error::RelayFull) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(there.len() > 500, "{}", there.len());
+        assert!(matches!(store.register(mailbox(9), None, NOW).await, Err(Error::RelayFull)));
+        let long = text(1 << 40, 300_000);
+        assert!(matches!(put(&store, 0, &long).await, Err(Error::RelayFull)));
+        for (id, bytes) in there.iter().step_by(20) {
+            assert!(body(&store, 0, *id).await.as_ref() == Some(bytes));
+        }
+        // The same after a restart, on the same full disk.
+        drop(store);
+        let store = start(&machine, options).unwrap();
+        assert!(matches!(put(&store, 0, &long).await, Err(Error::RelayFull)));
+        assert_eq!(listed(&store, 0).await.len(), there.len());
+        for acked in there.chunks(10) {
+            let ids: Vec<Id> = acked.iter().map(|(id, _)| *id).collect();
+            assert_eq!(store.ack(mailbox(0), ids, NOW + DAY).await.unwrap(), acked.len() as u64);
+        }
+        // Then there is room again.
+        for _ in 0..100 {
+            if put(&store, 0, &long).await.is_ok() {
+                return;
+            }
+            store.sweep(NOW).await.unwrap();
+        }
+        panic!("no room came of it");
+    });
+}
+
+#[test]
+fn a_failed_write_ends_it() {
+    for ahead in 1..3 {
+        let machine = Machine::new(7);
+        run(async {
+            let store = start(&machine, small()).unwrap();
+            with_boxes(&store).await.unwrap();
+            machine.crash_in(Some(ahead));
+            assert!(matches!(put(&store, 0, b"1").await, Err(Error::Failed(_))));
+            assert!(matches!(put(&store, 0, b"2").await, Err(Error::Failed(_))));
+            assert!(matches!(store.ack(mailbox(0), vec![], 0).await, Err(Error::Failed(_))));
+            assert!(store.failure().await.contains("power"));
+        });
+    }
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_is_said_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("file");
+    std::fs::write(&there, "").unwrap();
+    // Also for those whom no mode of a folder stops.
+    let outcome = Embedded::open(&there.join("store"), Quotas::default());
+    assert!(matches!(outcome, Err(Error::Open { .. })));
+    let outcome = Embedded::open(Path::new("/proc/bulla"), Quotas::default());
+    assert!(matches!(outcome, Err(Error::Open { .. })));
+    let good = folder.path().join("store");
+    let store = Embedded::open(&good, Quotas::default()).unwrap();
+    assert!(matches!(Embedded::open(&good, Quotas::default()), Err(Error::InUse(_))));
+    drop(store);
+    drop(Embedded::open(&good, Quotas::default()).unwrap());
+}
+
+#[test]
+fn a_clock_that_leaps_is_not_believed_at_once() {
+    let machine = Machine::new(8);
+    let patience = Duration::from_millis(400);
+    let options = Options { patience, ..small() };
+    run(async {
+        let store = start(&machine, options).unwrap();
+        with_boxes(&store).await.unwrap();
+        put(&store, 0, b"1").await.unwrap();
+        let year = 365 * DAY;
+        assert_eq!(store.sweep(NOW).await.unwrap(), 0);
+        // A year ahead, once and again; and back.
+        assert_eq!(store.sweep(NOW + year).await.unwrap(), 0);
+        assert_eq!(store.sweep(NOW + year + 1).await.unwrap(), 0);
+        assert_eq!(store.sweep(NOW + 5).await.unwrap(), 0);
+        assert_eq!(store.sweep(NOW - year).await.unwrap(), 0);
+        drop(store);
+        // The same after a restart: the log remembers the time.
+        let store = start(&machine, options).unwrap();
+        assert_eq!(store.sweep(NOW + year).await.unwrap(), 0);
+        assert_eq!(listed(&store, 0).await.len(), 1);
+        // Only a clock that goes on from there is believed.
+        tokio::time::sleep(patience).await;
+        assert_eq!(store.sweep(NOW + 2 * year).await.unwrap(), 0);
+        assert_eq!(store.sweep(NOW + year).await.unwrap(), 0);
+        tokio::time::sleep(patience).await;
+        assert_eq!(store.sweep(NOW + year).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn an_upload_breaks_off_with_its_bytes_kept_across_a_cut() {
+    let machine = Machine::new(9);
+    run(async {
+        let store = start(&machine, small()).unwrap();
+        with_boxes(&store).await.unwrap();
+        let whole = text(1, 700_000);
+        let part = |range: std::ops::Range<usize>| Whole(Some(whole[range].to_vec().into()));
+        let outcome = store.append(push(0, &whole), 0, &mut part(0..400_000)).await.unwrap();
+        assert_eq!(outcome, Upload::Part(400_000));
+        machine.crash_in(Some(3));
+        drop(store.append(push(0, &whole), 400_000, &mut part(400_000..600_000)).await);
+        drop(store);
+        machine.restart();
+        let store = start(&machine, small()).unwrap();
+        let id = push(0, &whole).message.id;
+        let far = store.uploaded(mailbox(0), CAP, id, NOW).await.unwrap();
+        let Some(Upload::Part(at)) = far else { panic!("{far:?}") };
+        assert!(at == 400_000 || at == 600_000);
+        let rest = &mut part(at as usize..700_000);
+        let outcome = store.append(push(0, &whole), at, rest).await.unwrap();
+        assert_eq!(outcome, Upload::Whole(Put::New));
+        assert!(body(&store, 0, id).await == Some(whole));
+    });
+}
+
+#[test]
+fn a_forged_record_in_a_body_is_none() {
+    // What looks like a record lies in a body whose own head is damaged.
+    let machine = Machine::new(10);
+    run(async {
+        let store = start(&machine, small()).unwrap();
+        with_boxes(&store).await.unwrap();
+        let close = record::encode(&Fact::Close { mailbox: mailbox(1).0 }, &[]).unwrap();
+        put(&store, 1, b"victim").await.unwrap();
+        put(&store, 0, &close.repeat(20)).await.unwrap();
+        put(&store, 1, b"after").await.unwrap();
+        drop(store);
+        let log = machine
+            .all()
+            .into_iter()
+            .find(|(_, bytes)| bytes.windows(close.len()).any(|window| window == close));
+        let (name, bytes) = log.unwrap();
+        let at = bytes.windows(close.len()).position(|window| window == close).unwrap();
+        machine.rot("log", name.strip_prefix("log/").unwrap(), at - 20, 4);
+        let store = start(&machine, small()).unwrap();
+        assert_eq!(listed(&store, 1).await.len(), 2);
+        assert_eq!(listed(&store, 0).await.len(), 0);
     });
 }
 
@@ -97,159 +690,26 @@ fn a_body_that_breaks_off_leaves_nothing() {
 fn whoever_hangs_up_leaves_a_whole_message_or_none() {
     let folder = tempfile::tempdir().unwrap();
     run(async {
-        let store = open(folder.path());
-        store.register(BOX).await.unwrap();
-        for round in 0..30u32 {
-            let bytes = [&round.to_be_bytes()[..], &vec![7; 300 << 10]].concat();
-            let mut pieces = Pieces::new(&bytes);
-            let put = store.put(BOX, entry(&bytes, 100), 0, &mut pieces);
-            let _ =
-                tokio::time::timeout(std::time::Duration::from_micros(u64::from(round) * 150), put)
-                    .await;
+        let store = Embedded::open(folder.path(), Quotas::default()).unwrap();
+        with_boxes(&store).await.unwrap();
+        for round in 0..30u64 {
+            let bytes = text(round, 300_000);
+            let time = Duration::from_micros(round * 150);
+            let _ = tokio::time::timeout(time, put(&store, 0, &bytes)).await;
         }
-        // Commands are served in order, so after this one the queue is empty.
-        store.register(BOX).await.unwrap();
-        let listed = store.list(BOX, 100, 0).await.unwrap();
-        for one in &listed {
-            assert_eq!(body(&store, BOX, one.id, 0).await.unwrap().len() as u64, one.size);
+        // Jobs are done in order, so after this one the queue is empty.
+        store.register(mailbox(0), None, NOW).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let list = listed(&store, 0).await;
+        for id in &list {
+            assert_eq!(body(&store, 0, *id).await.unwrap().len(), 300_000);
         }
         let files = std::fs::read_dir(folder.path().join("bodies")).unwrap().count();
-        assert_eq!(files, listed.len());
+        assert_eq!(files, list.len());
+        let reserved = store.shared.index().reserved;
+        assert_eq!(reserved, 0);
+        let mut broken = Whole(None);
+        let short = store.put(push(0, b"none"), &mut broken).await;
+        assert!(matches!(short, Ok(Put::New) | Err(Error::Body(BodyError::WrongLength))));
     });
-}
-
-/// One step of the comparison with a model.
-#[derive(Debug, Clone)]
-enum Step {
-    Register(u8),
-    Close(u8),
-    Put(u8, u8, u64),
-    Ack(u8, u8),
-    Wait(u64),
-    Sweep,
-    Reopen,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        2 => (0..3u8).prop_map(Step::Register),
-        1 => (0..3u8).prop_map(Step::Close),
-        8 => (0..3u8, 0..6u8, 1..20u64).prop_map(|(b, m, t)| Step::Put(b, m, t)),
-        4 => (0..3u8, 0..6u8).prop_map(|(b, m)| Step::Ack(b, m)),
-        2 => (1..8u64).prop_map(Step::Wait),
-        2 => Just(Step::Sweep),
-        1 => Just(Step::Reopen),
-    ];
-    proptest::collection::vec(step, 1..50)
-}
-
-#[derive(Default)]
-struct Model {
-    /// Order of arrival and expiry; 0 of order for what was acknowledged.
-    messages: BTreeMap<u8, (u64, u64)>,
-}
-
-/// Messages 4 and 5 lie in files.
-fn text(message: u8) -> Vec<u8> {
-    vec![message; if message < 4 { 5 + usize::from(message) } else { 257 << 10 }]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn behaves_as_a_model(steps in steps()) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = open(folder.path());
-        let mut boxes: BTreeMap<u8, Model> = BTreeMap::new();
-        let (mut now, mut order) = (1u64, 0u64);
-        for step in steps {
-            match step {
-                Step::Register(b) => {
-                    let new = run(store.register(Mailbox([b; 32]))).unwrap();
-                    prop_assert_eq!(new, !boxes.contains_key(&b));
-                    boxes.entry(b).or_default();
-                }
-                Step::Close(b) => {
-                    let there = run(store.close(Mailbox([b; 32]))).unwrap();
-                    prop_assert_eq!(there, boxes.remove(&b).is_some());
-                }
-                Step::Put(b, m, ttl) => {
-                    let bytes = text(m);
-                    let mut pieces = Pieces::new(&bytes);
-                    let put = store.put(Mailbox([b; 32]), entry(&bytes, now + ttl), now, &mut pieces);
-                    let outcome = run(put);
-                    let Some(model) = boxes.get_mut(&b) else {
-                        prop_assert!(matches!(outcome, Err(Error::NoMailbox)));
-                        continue;
-                    };
-                    let known = model.messages.get(&m).is_some_and(|(_, until)| *until > now);
-                    prop_assert_eq!(outcome.unwrap(), if known { Put::Already } else { Put::New });
-                    if !known {
-                        order += 1;
-                        model.messages.insert(m, (order, now + ttl));
-                    }
-                }
-                Step::Ack(b, m) => {
-                    let ids = vec![entry(&text(m), 0).id];
-                    let outcome = run(store.ack(Mailbox([b; 32]), ids, now + 10));
-                    let Some(model) = boxes.get_mut(&b) else {
-                        prop_assert!(matches!(outcome, Err(Error::NoMailbox)));
-                        continue;
-                    };
-                    let deleted = outcome.unwrap();
-                    match model.messages.get_mut(&m).filter(|(order, _)| *order > 0) {
-                        // What has expired may be swept already, or not.
-                        Some((_, until)) if *until <= now => {
-                            if deleted == 1 {
-                                model.messages.insert(m, (0, now + 10));
-                            }
-                        }
-                        Some(state) => {
-                            prop_assert_eq!(deleted, 1);
-                            *state = (0, now + 10);
-                        }
-                        None => prop_assert_eq!(deleted, 0),
-                    }
-                }
-                Step::Wait(seconds) => now += seconds,
-                Step::Sweep => drop(run(store.sweep(now)).unwrap()),
-                Step::Reopen => {
-                    drop(store);
-                    store = open(folder.path());
-                }
-            }
-            for (b, model) in &boxes {
-                let mailbox = Mailbox([*b; 32]);
-                let mut expected: Vec<_> = model
-                    .messages
-                    .iter()
-                    .filter(|(_, (order, until))| *order > 0 && *until > now)
-                    .map(|(m, (order, until))| (*order, entry(&text(*m), *until), *m))
-                    .collect();
-                expected.sort_by_key(|(order, ..)| *order);
-                let listed = run(store.list(mailbox, 100, now)).unwrap();
-                let entries: Vec<_> = expected.iter().map(|(_, entry, _)| *entry).collect();
-                prop_assert_eq!(&listed, &entries);
-                for (_, entry, m) in expected {
-                    prop_assert_eq!(run(body(&store, mailbox, entry.id, now)), Some(text(m)));
-                }
-            }
-        }
-        // After a sweep the counts are those of what is listed, and every file has a record.
-        run(store.sweep(now)).unwrap();
-        let mut total = Usage::default();
-        let mut files = 0;
-        for b in boxes.keys() {
-            let listed = run(store.list(Mailbox([*b; 32]), 100, now)).unwrap();
-            let bytes = listed.iter().map(|entry| entry.size).sum();
-            let usage = Usage { messages: listed.len() as u64, bytes };
-            prop_assert_eq!(run(store.usage(Mailbox([*b; 32]))).unwrap(), Some(usage));
-            total.messages += usage.messages;
-            total.bytes += usage.bytes;
-            files += listed.iter().filter(|entry| entry.size > INLINE).count();
-        }
-        prop_assert_eq!(run(store.totals()).unwrap(), total);
-        prop_assert_eq!(std::fs::read_dir(folder.path().join("bodies")).unwrap().count(), files);
-    }
 }

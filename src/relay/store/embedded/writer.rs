@@ -1,331 +1,281 @@
-//! The one thread that writes: it takes all that is queued, commits it as one batch with one
+//! The one thread that writes: it takes all that is queued, writes it as one group with one
 //! sync, and only then answers.
 
-use std::collections::HashMap;
-use std::fs;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::atomic::Ordering;
 
-use fjall::PersistMode;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
 
-use super::Shared;
-use super::body::Written;
-use super::tables;
-use super::tables::{Message, State, Table, Tables, Why, why};
-use crate::files;
-use crate::relay::protocol::{Entry, Id, Mailbox};
-use crate::relay::store::{Error, Put};
-use crate::wire;
+use super::disk::Disk;
+use super::index::{Effects, Index, Kept};
+use super::log::{Log, Turn};
+use super::mover;
+use super::mover::{Mover, Step};
+use super::segment::Place;
+use super::{Shared, body};
+use crate::relay::protocol::Mailbox;
+use crate::relay::store::Error;
 
-/// Most commands of one group.
-const GROUP: usize = 512;
-/// Most body bytes of one group.
-const GROUP_BYTES: usize = 8 << 20;
-/// Most deadlines of one sweep.
-const SWEEP: usize = 1024;
+/// Most jobs of one group.
+const GROUP: usize = 1024;
+/// Most bytes of one group.
+const GROUP_BYTES: u64 = 1 << 20;
 
-type Reply<T> = oneshot::Sender<Result<T, Error>>;
-
-/// Where the body of a push lies.
-pub(super) enum Body {
-    Inline(Vec<u8>),
-    /// A complete, synced file, whose name is not durable yet.
-    File(Written),
+/// Something to be decided in order, written, and answered.
+pub(super) trait Job: Send {
+    /// Most bytes of its records.
+    fn room(&self) -> u64;
+    /// Whether it makes the store hold more, so that a full disk refuses it.
+    fn grows(&self) -> bool;
+    /// Decides it. What is known changes at once, so that the next job sees it.
+    fn decide(&mut self, turn: &mut Turn<'_>);
+    /// Refuses it undecided.
+    fn refuse(&mut self);
+    /// Says what became of it, after the commit.
+    fn answer(self: Box<Self>);
 }
 
-/// What the thread is asked to do.
-pub(super) enum Command {
-    Register(Mailbox, Reply<bool>),
-    Close(Mailbox, Reply<bool>),
-    Put { mailbox: Mailbox, message: Entry, now: u64, body: Body, reply: Reply<Put> },
-    Ack { mailbox: Mailbox, ids: Vec<Id>, remember: u64, reply: Reply<u64> },
-    Sweep { now: u64, reply: Reply<u64> },
+/// A job made of a function.
+pub(super) struct Ask<T, F> {
+    pub(super) work: Option<F>,
+    pub(super) room: u64,
+    pub(super) grows: bool,
+    pub(super) outcome: Option<Result<T, Error>>,
+    pub(super) reply: oneshot::Sender<Result<T, Error>>,
 }
 
-/// What is gathered before a commit.
-#[derive(Default)]
-struct Group {
-    /// The last word on every key: one batch has one sequence number, so a key may occur in it
-    /// once only.
-    writes: HashMap<(Table, Vec<u8>), Option<Vec<u8>>>,
-    /// What is done once the batch is durable, in order.
-    effects: Vec<Effect>,
-    new_files: bool,
-    dead_files: Vec<String>,
-    bytes: usize,
-    answers: Vec<Box<dyn FnOnce() + Send>>,
-}
+impl<T, F> Job for Ask<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Turn<'_>) -> Result<T, Error> + Send,
+{
+    fn room(&self) -> u64 {
+        self.room
+    }
 
-enum Effect {
-    Opened(Mailbox),
-    Closed(Mailbox),
-    Added(Mailbox, u64),
-    Removed(Mailbox, u64),
+    fn grows(&self) -> bool {
+        self.grows
+    }
+
+    fn decide(&mut self, turn: &mut Turn<'_>) {
+        self.outcome = self.work.take().map(|work| work(turn));
+    }
+
+    fn refuse(&mut self) {
+        self.work = None;
+        self.outcome = Some(Err(Error::RelayFull));
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(outcome) = self.outcome {
+            // Whoever asked may have hung up.
+            let _ = self.reply.send(outcome);
+        }
+    }
 }
 
 pub(super) struct Writer {
-    pub(super) tables: Arc<Tables>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) folder: PathBuf,
-    pub(super) next: u64,
+    shared: Arc<Shared>,
+    log: Log,
+    bodies: Arc<dyn Disk>,
+    mover: Option<Mover>,
 }
 
+type Queue = mpsc::Receiver<Box<dyn Job>>;
+
 impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, log: Log, bodies: Arc<dyn Disk>) -> Self {
+        Self { shared, log, bodies, mover: None }
+    }
+
     /// Works until every sender is gone, or until a write fails: then the reason goes to
-    /// [`Shared::failed`], and whoever waits or comes later is refused because the receiving
-    /// end is dropped. After a failed sync nobody knows what is on the disk.
-    pub(super) fn run(mut self, queue: &Receiver<Command>) {
-        while let Ok(first) = queue.recv() {
-            if let Err(why) = self.group(first, queue) {
-                self.shared.failed.send_replace(Some(why));
-                return;
+    /// [`Shared::fail`], and whoever waits or comes later is refused because the receiving end
+    /// is dropped. After a failed sync nobody knows what is on the disk.
+    pub(super) fn run(mut self, mut queue: Queue) {
+        let work = |writer: &mut Self, queue: &mut Queue| -> io::Result<()> {
+            let mut carried = None;
+            loop {
+                let first = match carried.take().map_or_else(|| queue.try_recv(), Ok) {
+                    Ok(job) => Some(job),
+                    Err(TryRecvError::Empty) if writer.is_idle() => match queue.blocking_recv() {
+                        Some(job) => Some(job),
+                        None => break,
+                    },
+                    Err(TryRecvError::Empty) => None,
+                    Err(TryRecvError::Disconnected) => break,
+                };
+                carried = writer.group(first, queue)?;
             }
+            writer.log.sealed(true)
+        };
+        if let Err(why) = work(&mut self, &mut queue) {
+            self.shared.fail(&why);
         }
     }
 
-    fn group(&mut self, first: Command, queue: &Receiver<Command>) -> Result<(), Why> {
-        let mut group = Group::default();
-        self.apply(first, &mut group)?;
-        while group.answers.len() < GROUP && group.bytes < GROUP_BYTES {
-            let Ok(command) = queue.try_recv() else { break };
-            self.apply(command, &mut group)?;
-        }
-        self.commit(group)
+    /// Whether there is nothing to do but what is asked.
+    fn is_idle(&self) -> bool {
+        let index = self.shared.index();
+        let moving = self.mover.is_some() || index.ripe(&self.log).is_some();
+        !(moving && self.can_move(&index))
     }
 
-    fn apply(&mut self, command: Command, group: &mut Group) -> Result<(), Why> {
-        match command {
-            Command::Register(mailbox, reply) => {
-                let outcome = self.register(mailbox, group);
-                group.answer(reply, outcome);
+    /// Whether the oldest segment can be gone through. Without another segment to go on in, what
+    /// room there is, is for acks, unless more comes of it.
+    fn can_move(&self, index: &Index) -> bool {
+        let live = index.segments.first_key_value().map_or(0, |(_, kept)| kept.live);
+        self.log.room() >= mover::room(self.log.size())
+            && (!self.log.is_low() || live < self.log.room() / 2)
+    }
+
+    /// Does one group; gives back a job that did not fit any more.
+    fn group(
+        &mut self,
+        first: Option<Box<dyn Job>>,
+        queue: &mut Queue,
+    ) -> io::Result<Option<Box<dyn Job>>> {
+        let wanted = first.as_ref().map_or(0, |job| job.room()) + mover::room(self.log.size());
+        self.make_room(wanted)?;
+        let step = self.next_step()?;
+        let left = if step.is_some() { mover::room(self.log.size()) } else { 0 };
+        let (jobs, refused, carried) = self.gather(first, queue, left);
+        let mut jobs = jobs;
+        let mut effects = Effects::default();
+        let ended = step.as_ref().is_some_and(|step| step.end);
+        {
+            let mut index = self.shared.index();
+            let mut turn = Turn { index: &mut index, log: &mut self.log, effects: &mut effects };
+            jobs.iter_mut().for_each(|job| job.decide(&mut turn));
+            if let Some(step) = step {
+                let damaged = step.say(&mut turn).map_err(io::Error::other)?;
+                self.shared.damaged.fetch_add(damaged, Ordering::Relaxed);
             }
-            Command::Put { mailbox, message, now, body, reply } => {
-                let outcome = self.put(mailbox, message, now, body, group)?;
-                group.answer(reply, outcome);
+        }
+        self.commit(effects)?;
+        refused.into_iter().chain(jobs).for_each(Job::answer);
+        if ended && let Some(mover) = self.mover.take() {
+            self.shared.index().segments.remove(&mover.segment);
+            self.log.drop_segment(mover.segment)?;
+        }
+        Ok(carried)
+    }
+
+    /// Takes jobs until the group is full.
+    #[allow(clippy::type_complexity)]
+    fn gather(
+        &mut self,
+        first: Option<Box<dyn Job>>,
+        queue: &mut Queue,
+        left: u64,
+    ) -> (Vec<Box<dyn Job>>, Vec<Box<dyn Job>>, Option<Box<dyn Job>>) {
+        let (mut jobs, mut refused) = (Vec::new(), Vec::new());
+        let most = self.log.room().saturating_sub(left);
+        let mut room = most.min(GROUP_BYTES.max(first.as_ref().map_or(0, |job| job.room())));
+        let mut next = first;
+        while let Some(mut job) = next.take() {
+            if self.log.is_low() && (job.grows() || job.room() > most) {
+                job.refuse();
+                refused.push(job);
+            } else if let Some(left) = room.checked_sub(job.room()) {
+                room = left;
+                jobs.push(job);
+            } else {
+                next = Some(job);
+                break;
             }
-            Command::Ack { mailbox, ids, remember, reply } => {
-                let outcome = self.ack(mailbox, &ids, remember, group)?;
-                group.answer(reply, outcome);
+            if jobs.len() + refused.len() == GROUP {
+                break;
             }
-            // These two walk the tables, which must show what this group has done so far.
-            Command::Close(mailbox, reply) => {
-                self.commit(std::mem::take(group))?;
-                let outcome = self.close(mailbox, group)?;
-                group.answer(reply, Ok(outcome));
-                self.commit(std::mem::take(group))?;
+            next = queue.try_recv().ok();
+        }
+        (jobs, refused, next)
+    }
+
+    /// Goes on in the next segment when this one has no room, or is old.
+    fn make_room(&mut self, wanted: u64) -> io::Result<()> {
+        self.log.sealed(false)?;
+        let (now, old) = {
+            let index = self.shared.index();
+            (index.clock, index.is_old(&self.log.active()))
+        };
+        self.log.prepare(false, now)?;
+        if self.log.room() >= wanted && !(old && self.log.has_much()) {
+            return Ok(());
+        }
+        self.log.prepare(true, now)?;
+        let mut index = self.shared.index();
+        let (full, length) = (self.log.active().number, self.log.length());
+        if self.log.roll(now)? {
+            if let Some(kept) = index.segments.get_mut(&full) {
+                kept.length = length;
             }
-            Command::Sweep { now, reply } => {
-                self.commit(std::mem::take(group))?;
-                let outcome = self.sweep(now, group)?;
-                group.answer(reply, Ok(outcome));
-            }
+            let active = self.log.active();
+            index.segments.insert(active.number, Kept::new(active));
         }
         Ok(())
     }
 
-    fn register(&self, mailbox: Mailbox, group: &mut Group) -> Result<bool, Error> {
-        let opened = |effect: &Effect| matches!(effect, Effect::Opened(one) if *one == mailbox);
-        if self.shared.has(&mailbox) || group.effects.iter().any(opened) {
-            return Ok(false);
+    /// The next step of making room, read without a lock.
+    fn next_step(&mut self) -> io::Result<Option<Step>> {
+        if !self.can_move(&self.shared.index()) {
+            return Ok(None);
         }
-        let opening = group.effects.iter().filter(|e| matches!(e, Effect::Opened(_))).count();
-        if self.shared.mailboxes() + opening as u64 >= self.shared.quotas.mailboxes {
-            return Err(Error::RelayFull);
+        if self.mover.is_none() {
+            let ripe = self.shared.index().ripe(&self.log);
+            if let Some(number) = ripe {
+                self.log.sealed(true)?;
+                self.mover = Mover::start(&*self.log.disk, number)?;
+            }
         }
-        group.insert(Table::Mailboxes, mailbox.0.to_vec(), Vec::new());
-        group.effects.push(Effect::Opened(mailbox));
-        Ok(true)
+        let Some(mover) = &mut self.mover else { return Ok(None) };
+        let mut step = mover.find(&self.shared.index(), mover::room(self.log.size()));
+        step.read()?;
+        Ok(Some(step))
     }
 
-    /// Quotas were reserved before the body came, see [`super::Reservation`].
-    fn put(
-        &mut self,
-        mailbox: Mailbox,
-        entry: Entry,
-        now: u64,
-        body: Body,
-        group: &mut Group,
-    ) -> Result<Result<Put, Error>, Why> {
-        let refused = if !self.shared.has(&mailbox) {
-            Some(Err(Error::NoMailbox))
-        } else {
-            match self.state(&mailbox, &entry.id, group)? {
-                Some(state) if state.deadline() > now => Some(Ok(Put::Already)),
-                Some(State::Waiting(expired)) => {
-                    group.delete(&mailbox, &expired);
-                    None
-                }
-                _ => None,
-            }
-        };
-        if let Some(outcome) = refused {
-            // A body in a file goes away with its guard.
-            return Ok(outcome);
+    /// Files first, then the records that name them. Bodies are overwritten last: before it is
+    /// durable that they are gone, nothing may touch them.
+    fn commit(&mut self, effects: Effects) -> io::Result<()> {
+        if effects.named {
+            self.bodies.sync()?;
         }
-        let number = self.next;
-        self.next += 1;
-        let file = match body {
-            Body::Inline(bytes) => {
-                group.bytes += bytes.len();
-                group.insert(Table::Bodies, tables::number_key(&mailbox, number), bytes);
-                None
-            }
-            Body::File(written) => {
-                group.new_files = true;
-                Some(written.keep()?)
-            }
-        };
-        let message =
-            Message { id: entry.id.0, number, size: entry.size, expires: entry.expires, file };
-        let record = wire::encode(&message).map_err(why)?;
-        group.insert(Table::Messages, tables::number_key(&mailbox, number), record);
-        group.set_state(&mailbox, &entry.id, &State::Waiting(message))?;
-        group.effects.push(Effect::Added(mailbox, entry.size));
-        Ok(Ok(Put::New))
-    }
-
-    fn ack(
-        &self,
-        mailbox: Mailbox,
-        ids: &[Id],
-        remember: u64,
-        group: &mut Group,
-    ) -> Result<Result<u64, Error>, Why> {
-        if !self.shared.has(&mailbox) {
-            return Ok(Err(Error::NoMailbox));
+        self.log.commit()?;
+        let arrived = self.publish(&effects.added);
+        self.erase(effects.erased)?;
+        for file in effects.files {
+            body::remove(&*self.bodies, file)?;
         }
-        let mut deleted = 0;
-        for id in ids {
-            if let Some(State::Waiting(message)) = self.state(&mailbox, id, group)? {
-                group.delete(&mailbox, &message);
-                group.set_state(&mailbox, id, &State::Acked(remember))?;
-                deleted += 1;
-            }
-        }
-        Ok(Ok(deleted))
-    }
-
-    fn close(&self, mailbox: Mailbox, group: &mut Group) -> Result<bool, Why> {
-        if !self.shared.has(&mailbox) {
-            return Ok(false);
-        }
-        for item in self.tables.get(Table::Ids).prefix(mailbox.0) {
-            let (key, value) = item.into_inner().map_err(why)?;
-            let id = key.get(32..).and_then(|id| <[u8; 32]>::try_from(id).ok()).map(Id);
-            let id = id.ok_or("a key of the wrong length in the table of ids")?;
-            match wire::decode(&value).map_err(why)? {
-                State::Waiting(message) => group.delete(&mailbox, &message),
-                State::Acked(until) => group.forget(&mailbox, &id, until),
-            }
-        }
-        group.remove(Table::Mailboxes, mailbox.0.to_vec());
-        group.effects.push(Effect::Closed(mailbox));
-        Ok(true)
-    }
-
-    /// One round of a sweep: at most [`SWEEP`] deadlines, in order of time.
-    fn sweep(&self, now: u64, group: &mut Group) -> Result<u64, Why> {
-        let mut swept = 0;
-        let until = now.saturating_add(1).to_be_bytes();
-        for item in self.tables.get(Table::Deadlines).range(..until).take(SWEEP) {
-            let key = item.key().map_err(why)?;
-            let (time, mailbox, id) = tables::split_deadline(&key)
-                .ok_or("a key of the wrong length in the table of deadlines")?;
-            match self.state(&mailbox, &id, group)? {
-                Some(State::Waiting(message)) if message.expires == time => {
-                    group.delete(&mailbox, &message);
-                }
-                Some(State::Acked(until)) if until == time => {
-                    group.forget(&mailbox, &id, time);
-                }
-                // A deadline of a state that was replaced.
-                _ => group.remove(Table::Deadlines, key.to_vec()),
-            }
-            swept += 1;
-        }
-        Ok(swept)
-    }
-
-    fn state(&self, mailbox: &Mailbox, id: &Id, group: &Group) -> Result<Option<State>, Why> {
-        match group.writes.get(&(Table::Ids, tables::id_key(mailbox, id))) {
-            Some(Some(record)) => wire::decode(record).map(Some).map_err(why),
-            Some(None) => Ok(None),
-            None => self.tables.state(mailbox, id),
-        }
-    }
-
-    /// Files first, then the records that name them; the answers last.
-    fn commit(&self, group: Group) -> Result<(), Why> {
-        if group.new_files {
-            files::sync_folder(&self.folder).map_err(why)?;
-        }
-        let mut batch = self.tables.database.batch().durability(Some(PersistMode::SyncAll));
-        for ((table, key), value) in group.writes {
-            match value {
-                Some(value) => batch.insert(self.tables.get(table), key, value),
-                None => batch.remove(self.tables.get(table), key),
-            }
-        }
-        batch.commit().map_err(why)?;
-        let mut arrived = Vec::new();
-        for effect in group.effects {
-            match effect {
-                Effect::Opened(mailbox) => self.shared.open(mailbox),
-                Effect::Closed(mailbox) => self.shared.close(&mailbox),
-                Effect::Removed(mailbox, size) => self.shared.remove(&mailbox, size),
-                Effect::Added(mailbox, size) => {
-                    self.shared.add(&mailbox, size);
-                    arrived.push(mailbox);
-                }
-            }
-        }
-        for name in group.dead_files {
-            // No record names the file any more: if it stays, the next start removes it.
-            let _ = fs::remove_file(self.folder.join(name));
-        }
-        group.answers.into_iter().for_each(|answer| answer());
         arrived.iter().for_each(|mailbox| self.shared.arrivals.tell(mailbox));
         Ok(())
     }
-}
 
-impl Group {
-    fn insert(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.insert((table, key), Some(value));
-    }
-
-    fn remove(&mut self, table: Table, key: Vec<u8>) {
-        self.writes.insert((table, key), None);
-    }
-
-    fn set_state(&mut self, mailbox: &Mailbox, id: &Id, state: &State) -> Result<(), Why> {
-        let record = wire::encode(state).map_err(why)?;
-        self.insert(Table::Ids, tables::id_key(mailbox, id), record);
-        let deadline = tables::deadline_key(state.deadline(), mailbox, id);
-        self.insert(Table::Deadlines, deadline, Vec::new());
-        Ok(())
-    }
-
-    fn forget(&mut self, mailbox: &Mailbox, id: &Id, deadline: u64) {
-        self.remove(Table::Ids, tables::id_key(mailbox, id));
-        self.remove(Table::Deadlines, tables::deadline_key(deadline, mailbox, id));
-    }
-
-    fn delete(&mut self, mailbox: &Mailbox, message: &Message) {
-        let key = tables::number_key(mailbox, message.number);
-        self.remove(Table::Messages, key.clone());
-        match &message.file {
-            Some(name) => self.dead_files.push(name.clone()),
-            None => self.remove(Table::Bodies, key),
+    /// Shows messages that are durable.
+    fn publish(&self, added: &[u32]) -> BTreeSet<Mailbox> {
+        let mut index = self.shared.index();
+        let mut arrived = BTreeSet::new();
+        for number in added {
+            let Some(entry) = index.messages.get_mut(*number) else { continue };
+            entry.pending = false;
+            let mailbox = entry.mailbox;
+            arrived.extend(index.inboxes.get(mailbox).map(|inbox| inbox.name));
         }
-        self.forget(mailbox, &Id(message.id), message.expires);
-        self.effects.push(Effect::Removed(*mailbox, message.size));
+        arrived
     }
 
-    fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, outcome: Result<T, Error>) {
-        // Whoever asked may have hung up.
-        self.answers.push(Box::new(move || drop(reply.send(outcome))));
+    fn erase(&mut self, mut bodies: Vec<(Place, u32)>) -> io::Result<()> {
+        bodies.sort_unstable_by_key(|(place, _)| (place.segment, place.offset));
+        for bodies in bodies.chunk_by(|(one, _), (other, _)| one.segment == other.segment) {
+            let Some((place, _)) = bodies.first() else { continue };
+            let kept = self.shared.index().segments.get(&place.segment).map(|k| k.segment.clone());
+            let Some(segment) = kept else { continue };
+            for (place, length) in bodies {
+                segment.file.erase(place.offset.into(), (*length).into())?;
+            }
+            self.log.erased(segment);
+        }
+        Ok(())
     }
 }

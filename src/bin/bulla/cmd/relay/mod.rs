@@ -1,10 +1,17 @@
 //! `relay`: run one, push to one, pull from one.
 
+mod backup;
+mod capability;
+mod key;
+mod operator;
 mod pull;
 mod push;
+mod register;
 mod serve;
+mod store;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -12,7 +19,6 @@ use bulla::relay::client::{Client, Options};
 use bulla::relay::protocol::{Id, Mailbox};
 use serde_json::json;
 
-use super::card::settle;
 use crate::app::{App, Me, date};
 use crate::cli::{self, Network};
 use crate::exit::{Exit, Fail};
@@ -20,12 +26,23 @@ use crate::exit::{Exit, Fail};
 pub(crate) fn run(app: &App, verb: &cli::Relay) -> Result<Exit> {
     match verb {
         cli::Relay::Serve(args) => serve::run(app, args),
-        cli::Relay::Register(args) => register(app, args),
+        cli::Relay::Backup(args) => backup::write(app, args),
+        cli::Relay::Restore(args) => backup::read(app, args),
+        cli::Relay::Key(verb) => key::run(app, verb),
+        cli::Relay::Token(verb) => operator::token(app, verb),
+        cli::Relay::Move(args) => store::shift(app, args),
+        cli::Relay::Register(args) => register::run(app, args),
+        cli::Relay::Capability(verb) => capability::run(app, verb),
         cli::Relay::Push(args) => push::run(app, args),
         cli::Relay::Pull(args) => pull::run(app, args),
         cli::Relay::List(args) => list(app, args),
         cli::Relay::Ack(args) => ack(app, args),
-        cli::Relay::Status(args) => status(app, args),
+        cli::Relay::Status(args) if args.store.is_empty() => status(app, args),
+        cli::Relay::Status(args) => {
+            let (store, store_password) = (args.store.clone(), args.store_password.clone());
+            let store = cli::StoreAt { store, store_password };
+            operator::status(app, &cli::OperatorAt { store, admin: args.admin.clone() })
+        }
     }
 }
 
@@ -34,7 +51,15 @@ fn client(url: &str, network: &Network) -> Result<Client> {
     let mut options = Options::default();
     options.timeout = Duration::from_secs(network.timeout);
     options.retries = network.retry;
+    options.authorities = authorities();
+    options.unlink = network.unlink;
     Ok(Client::new(url, options)?)
+}
+
+/// The file of certificate authorities the environment names.
+fn authorities() -> Option<PathBuf> {
+    let file = std::env::var_os("BULLA_CA_FILE").or_else(|| std::env::var_os("SSL_CERT_FILE"));
+    file.filter(|file| !file.is_empty()).map(PathBuf::from)
 }
 
 /// A client of our own relay: the one that is named, else the one we registered at.
@@ -48,17 +73,6 @@ fn own(me: &Me, network: &Network) -> Result<Client> {
 
 fn unknown_relay() -> Fail {
     Fail::usage("no relay is named").hint("name it with --relay URL, or in BULLA_RELAY")
-}
-
-fn register(app: &App, args: &cli::RelayRegister) -> Result<Exit> {
-    let me = app.me(&args.keys)?;
-    let client = own(&me, &args.network)?;
-    let token = args.token.as_ref().map(|source| source.passphrase()).transpose()?;
-    let new = client.register(&me.identity.card_mailbox(), token.as_ref())?;
-    settle(&me, None, Some(&client.url()))?;
-    let done = if new { "registered" } else { "already registered" };
-    app.ui.note(&format!("{done} at {}", client.url()));
-    Ok(Exit::Done)
 }
 
 fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
@@ -90,6 +104,9 @@ fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
     let me = app.me(&args.keys)?;
     let deleted = own(&me, &args.network)?.ack(&me.identity.card_mailbox(), &ids)?;
     app.ui.note(&format!("{deleted} deleted at the relay"));
+    if app.ui.json {
+        writeln!(std::io::stdout(), "{}", json!({ "schema": 1, "deleted": deleted }))?;
+    }
     Ok(if deleted == 0 { Exit::Negative } else { Exit::Done })
 }
 

@@ -11,8 +11,9 @@ use anyhow::{Context as _, Result};
 use bulla::files::{Access, AtomicFile, Existing};
 use bulla::letter::{EnvelopeWriter, Routing};
 use bulla::relay::protocol::Id;
-use bulla::relay::pull::{Delivered, Options, Stopped, pull, pull_again};
+use bulla::relay::pull::{Delivered, Options, Stopped, follow, pull, pull_again};
 use bulla::relay::spool::Spool;
+use serde_json::json;
 
 use crate::app::App;
 use crate::classify::classify;
@@ -33,7 +34,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     let client = super::own(&me, &args.network)?;
     let key = me.identity.card_mailbox();
     let mut spool = Spool::open(me.folder()?.join("spool"))?;
-    let routing = Routing { relay: Some(client.url()), mailbox: key.public() };
+    let routing = Routing { relay: Some(client.url()), mailbox: key.public(), capability: None };
     if let Some(folder) = &args.output_dir {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -50,7 +51,14 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
         options.wait = Duration::from_secs(args.wait);
         options.limit = limit;
         options.peek = args.peek;
-        pull(&client, &key, &mut spool, options, deliver)
+        if args.follow {
+            let broken = |error: &bulla::relay::error::Error| {
+                app.ui.warn(&format!("{error}: trying again"));
+            };
+            follow(&client, &key, &mut spool, options, deliver, broken)
+        } else {
+            pull(&client, &key, &mut spool, options, deliver)
+        }
     };
     let report = report.map_err(|stopped| match stopped {
         Stopped::Relay(error) => error.into(),
@@ -97,6 +105,7 @@ impl Delivery<'_> {
             Some(stream) => stream,
             none => none.insert(EnvelopeWriter::new(self.target.open(Access::Umask)?)?),
         };
+        // Nothing holds it back: with --follow its reader gets it now.
         envelope(stream, &self.routing, letter)?;
         // Whether the reader did anything with it is not known here: see `Spool::confirm`.
         Ok(Delivered::GivenOut)
@@ -110,6 +119,10 @@ impl Delivery<'_> {
             file.commit()
         };
         match write() {
+            Ok(()) if self.app.ui.json => {
+                let object = json!({ "schema": 1, "id": id, "path": path });
+                writeln!(io::stdout(), "{object}")?;
+            }
             Ok(()) => self.app.ui.note(&format!("wrote {}", path.display())),
             // Its name is the hash of its bytes: a run that was killed wrote it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

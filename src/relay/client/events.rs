@@ -1,0 +1,168 @@
+//! Hearing of messages as they arrive: server-sent events (WHATWG HTML, section 9.2).
+
+use std::fmt;
+use std::io::{BufRead as _, BufReader, Read};
+use std::time::Duration;
+
+use ureq::BodyReader;
+use ureq::http::Method;
+
+use super::{Call, Client, answer};
+use crate::crypto::SigningSecret;
+use crate::relay::error::Error;
+use crate::relay::protocol::Entry;
+
+/// Greatest line of a stream, in bytes: an entry is a tenth of it.
+const MAX_LINE: u64 = 2 << 10;
+/// A relay says something every 25 seconds; a line that is silent for longer than this, and the
+/// timeout besides, is broken.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What a relay says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A message waits.
+    Message(Entry),
+    /// Nothing new, but the line is good.
+    Alive,
+}
+
+/// A line on which a relay tells of messages: first those that wait, then each that arrives.
+pub struct Events(Parser<BodyReader<'static>>);
+
+impl Events {
+    /// The next event, or `None` when the relay hung up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Temporary`] when the line broke, [`Error::Protocol`].
+    #[allow(clippy::should_implement_trait, reason = "an iterator would go on after an error")]
+    pub fn next(&mut self) -> Result<Option<Event>, Error> {
+        self.0.next()
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Events(..)")
+    }
+}
+
+impl Client {
+    /// Asks to be told of the messages in the mailbox of `key`.
+    pub fn events(&self, key: &SigningSecret) -> Result<Events, Error> {
+        let call = Call {
+            header: Some(("accept", "text/event-stream".into())),
+            wait: SILENCE,
+            ..Call::owner(Method::GET, key, "/events")
+        };
+        let response = self.call(&call)?;
+        Ok(Events(Parser { input: BufReader::new(response.into_body().into_reader()) }))
+    }
+}
+
+struct Parser<R> {
+    input: BufReader<R>,
+}
+
+impl<R: Read> Parser<R> {
+    fn next(&mut self) -> Result<Option<Event>, Error> {
+        let mut kind = String::new();
+        let mut data = String::new();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = self.input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+            let read = read.map_err(|error| answer::transport(error.into()))?;
+            if read == 0 {
+                return Ok(None);
+            }
+            if line.pop() != Some(b'\n') {
+                // Too long, or cut off by the end, with which an event is not complete.
+                let long = read as u64 == MAX_LINE;
+                return if long {
+                    Err(Error::Protocol("its events are too long".into()))
+                } else {
+                    Ok(None)
+                };
+            }
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            let text = String::from_utf8_lossy(&line);
+            let (field, value) = text.split_once(':').unwrap_or((&text, ""));
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            match field {
+                "" if !text.is_empty() => return Ok(Some(Event::Alive)),
+                // An empty line ends an event. One of another kind is of a newer relay.
+                "" if data.is_empty() => kind.clear(),
+                "" if matches!(kind.as_str(), "" | "message") => {
+                    let entry = serde_json::from_str(&data);
+                    return entry
+                        .map(|entry| Some(Event::Message(entry)))
+                        .map_err(|error| Error::Protocol(error.to_string()));
+                }
+                "" => {
+                    kind.clear();
+                    data.clear();
+                }
+                "event" => value.clone_into(&mut kind),
+                // Ours have one line of data, so there is nothing to join.
+                "data" => value.clone_into(&mut data),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::protocol::Id;
+    use proptest::prelude::*;
+
+    fn events(input: &[u8]) -> Vec<Result<Event, Error>> {
+        let mut parser = Parser { input: BufReader::new(input) };
+        let mut events = Vec::new();
+        while let Some(event) = parser.next().transpose() {
+            let failed = event.is_err();
+            events.push(event);
+            if failed {
+                break;
+            }
+        }
+        events
+    }
+
+    fn data(byte: u8) -> (Entry, String) {
+        let entry = Entry { id: Id([byte; 32]), size: 7, expires: 3600 };
+        (entry, serde_json::to_string(&entry).unwrap())
+    }
+
+    #[test]
+    fn messages_comments_and_what_is_newer() {
+        let ((one, first), (two, second)) = (data(1), data(2));
+        let input = format!(
+            ": hello\n\nid: {}\nevent: message\ndata: {first}\n\n\
+             event: weather\ndata: rain\n\ndata:{second}\r\nretry: 5\r\n\r\ndata: {first}\n",
+            one.id
+        );
+        let events: Vec<_> = events(input.as_bytes()).into_iter().map(Result::unwrap).collect();
+        assert_eq!(events, [Event::Alive, Event::Message(one), Event::Message(two)]);
+    }
+
+    #[test]
+    fn long_lines_and_other_data_are_refused() {
+        let long = [b'x'; MAX_LINE as usize + 1];
+        assert!(matches!(events(&long)[..], [Err(Error::Protocol(_))]));
+        assert!(matches!(events(b"data: {}\n\n")[..], [Err(Error::Protocol(_))]));
+        assert!(events(b"data: {}").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes: Vec<u8>) {
+            let _ = events(&bytes);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+use super::*;
+
+fn put(spool: &mut Spool, byte: u8) -> Id {
+    let id = Id([byte; 32]);
+    spool.put(id, &[byte; 5]).unwrap();
+    spool.settle().unwrap();
+    id
+}
+
+#[test]
+fn messages_wait_in_order_and_are_done_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    let ids: Vec<Id> = [9, 3, 7].map(|byte| put(&mut spool, byte)).to_vec();
+    assert_eq!(spool.waiting(), ids);
+    assert!(matches!(Spool::open(folder.path()), Err(Error::SpoolInUse(_))));
+    spool.done(&ids[1]).unwrap();
+    drop(spool);
+
+    let mut spool = Spool::open(folder.path()).unwrap();
+    assert_eq!(spool.waiting(), [ids[0], ids[2]]);
+    assert!(spool.is_done(&ids[1]) && spool.open_message(&ids[1]).unwrap().is_none());
+    spool.put(ids[1], b"again").unwrap();
+    spool.settle().unwrap();
+    assert_eq!(put(&mut spool, 1), Id([1; 32]));
+    assert_eq!(spool.waiting(), [ids[0], ids[2], Id([1; 32])]);
+    let mut bytes = Vec::new();
+    spool.open_message(&ids[0]).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, [9; 5]);
+}
+
+#[test]
+fn what_a_crash_leaves_is_put_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    // Put and never settled: not here, and not promised to be.
+    spool.put(Id([1; 32]), b"whole").unwrap();
+    assert!(spool.waiting().is_empty());
+    spool.arriving.clear();
+    let id = put(&mut spool, 2);
+    drop(spool);
+    // Killed while a message came in, and between the rename and the emptying.
+    fs::write(folder.path().join(".bulla-abc.part"), "half").unwrap();
+    let waiting = folder.path().join(format!("{:016x}-{id}.waiting", 1));
+    let done = waiting.with_extension("done");
+    fs::rename(waiting, &done).unwrap();
+    fs::write(folder.path().join("stranger.txt"), "kept").unwrap();
+    let spool = Spool::open(folder.path()).unwrap();
+    assert!(spool.is_done(&id));
+    assert_eq!(fs::metadata(done).unwrap().len(), 0);
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[test]
+fn what_is_given_out_is_kept_until_it_is_opened_or_a_week_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    let ids = [1, 2, 3].map(|byte| put(&mut spool, byte));
+    ids.iter().for_each(|id| spool.give(id).unwrap());
+    assert!(spool.waiting().is_empty() && spool.is_done(&ids[0]));
+    Spool::confirm(folder.path(), &ids[0]).unwrap();
+    Spool::confirm(folder.path(), &Id([9; 32])).unwrap();
+    assert_eq!(spool.given(), ids);
+    drop(spool);
+    let week_old = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
+    let third = folder.path().join(format!("{:016x}-{}.given", 2, ids[2]));
+    File::open(third).unwrap().set_modified(week_old).unwrap();
+
+    let mut spool = Spool::open(folder.path()).unwrap();
+    assert_eq!(spool.given(), [ids[1]]);
+    assert!(spool.open_message(&ids[0]).unwrap().is_none());
+    assert!(spool.open_message(&ids[1]).unwrap().is_some());
+    let left = fs::read_dir(folder.path()).unwrap();
+    assert_eq!(left.filter(|f| f.as_ref().unwrap().metadata().unwrap().len() > 0).count(), 1);
+    // What was done is not undone, and a mark keeps the bytes until it is durable.
+    spool.done(&ids[1]).unwrap();
+    let path = folder.path().join(format!("{:016x}-{}.done", 1, ids[1]));
+    assert_eq!(fs::metadata(&path).unwrap().len(), 5);
+    spool.settle().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+    spool.give(&ids[1]).unwrap();
+    assert!(spool.given().is_empty());
+}
+
+#[test]
+fn the_memory_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..REMEMBERED as u64 + 3 {
+        let id = Id(crate::crypto::sha256(&[&number.to_be_bytes()]));
+        File::create(folder.path().join(format!("{number:016x}-{id}.done"))).unwrap();
+    }
+    let spool = Spool::open(folder.path()).unwrap();
+    assert_eq!(spool.messages.len(), REMEMBERED);
+    assert_eq!(spool.messages.first_key_value().unwrap().0, &3);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), REMEMBERED + 1);
+}
+
+#[test]
+fn a_long_message_goes_on_where_it_broke_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = b"a message that comes in two parts".repeat(10_000);
+    let id = Id(crate::crypto::sha256(&[&body]));
+    let (first, second) = body.split_at(100_000);
+    let mut spool = Spool::open(folder.path()).unwrap();
+    let mut partial = spool.partial(id).unwrap();
+    assert_eq!(partial.length(), 0);
+    partial.write_all(first).unwrap();
+    drop((partial, spool));
+
+    let mut spool = Spool::open(folder.path()).unwrap();
+    assert!(!spool.knows(&id) && spool.waiting().is_empty());
+    let mut partial = spool.partial(id).unwrap();
+    assert_eq!(partial.length(), 100_000);
+    partial.write_all(second).unwrap();
+    spool.complete(partial).unwrap();
+    assert_eq!(spool.waiting(), [id]);
+    let mut bytes = Vec::new();
+    spool.open_message(&id).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
+    assert!(bytes == body);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn parts_are_dropped_when_wrong_old_or_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = || fs::read_dir(folder.path()).unwrap().count();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    let mut partial = spool.partial(Id([1; 32])).unwrap();
+    partial.write_all(b"not what it says").unwrap();
+    let wrong = spool.complete(partial);
+    assert!(matches!(wrong, Err(Error::WrongHash(Id([1, ..])))));
+    assert_eq!(count(), 1);
+    // However many a relay begins and breaks off, one is kept.
+    for byte in 2..10 {
+        spool.partial(Id([byte; 32])).unwrap().write_all(b"part").unwrap();
+        assert_eq!(count(), 2);
+    }
+    drop(spool);
+    let path = folder.path().join(format!("{}.partial", Id([9; 32])));
+    let week_old = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
+    File::options().append(true).open(path).unwrap().set_modified(week_old).unwrap();
+    Spool::open(folder.path()).unwrap();
+    assert_eq!(count(), 1);
+}
