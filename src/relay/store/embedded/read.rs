@@ -20,7 +20,6 @@ const AT_ONCE: u64 = 256 << 10;
 
 /// A record in the log, to be read.
 pub(super) struct Found {
-    number: u32,
     pub(super) id: Id,
     pub(super) place: Place,
     length: u64,
@@ -87,7 +86,7 @@ impl Index {
         let entry = self.messages.get(number)?;
         let segment = self.segments.get(&entry.place.segment)?.segment.clone();
         let (id, place, length) = (entry.id, entry.place, Self::record_length(entry));
-        Some(Found { number, id, place, length, segment })
+        Some(Found { id, place, length, segment })
     }
 }
 
@@ -152,7 +151,6 @@ impl Embedded {
 
     /// The body of a message in the log.
     async fn body(&self, mailbox: &Mailbox, id: &Id, now: u64) -> Result<Option<Bytes>, Error> {
-        let mut last = None;
         loop {
             let found = {
                 let index = self.shared.index();
@@ -160,28 +158,27 @@ impl Embedded {
                 index.shown(inbox, id, now).and_then(|number| index.found(number))
             };
             let Some(found) = found else { return Ok(None) };
-            if last == Some((found.number, found.place)) {
-                // Nobody overwrote it: it is damaged.
-                self.lose(*mailbox, *id, found.place).await?;
-                return Ok(None);
-            }
             if let Some(bytes) = found.read().map_err(unavailable)? {
                 return Ok(Some(bytes));
             }
-            last = Some((found.number, found.place));
+            self.lose(*mailbox, *id).await?;
         }
     }
 
-    /// Gives a damaged message up, so that the rest of its mailbox can be had.
-    async fn lose(&self, mailbox: Mailbox, id: Id, place: Place) -> Result<(), Error> {
+    /// Gives a message up that is damaged, so that the rest of its mailbox can be had. Only the
+    /// writer knows whether it is: while it moves a message, the index says already where it
+    /// will be.
+    async fn lose(&self, mailbox: Mailbox, id: Id) -> Result<(), Error> {
         let lost = self.ask(SMALL, false, move |turn| {
             let number = turn.index.find(&mailbox).and_then(|inbox| turn.index.message(inbox, &id));
-            let entry = number.and_then(|number| turn.index.messages.get(number));
-            let same = entry.is_some_and(|entry| entry.place == place);
-            if same {
+            let Some(found) = number.and_then(|number| turn.index.found(number)) else {
+                return Ok(false);
+            };
+            let damaged = found.read().map_err(unavailable)?.is_none();
+            if damaged {
                 turn.say(&Fact::Gone { mailbox: mailbox.0, remember: 0, ids: vec![id.0] })?;
             }
-            Ok(same)
+            Ok(damaged)
         });
         if lost.await? {
             self.shared.damaged.fetch_add(1, Ordering::Relaxed);

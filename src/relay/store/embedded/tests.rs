@@ -529,6 +529,31 @@ fn the_log_stays_short_and_keeps_the_order() {
 }
 
 #[test]
+fn what_is_read_while_it_is_moved_is_not_given_up() {
+    let machine = Machine::new(11);
+    run(async {
+        let store = start(&machine, small()).unwrap();
+        let (bodies, sealed) = fill(&store, &machine, 700).await;
+        assert!(sealed.len() > 2, "{sealed:?}");
+        let ids: Vec<Id> = bodies.iter().map(|b| Id(crypto::sha256(&[b]))).collect();
+        let (kept, dead): (Vec<_>, Vec<_>) = ids.iter().enumerate().partition(|(n, _)| n % 9 == 0);
+        let dead = dead.into_iter().map(|(_, id)| *id).collect();
+        let oldest_is_there = || machine.folder("log").list().unwrap().contains(&sealed[0]);
+        machine.lag(Duration::from_millis(3));
+        store.ack(mailbox(0), dead, NOW + DAY).await.unwrap();
+        let mut round = 0;
+        while oldest_is_there() {
+            for (number, id) in &kept {
+                assert!(body(&store, 0, **id).await.as_ref() == Some(&bodies[*number]), "{round}");
+            }
+            round += 1;
+        }
+        assert!(round > 1, "nothing was moved meanwhile");
+        assert_eq!(store.damaged(), 0);
+    });
+}
+
+#[test]
 fn a_full_disk_refuses_the_new_and_lets_the_old_out() {
     let machine = Machine::new(6);
     let options = small();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::super::disk::{Disk, Handle};
 
@@ -22,6 +23,8 @@ struct State {
     crash_at: Option<u64>,
     off: bool,
     capacity: Option<u64>,
+    /// How long bytes are under way before they can be read.
+    lag: Duration,
     random: Random,
 }
 
@@ -143,6 +146,10 @@ impl Machine {
 
     pub(super) fn capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
+    }
+
+    pub(super) fn lag(&self, lag: Duration) {
+        self.state().lag = lag;
     }
 
     /// Cuts the power, if it is not off already, and switches it on again.
@@ -305,6 +312,8 @@ impl Handle for Open {
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        let lag = self.0.state().lag;
+        std::thread::sleep(lag);
         self.change(Change::Bytes(at as usize, bytes.to_vec()))
     }
 
