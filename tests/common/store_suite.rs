@@ -803,7 +803,7 @@ pub(crate) async fn an_arrival_is_told(open: Open) {
     let store = with_box(&open).await;
     let mut waiter = store.arrivals().wait_at(BOX);
     let told = async {
-        waiter.arrived().await;
+        waiter.arrived().await.unwrap();
         ids(&store, BOX).await
     };
     let (told, id) =

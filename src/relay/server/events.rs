@@ -35,8 +35,8 @@ pub(super) async fn begin(app: &Arc<App>, asked: Result<Asked, Refusal>) -> Outc
     Ok(of_kind(StatusCode::OK, "text/event-stream", content))
 }
 
-/// Puts every message into the slot once, for as long as the mailbox is there and the relay
-/// runs.
+/// Puts every message into the slot once, for as long as the mailbox is there, the relay runs,
+/// and not too many others come to wait.
 async fn follow(app: Arc<App>, mailbox: Mailbox, slot: Slot) {
     let _waiting = Held::new(&app.metrics.waiting);
     let mut stopping = app.stopping.subscribe();
@@ -56,7 +56,7 @@ async fn follow(app: Arc<App>, mailbox: Mailbox, slot: Slot) {
         shown = entries.iter().map(|entry| entry.id).collect();
         drop(entries);
         tokio::select! {
-            () = waiter.arrived() => {}
+            arrived = waiter.arrived() => if arrived.is_err() { return },
             () = tokio::time::sleep(KEEPALIVE) => slot.put(Bytes::from_static(b":\n\n")).await,
             _ = stopping.changed() => {}
         }

@@ -28,7 +28,7 @@ use crate::relay::protocol;
 use crate::relay::protocol::{
     Acked, Capabilities, Id, Ids, Listing, Mailbox, Registration, Status, Terms, TokenId,
 };
-use crate::relay::store::Chunks;
+use crate::relay::store::{Chunks, Displaced};
 
 /// Seconds an acknowledged id is remembered.
 const REMEMBER: u64 = 24 * 3600;
@@ -164,7 +164,7 @@ pub(super) async fn list(
             return Ok(json(StatusCode::OK, &Listing { messages }));
         }
         tokio::select! {
-            () = waiter.arrived() => {}
+            arrived = waiter.arrived() => arrived.map_err(|Displaced| Refusal::Busy)?,
             () = sleep_until(deadline) => {}
             _ = stopping.changed() => {}
         }

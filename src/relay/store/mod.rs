@@ -315,56 +315,130 @@ pub trait Store: Send + Sync {
     fn arrivals(&self) -> &Arrivals;
 }
 
+/// Most who wait at one mailbox: each costs a list with every message that arrives.
+pub const MAX_WAITING: usize = 16;
+
 /// Wakes those who wait for a message.
 #[derive(Debug, Default)]
-pub struct Arrivals(Mutex<HashMap<Mailbox, watch::Sender<()>>>);
+pub struct Arrivals(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    places: HashMap<Mailbox, Place>,
+    /// Of all mailboxes together: a ticket is given out once.
+    next: u64,
+}
+
+/// Where people wait.
+#[derive(Debug, Default)]
+struct Place {
+    told: watch::Sender<()>,
+    /// Who waits, in the order in which they came.
+    tickets: Vec<u64>,
+}
 
 /// Somebody who waits at a mailbox; leaves when dropped.
 #[derive(Debug)]
 pub struct Waiter<'a> {
     arrivals: &'a Arrivals,
     mailbox: Mailbox,
+    ticket: u64,
     told: watch::Receiver<()>,
 }
 
+/// Others came to wait, more than there is room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Displaced;
+
 impl Arrivals {
-    /// Begins to wait: what arrives from now on is not missed.
+    /// Begins to wait: what arrives from now on is not missed. Where [`MAX_WAITING`] wait already,
+    /// the first of them gives way: it may be a connection whose other end is long gone.
     pub fn wait_at(&self, mailbox: Mailbox) -> Waiter<'_> {
-        let told = self.waiters().entry(mailbox).or_default().subscribe();
-        Waiter { arrivals: self, mailbox, told }
+        let mut waiting = self.waiting();
+        let ticket = waiting.next;
+        waiting.next += 1;
+        let place = waiting.places.entry(mailbox).or_default();
+        if place.tickets.len() == MAX_WAITING {
+            place.tickets.remove(0);
+            place.told.send_replace(());
+        }
+        let told = place.told.subscribe();
+        place.tickets.push(ticket);
+        drop(waiting);
+        Waiter { arrivals: self, mailbox, ticket, told }
     }
 
     /// Says that a message is there to be listed.
     pub fn tell(&self, mailbox: &Mailbox) {
-        if let Some(waiters) = self.waiters().get(mailbox) {
-            waiters.send_replace(());
+        if let Some(place) = self.waiting().places.get(mailbox) {
+            place.told.send_replace(());
         }
     }
 
     /// The mailboxes somebody waits at.
     pub fn mailboxes(&self) -> Vec<Mailbox> {
-        self.waiters().keys().copied().collect()
+        self.waiting().places.keys().copied().collect()
     }
 
-    fn waiters(&self) -> MutexGuard<'_, HashMap<Mailbox, watch::Sender<()>>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Waiter<'_> {
     /// Returns after the next arrival since the last call, or since the waiting began.
-    pub async fn arrived(&mut self) {
-        // Fails only when the sender is gone, and it stays as long as this waiter does.
+    ///
+    /// # Errors
+    ///
+    /// [`Displaced`], and from then on always.
+    pub async fn arrived(&mut self) -> Result<(), Displaced> {
+        // Fails when the place is gone, which it is not before everybody has left it or was
+        // displaced.
         let _ = self.told.changed().await;
+        let waiting = self.arrivals.waiting();
+        let place = waiting.places.get(&self.mailbox);
+        place.filter(|place| place.tickets.contains(&self.ticket)).map(drop).ok_or(Displaced)
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let mut waiters = self.arrivals.waiters();
-        // The receiver of this waiter is still counted.
-        if waiters.get(&self.mailbox).is_some_and(|sender| sender.receiver_count() == 1) {
-            waiters.remove(&self.mailbox);
+        let places = &mut self.arrivals.waiting().places;
+        let Some(place) = places.get_mut(&self.mailbox) else { return };
+        place.tickets.retain(|ticket| *ticket != self.ticket);
+        if place.tickets.is_empty() {
+            places.remove(&self.mailbox);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOX: Mailbox = Mailbox([7; 32]);
+
+    #[tokio::test]
+    async fn the_first_gives_way_when_too_many_wait() {
+        let arrivals = Arrivals::default();
+        let mut waiters: Vec<_> = (0..MAX_WAITING).map(|_| arrivals.wait_at(BOX)).collect();
+        // Who left takes no place, however often others come and go.
+        for _ in 0..3 * MAX_WAITING {
+            waiters.pop();
+            waiters.push(arrivals.wait_at(BOX));
+        }
+        arrivals.tell(&BOX);
+        for waiter in &mut waiters {
+            assert_eq!(waiter.arrived().await, Ok(()));
+        }
+        waiters.push(arrivals.wait_at(BOX));
+        assert_eq!(waiters[0].arrived().await, Err(Displaced));
+        arrivals.tell(&BOX);
+        for waiter in &mut waiters[1..] {
+            assert_eq!(waiter.arrived().await, Ok(()));
+        }
+        assert_eq!(arrivals.mailboxes(), [BOX]);
+        drop(waiters);
+        assert!(arrivals.mailboxes().is_empty());
     }
 }
