@@ -13,6 +13,8 @@ const MAGIC: [u8; 8] = *b"\x8bbulla R";
 const VERSION: u8 = 1;
 /// First bytes of a hint.
 const HINT: [u8; 8] = *b"\x8bbulla H";
+/// Bytes written at once to a new segment.
+const PIECE: usize = 1 << 20;
 /// Bytes of the header.
 pub(super) const HEADER: usize = 44;
 
@@ -70,6 +72,15 @@ impl Segment {
         let file = disk.create(&name(number))?;
         let prepare = || {
             file.allocate(length)?;
+            // Blocks that were written once are written again without a change to the file's
+            // map, which halves the time of a sync.
+            let zeros = vec![0; PIECE];
+            let mut at = 0;
+            while at < length {
+                let piece = usize::try_from(length - at).unwrap_or(PIECE).min(PIECE);
+                file.write_at(zeros.get(..piece).unwrap_or_default(), at)?;
+                at += piece as u64;
+            }
             file.write_at(&header(MAGIC, number, mark, created), 0)?;
             file.sync()?;
             disk.sync()
