@@ -146,12 +146,11 @@ impl Log {
         let full = std::mem::replace(&mut self.active, Arc::new(spare));
         let (length, heads) = (self.at, std::mem::take(&mut self.heads));
         self.at = HEADER as u64;
-        let (disk, erased) = (self.disk.clone(), self.erased.clone());
+        let disk = self.disk.clone();
         self.sealing.push(self.keeper.run(move || {
             full.file.set_length(length)?;
             full.file.sync()?;
-            // The hint says that this is durable.
-            sync(&erased)?;
+            // What it says is gone was overwritten durably: that was queued before.
             full.write_hint(&*disk, &heads)
         }));
         self.prepare(false, now)?;
