@@ -14,6 +14,8 @@ pub use book::Contact;
 pub use book::Settings;
 pub use book::Trust;
 pub use file::BookFile;
+pub use file::Kept;
+pub use file::StateFile;
 pub use memory::Place;
 pub use memory::Receipt;
 
@@ -58,16 +60,22 @@ pub enum Error {
     #[error(transparent)]
     Card(#[from] identity::Error),
     /// The file is damaged, or it belongs to another identity. It is never overwritten.
-    #[error("the contact book cannot be opened: {0}")]
-    Damaged(#[source] crypto::Error),
-    /// The file opened, but holds no book this program knows.
-    #[error("the contact book cannot be read: {0}")]
+    #[error("the {what} cannot be opened: {why}")]
+    Damaged {
+        /// What is in it.
+        what: &'static str,
+        /// What its seal says.
+        #[source]
+        why: crypto::Error,
+    },
+    /// The file opened, but holds nothing this program knows.
+    #[error("state that cannot be read: {0}")]
     Record(#[source] wire::Error),
     /// No random bytes, or sealing failed.
     #[error(transparent)]
     Crypto(#[from] crypto::Error),
     /// The file system failed.
-    #[error("contact book: {0}")]
+    #[error("state of contacts: {0}")]
     Io(#[from] std::io::Error),
 }
 

@@ -28,6 +28,7 @@
 //! letters that opening them keeps.
 
 mod follow;
+mod many;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -41,6 +42,7 @@ use crate::relay::protocol::{Entry, Id, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST};
 use crate::relay::spool::Spool;
 
 pub use self::follow::follow;
+pub use self::many::{Owned, follow_all, pull_all};
 
 /// Most messages one pull deals with, so that a relay that lists without end is left.
 const MAX_SEEN: usize = 1 << 16;

@@ -108,10 +108,9 @@ fn contact(error: &contact::Error) -> Option<Verdict> {
         E::NameTaken(_) => verdict(Exit::Conflict, "choose another name, or remove that contact"),
         E::CardKnown(_) => verdict(Exit::Conflict, "bulla contact rename OLD NEW"),
         E::CardOlder(_) | E::Full { .. } | E::Exhausted(_) => Some((Exit::Conflict, None)),
-        E::Damaged(_) => verdict(
-            Exit::Damaged,
-            "is it another identity's? else restore the file named book from a backup",
-        ),
+        E::Damaged { .. } => {
+            verdict(Exit::Damaged, "is it another identity's? else restore it from a backup")
+        }
         E::Record(_) => Some((Exit::Malformed, None)),
         E::Card(inner) => identity(inner),
         E::Io(inner) => io(inner),

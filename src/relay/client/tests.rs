@@ -558,3 +558,69 @@ fn a_message_that_arrives_while_following_is_delivered_at_once() {
     assert_eq!((report.delivered, report.acknowledged), (1, 1));
     assert!(held.lock().unwrap().is_empty());
 }
+
+fn owned(client: Client) -> pull::Owned {
+    pull::Owned { client: Arc::new(client), key: Arc::new(key()) }
+}
+
+#[test]
+fn several_mailboxes_are_pulled_though_one_cannot_be_reached() {
+    let (one, _) = holding(&[b"one"], |_| Vec::new(), |rest| rest);
+    let (two, left) = holding(&[b"two", b"three"], |_| Vec::new(), |rest| rest);
+    let options = Options { retries: 0, ..Options::default() };
+    let nobody = Client::new("http://127.0.0.1:9", options).unwrap();
+    let mut boxes = vec![owned(one), owned(two)];
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    let mut got = Vec::new();
+    let mut deliver = |id, _: &mut File| {
+        got.push(id);
+        Ok::<_, Error>(Delivered::Yes)
+    };
+    let options = pull::Options { limit: 1, ..pull::Options::default() };
+    let report = pull::pull_all(&boxes, &mut spool, options, &mut deliver).unwrap();
+    assert_eq!((report.delivered, report.acknowledged), (1, 1));
+    boxes.insert(1, owned(nobody));
+    let options = pull::Options { wait: Duration::from_secs(1), ..pull::Options::default() };
+    let failed = pull::pull_all(&boxes, &mut spool, options, &mut deliver);
+    assert!(matches!(failed, Err(pull::Stopped::Relay(Error::Temporary { .. }))));
+    got.sort();
+    let mut all = [&b"one"[..], b"two", b"three"].map(id_of);
+    all.sort();
+    assert_eq!(got, all);
+    assert!(left.lock().unwrap().iter().any(|line| line == "ack"));
+}
+
+#[test]
+fn whoever_waits_at_several_mailboxes_hears_of_the_first_message() {
+    let told = format!("data: {}\n\n", serde_json::to_string(&entry(b"late")).unwrap());
+    let (quiet, _) = holding(&[], |_| b": alive\n\n".to_vec(), |rest| rest);
+    let listed = Arc::new(Mutex::new(0));
+    let late = relay(move |mut asked| {
+        asked.whole_body();
+        if asked.line.ends_with("/events") {
+            asked.answer("200 OK\r\ncontent-length: 9999", told.as_bytes());
+        } else if asked.line.ends_with("/take") {
+            let mut out = Vec::new();
+            frame::push(&mut out, &id_of(b"late"), b"late");
+            asked.answer("200 OK", &out);
+        } else if asked.line.ends_with("/ack") {
+            asked.answer("200 OK", br#"{"deleted":1}"#);
+        } else {
+            // It is there from the second look on.
+            *listed.lock().unwrap() += 1;
+            let there = *listed.lock().unwrap() == 2;
+            let messages = if there { vec![entry(b"late")] } else { Vec::new() };
+            asked.answer("200 OK", &serde_json::to_vec(&Listing { messages }).unwrap());
+        }
+    });
+    let boxes = [owned(quiet), owned(late)];
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    let options =
+        pull::Options { wait: Duration::from_secs(20), limit: 1, ..pull::Options::default() };
+    let deliver = |_, _: &mut File| Ok::<_, Error>(Delivered::Yes);
+    let mut broken = 0;
+    let report = pull::follow_all(&boxes, &mut spool, options, deliver, |_| broken += 1).unwrap();
+    assert_eq!((report.delivered, report.acknowledged, broken), (1, 1, 0));
+}

@@ -13,13 +13,13 @@ use crate::relay::pull::{Delivered, Options, Pull, Report, Stopped};
 use crate::relay::spool::Spool;
 
 /// First pause after a line broke.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause after a line broke.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A line that was good for so long: the next break is one of its own.
-const GOOD: Duration = Duration::from_secs(60);
+pub(super) const GOOD: Duration = Duration::from_secs(60);
 /// After so long what the caller put off is offered to him again.
-const AGAIN: Duration = Duration::from_secs(60);
+pub(super) const AGAIN: Duration = Duration::from_secs(60);
 
 /// Does what [`pull`](crate::relay::pull::pull) does, and goes on with each message that arrives,
 /// until `limit` were delivered. `options.wait` is not used.
@@ -52,12 +52,16 @@ pub fn follow<E>(
         if begun.elapsed() >= GOOD {
             pause = FIRST_PAUSE;
         }
-        // Between a half and the whole of it, so that clients do not come back together.
-        let [byte] = crypto::random::<1>().map_err(Error::from)?;
-        thread::sleep(pause / 2 + pause / 2 * u32::from(byte) / 255);
+        thread::sleep(shortened(pause)?);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     Ok(pull.report)
+}
+
+/// Between a half and the whole of a pause, so that clients do not come back together.
+pub(super) fn shortened(pause: Duration) -> Result<Duration, Error> {
+    let [byte] = crypto::random::<1>()?;
+    Ok(pause / 2 + pause / 2 * u32::from(byte) / 255)
 }
 
 impl<F> Pull<'_, F> {
