@@ -58,6 +58,7 @@
 //! | [`relay`] | how do sealed bytes wait for their owner |
 //! | [`index`] | where was that sentence |
 //! | [`crypto`] | which primitives, and all domain labels |
+//! | [`kem`] | how is a secret agreed on with the holder of a key |
 //! | [`secret`] [`wire`] [`text`] [`files`] [`padding`] [`progress`] | the ground |
 
 pub mod age;
@@ -66,6 +67,7 @@ pub mod crypto;
 pub mod files;
 pub mod identity;
 pub mod index;
+pub mod kem;
 pub mod letter;
 pub mod padding;
 pub mod progress;

@@ -14,9 +14,10 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "lib" => vec![],
         module if GROUND.contains(&module) => GROUND.to_vec(),
         "crypto" => above(&[]),
+        "kem" => above(&["crypto"]),
         "age" => above(&["crypto"]),
         "identity" => above(&["crypto", "age"]),
-        "letter" | "contact" | "relay" | "index" => above(&["crypto", "age", "identity"]),
+        "letter" | "contact" | "relay" | "index" => above(&["crypto", "kem", "age", "identity"]),
         _ => return None,
     })
 }
