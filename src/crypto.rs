@@ -46,6 +46,21 @@ pub mod label {
     pub const CARD_SIGNATURE: &[u8] = b"bulla/v1/card";
     /// What a letter's Ed25519 authenticator signs before the age header's hash.
     pub const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter";
+    /// Pairwise secret and transcript to the first root of a ratchet's line. A direction, one byte,
+    /// follows the label.
+    pub const RATCHET_START: &[u8] = b"bulla/v1/ratchet/start";
+    /// What the name of a ratchet's start hashes before the offer.
+    pub const RATCHET_OFFER: &[u8] = b"bulla/v1/ratchet/offer";
+    /// Root and an X-Wing secret to the next root.
+    pub const RATCHET_ROOT: &[u8] = b"bulla/v1/ratchet/root";
+    /// Root and an X-Wing secret to the first chain key of an epoch; chain key to the next one.
+    pub const RATCHET_CHAIN: &[u8] = b"bulla/v1/ratchet/chain";
+    /// To the key of an epoch's tags; that key and a number to a tag.
+    pub const RATCHET_TAG: &[u8] = b"bulla/v1/ratchet/tag";
+    /// To the key of an epoch's headers; that key and a salt to the key of one header.
+    pub const RATCHET_HEADER: &[u8] = b"bulla/v1/ratchet/header";
+    /// Chain key to the key of its number; that key and a salt to the key that wraps a file key.
+    pub const RATCHET_LETTER: &[u8] = b"bulla/v1/ratchet/letter";
     /// A record at rest: key of one writing from the storage key and a random salt.
     pub const RECORD: &[u8] = b"bulla/v1/record";
     /// A cell file of the index: key of one file from the index key and a random salt.
@@ -326,6 +341,13 @@ mod tests {
             FINGERPRINT,
             CARD_SIGNATURE,
             LETTER_SIGNATURE,
+            RATCHET_START,
+            RATCHET_OFFER,
+            RATCHET_ROOT,
+            RATCHET_CHAIN,
+            RATCHET_TAG,
+            RATCHET_HEADER,
+            RATCHET_LETTER,
             RECORD,
             INDEX_FILE,
             INDEX_NAME,

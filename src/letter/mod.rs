@@ -4,6 +4,7 @@ mod envelope;
 mod header;
 mod open;
 mod plaintext;
+pub mod ratchet;
 mod seal;
 mod sniff;
 

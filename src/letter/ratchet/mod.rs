@@ -1,0 +1,370 @@
+#![doc = include_str!("../RATCHET.md")]
+
+mod line;
+mod receiving;
+mod sending;
+mod session;
+mod stanza;
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+pub use session::Offer;
+pub use session::Start;
+pub use stanza::KIND;
+pub use stanza::LetterKey;
+
+use crate::age;
+use crate::crypto;
+use crate::kem;
+use crate::kem::PublicKey;
+use crate::secret::Secret;
+use crate::wire;
+use crate::wire::Decode;
+use crate::wire::Encode;
+use crate::wire::Record;
+
+use line::SALT;
+use line::TAG;
+use receiving::Found;
+use receiving::Verdict;
+use session::Session;
+use stanza::Header;
+use stanza::Parsed;
+
+/// How far ahead of the last letter a letter is found.
+pub const WINDOW: u32 = 2_048;
+/// Keys kept of letters that have not come, over all sessions.
+pub const MAX_SKIPPED: usize = 4_096;
+/// Hours for which they, and a session that was replaced, are kept.
+pub const KEEP: u32 = 30 * 24;
+/// Sessions kept for opening beside the one in use.
+const MAX_REPLACED: usize = 2;
+
+/// Where random bytes come from; another place than the operating system in tests only.
+type Random<'a> = dyn FnMut(&mut [u8]) -> Result<(), crypto::Error> + 'a;
+
+/// Why the ratchet refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A stanza of our type with another shape.
+    #[error("malformed bulla-ratchet-v1 stanza: {0}")]
+    Malformed(&'static str),
+    /// A stanza whose key is known, and which was changed.
+    #[error("the letter's ratchet stanza is damaged")]
+    Damaged,
+    /// The contact has not answered our offer yet: seal to his card, with [`Ratchet::offer`] inside.
+    #[error("the contact has not answered the offer of a new session")]
+    Unanswered,
+    /// Every number was used.
+    #[error("no number is left in the session")]
+    Exhausted,
+    /// The key of this letter was used up since it was opened.
+    #[error("the letter was opened before: its key is gone")]
+    Spent,
+    /// A state, an offer or a header that does not decode.
+    #[error(transparent)]
+    Record(wire::Error),
+    /// A key or ciphertext of the contact's is invalid.
+    #[error("the contact's ratchet key is refused: {0}")]
+    Key(#[from] kem::Error),
+    /// No random bytes.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
+}
+
+/// The state of letters with one contact, one device of each.
+///
+/// It is a value: the caller keeps [`Ratchet::encode`] sealed at rest, and under a lock from
+/// reading it to writing it.
+#[derive(Encode, Decode)]
+pub struct Ratchet {
+    current: Session,
+    /// For opening only; the last replaced is last.
+    replaced: VecDeque<Session>,
+}
+
+impl Record for Ratchet {
+    const NAME: &'static str = "ratchet state";
+    const VERSION: u8 = 1;
+    const MAX: usize = 384 << 10;
+}
+
+/// A letter's key, once the state that is past it is safe.
+#[must_use = "nothing is sealed before the state is committed"]
+pub struct Sealed<'a> {
+    ratchet: &'a Ratchet,
+    key: LetterKey,
+}
+
+/// What a stanza of ours turned out to be.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Its key was there.
+    Opened(Box<Opened>),
+    /// This very letter was opened before: its key is gone.
+    Replay,
+    /// The contact sealed another letter under a number that was used: his state was restored from
+    /// a backup, or copied. This letter cannot be opened any more; after [`Ratchet::resync`] the
+    /// next one can.
+    Conflict(Fault),
+    /// The contact answers a key that this state does not have: it was restored from a backup, or
+    /// copied. This letter cannot be opened any more; after [`Ratchet::resync`] the next one can.
+    Lost(Fault),
+}
+
+/// A letter whose key was there.
+#[derive(Debug)]
+pub struct Opened {
+    /// Opens the file.
+    pub file_key: Secret<16>,
+    /// Whether later ones of its line were opened before it.
+    pub late: bool,
+    /// The contact has had letters that this state has not written: it was restored from a backup,
+    /// or copied. See [`Ratchet::resync`].
+    pub fault: Option<Fault>,
+    /// For [`Ratchet::apply`].
+    pub pending: Pending,
+}
+
+/// What a letter changes, once all of it was verified and is safely out.
+#[must_use = "the key of the letter stays until this is applied"]
+pub struct Pending {
+    tag: [u8; TAG],
+    salt: [u8; SALT],
+    header: Header,
+}
+
+/// A session whose two sides do not agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault([u8; 32]);
+
+/// What became of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adopted {
+    /// It is the session in use now.
+    New,
+    /// It was before: offers are repeated until they are answered.
+    Known,
+    /// There is a later start, of either side. If it is not an offer of ours that waits already,
+    /// there is one now: the clocks may disagree, and the contact has no other session.
+    Older,
+}
+
+impl Ratchet {
+    /// After pairing.
+    pub fn new(start: Start<'_>) -> Self {
+        Self::of(Session::paired(start))
+    }
+
+    /// With the pairwise secret alone, when the state is lost: letters are sealed to the contact's
+    /// card, with [`Ratchet::offer`] inside, until he answers. `now` is Unix time in seconds, here
+    /// and below.
+    pub fn recover(secret: &Secret<32>, now: u64) -> Result<Self, Error> {
+        Ok(Self::of(Session::offering(secret, now, &mut crypto::fill_random)?))
+    }
+
+    /// From the contact's offer, when there is no state.
+    pub fn answer(offer: &Offer, secret: &Secret<32>, now: u64) -> Result<Self, Error> {
+        Ok(Self::of(Session::answering(offer, secret, now)?))
+    }
+
+    fn of(current: Session) -> Self {
+        Self { current, replaced: VecDeque::new() }
+    }
+
+    /// Our offer, if it was not answered yet.
+    pub fn offer(&self) -> Option<Offer> {
+        self.current.offer()
+    }
+
+    /// Takes the contact's offer, from a letter that was verified to be his. The session in use so
+    /// far still opens what is on its way.
+    pub fn adopt(
+        &mut self,
+        offer: &Offer,
+        secret: &Secret<32>,
+        now: u64,
+    ) -> Result<Adopted, Error> {
+        let session = Session::answering(offer, secret, now)?;
+        if self.sessions().any(|known| known.id == session.id) {
+            return Ok(Adopted::Known);
+        }
+        if session.rank() < self.current.rank() {
+            if self.offer().is_none() {
+                self.restart(secret, now)?;
+            }
+            return Ok(Adopted::Older);
+        }
+        self.replace(session, now);
+        Ok(Adopted::New)
+    }
+
+    /// Offers a new start because of a fault, unless there has been one since. Says whether it
+    /// did: then the user is to be warned.
+    pub fn resync(&mut self, fault: &Fault, secret: &Secret<32>, now: u64) -> Result<bool, Error> {
+        let stands = self.current.id == fault.0;
+        if stands {
+            self.restart(secret, now)?;
+        }
+        Ok(stands)
+    }
+
+    /// The offer is later than what it replaces, whatever the clock says.
+    fn restart(&mut self, secret: &Secret<32>, now: u64) -> Result<(), Error> {
+        let created = now.max(self.current.created.saturating_add(1));
+        let session = Session::offering(secret, created, &mut crypto::fill_random)?;
+        self.replace(session, now);
+        Ok(())
+    }
+
+    fn replace(&mut self, session: Session, now: u64) {
+        let mut old = std::mem::replace(&mut self.current, session);
+        old.replaced = Some(hour(now));
+        self.replaced.push_back(old);
+        self.prune(now);
+    }
+
+    /// The key of the next letter, for one file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unanswered`]: nothing changed, and the letter is to be sealed to the card.
+    pub fn seal(&mut self, now: u64) -> Result<Sealed<'_>, Error> {
+        self.seal_from(now, &mut crypto::fill_random)
+    }
+
+    fn seal_from(&mut self, now: u64, random: &mut Random<'_>) -> Result<Sealed<'_>, Error> {
+        let key = self.current.seal(random)?;
+        self.prune(now);
+        Ok(Sealed { ratchet: self, key })
+    }
+
+    /// Opens a stanza and changes nothing. `None`: it is of another type, or for somebody else, or
+    /// its key has been forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`] before anything is tried; [`Error::Damaged`], [`Error::Record`] and
+    /// [`Error::Key`] when the tag is one of ours and the rest is not what its sender wrote.
+    pub fn open(&self, stanza: &age::Stanza) -> Result<Option<Outcome>, Error> {
+        let Some(parsed) = Parsed::read(stanza)? else { return Ok(None) };
+        let Some((session, found)) = self.locate(&parsed.tag) else { return Ok(None) };
+        let Some(keys) = session.receiving.keys(&found) else { return Ok(None) };
+        let header = parsed.header(keys)?;
+        let fault = Fault(session.id);
+        let (key, late) = match session.receiving.judge(&found, &parsed.salt, &header)? {
+            Verdict::Fresh(key) => (key, false),
+            Verdict::Late(key) => (key, true),
+            Verdict::Replay => return Ok(Some(Outcome::Replay)),
+            Verdict::Conflict => return Ok(Some(Outcome::Conflict(fault))),
+            Verdict::Lost => return Ok(Some(Outcome::Lost(fault))),
+        };
+        let file_key = parsed.file_key(&key)?;
+        PublicKey::from_bytes(&header.offered)?;
+        Ok(Some(Outcome::Opened(Box::new(Opened {
+            file_key,
+            late,
+            fault: session.sending.is_behind(&header.ack).then_some(fault),
+            pending: Pending { tag: parsed.tag, salt: parsed.salt, header },
+        }))))
+    }
+
+    /// Erases the letter's key, and takes what the letter said. To be called when the whole letter
+    /// was verified and its bytes are safely out; what comes of it is to be made durable then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Spent`]: somebody else was faster, and nothing changed.
+    pub fn apply(&mut self, pending: Pending, now: u64) -> Result<(), Error> {
+        let Pending { tag, salt, header } = pending;
+        let taken = self.sessions_mut().find_map(|session| {
+            let found = session.receiving.locate(&tag)?;
+            let position = session.receiving.take(&found, &salt, &header, hour(now));
+            Some(position.map(|position| (session, position)))
+        });
+        let (session, position) = taken.ok_or(Error::Spent)??;
+        session.sending.hear(position, &header.ack, header.offered);
+        session.answered();
+        self.prune(now);
+        Ok(())
+    }
+
+    /// The state as bytes: they are secret.
+    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        Ok(Zeroizing::new(wire::encode(self).map_err(Error::Record)?))
+    }
+
+    /// Reads what [`Ratchet::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        wire::decode(bytes).map_err(Error::Record)
+    }
+
+    fn locate(&self, tag: &[u8; TAG]) -> Option<(&Session, Found)> {
+        self.sessions().find_map(|session| Some((session, session.receiving.locate(tag)?)))
+    }
+
+    /// The one in use first.
+    fn sessions(&self) -> impl Iterator<Item = &Session> {
+        std::iter::once(&self.current).chain(self.replaced.iter().rev())
+    }
+
+    fn sessions_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        std::iter::once(&mut self.current).chain(self.replaced.iter_mut().rev())
+    }
+
+    /// Forgets what is too old, and what is too much, the oldest first.
+    fn prune(&mut self, now: u64) {
+        let hour = hour(now);
+        self.replaced.retain(|old| old.replaced.is_none_or(|at| hour.saturating_sub(at) <= KEEP));
+        self.replaced.drain(..self.replaced.len().saturating_sub(MAX_REPLACED));
+        self.sessions_mut().for_each(|session| session.receiving.prune(hour));
+        let kept: usize = self.sessions().map(|session| session.receiving.skipped()).sum();
+        let mut surplus = kept.saturating_sub(MAX_SKIPPED);
+        for session in self.replaced.iter_mut().chain(std::iter::once(&mut self.current)) {
+            let some = surplus.min(session.receiving.skipped());
+            session.receiving.forget(some);
+            surplus -= some;
+        }
+    }
+}
+
+impl Sealed<'_> {
+    /// Hands the state to `write`, which makes it durable, and only when that went well the key
+    /// out: a number whose letter left is never used again. When it fails, nothing left.
+    pub fn commit<E: From<Error>>(
+        self,
+        write: impl FnOnce(&[u8]) -> Result<(), E>,
+    ) -> Result<LetterKey, E> {
+        write(&self.ratchet.encode()?)?;
+        Ok(self.key)
+    }
+}
+
+fn hour(now: u64) -> u32 {
+    u32::try_from(now / 3600).unwrap_or(u32::MAX)
+}
+
+impl fmt::Debug for Ratchet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ratchet(..)")
+    }
+}
+
+impl fmt::Debug for Sealed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(..)")
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pending(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

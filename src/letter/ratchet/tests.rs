@@ -1,0 +1,699 @@
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::Value;
+use serde_json::json;
+
+use super::*;
+use crate::text::hex_encode;
+
+const NOW: u64 = 1_767_225_600;
+
+/// Bytes that look random and are the same in every run.
+struct Drawn(u64, u64);
+
+impl Drawn {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), crypto::Error> {
+        for chunk in out.chunks_mut(32) {
+            self.1 += 1;
+            let block = crypto::sha256(&[&self.0.to_be_bytes(), &self.1.to_be_bytes()]);
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+        Ok(())
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes).unwrap();
+        (u64::from_be_bytes(bytes) % end as u64) as usize
+    }
+}
+
+fn secret(byte: u8) -> Secret<32> {
+    Secret::take(&mut [byte; 32])
+}
+
+/// Inviter and joiner.
+fn pair() -> (Ratchet, Ratchet) {
+    let public = |byte| kem::SecretKey::from_seed(&secret(byte)).public();
+    let side = |inviter, ours, theirs| {
+        Ratchet::new(Start {
+            secret: &secret(1),
+            transcript: [2; 32],
+            inviter,
+            ours: secret(ours),
+            theirs: public(theirs),
+        })
+    };
+    (side(true, 3, 4), side(false, 4, 3))
+}
+
+fn copy(ratchet: &Ratchet) -> Ratchet {
+    Ratchet::decode(&ratchet.encode().unwrap()).unwrap()
+}
+
+#[derive(Clone)]
+struct Sent {
+    file_key: [u8; 16],
+    stanza: age::Stanza,
+}
+
+fn try_send(from: &mut Ratchet, drawn: &mut Drawn) -> Result<Sent, Error> {
+    let mut file_key = [0; 16];
+    drawn.fill(&mut file_key).unwrap();
+    let sealed = from.seal_from(NOW, &mut |out| drawn.fill(out))?;
+    let key = sealed.commit(|_| Ok::<_, Error>(()))?;
+    let stanza = key.stanza(&file_key, &mut |out| drawn.fill(out))?;
+    Ok(Sent { file_key, stanza })
+}
+
+fn send(from: &mut Ratchet, drawn: &mut Drawn) -> Sent {
+    try_send(from, drawn).unwrap()
+}
+
+fn opened(by: &Ratchet, letter: &Sent) -> Option<Box<Opened>> {
+    match by.open(&letter.stanza) {
+        Ok(Some(Outcome::Opened(opened))) => {
+            assert_eq!(opened.file_key.expose(), &letter.file_key);
+            Some(opened)
+        }
+        _ => None,
+    }
+}
+
+/// Opens and applies.
+fn receive(by: &mut Ratchet, letter: &Sent) -> bool {
+    let Some(opened) = opened(by, letter) else { return false };
+    by.apply(opened.pending, NOW).unwrap();
+    true
+}
+
+#[track_caller]
+fn exchange(from: &mut Ratchet, to: &mut Ratchet, drawn: &mut Drawn) -> Sent {
+    let letter = send(from, drawn);
+    assert!(receive(to, &letter));
+    assert!(opened(to, &letter).is_none(), "its key is gone");
+    letter
+}
+
+#[test]
+fn both_may_begin_and_answer() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(1, 0);
+    let (first, other) = (send(&mut alice, drawn), send(&mut bob, drawn));
+    assert!(receive(&mut bob, &first) && receive(&mut alice, &other));
+    for _ in 0..5 {
+        exchange(&mut alice, &mut bob, drawn);
+        exchange(&mut bob, &mut alice, drawn);
+        exchange(&mut bob, &mut alice, drawn);
+    }
+    // Nobody reads his own letters.
+    let own = send(&mut alice, drawn);
+    assert!(matches!(alice.open(&own.stanza), Ok(None)));
+}
+
+#[test]
+fn every_answer_begins_an_epoch() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(2, 0);
+    let ciphertext = |by: &Ratchet, letter: &Sent| {
+        short_of(opened(by, letter).unwrap().pending.header.ciphertext.as_slice())
+    };
+    let mut seen = HashSet::new();
+    for _ in 0..5 {
+        let letter = send(&mut alice, drawn);
+        assert!(seen.insert(ciphertext(&bob, &letter)));
+        assert!(receive(&mut bob, &letter));
+        let more = send(&mut alice, drawn);
+        assert!(!seen.insert(ciphertext(&bob, &more)), "no answer, no new epoch");
+        assert!(receive(&mut bob, &more));
+        exchange(&mut bob, &mut alice, drawn);
+    }
+}
+
+fn short_of(bytes: &[u8]) -> [u8; 32] {
+    crypto::sha256(&[bytes])
+}
+
+/// What a thief opens of all letters with a state he may take through them in any order.
+fn loot(mut state: Ratchet, letters: &[Sent]) -> Vec<usize> {
+    let mut found = Vec::new();
+    loop {
+        let before = found.len();
+        for (at, letter) in letters.iter().enumerate() {
+            if !found.contains(&at) && receive(&mut state, letter) {
+                found.push(at);
+            }
+        }
+        if found.len() == before {
+            found.sort_unstable();
+            return found;
+        }
+    }
+}
+
+/// The state of a sender, turned to read what he sends.
+fn stolen_sender(state: &Ratchet) -> Ratchet {
+    let mut state = copy(state);
+    let sending = std::mem::replace(
+        &mut state.current.sending,
+        sending::Sending::new(line::Line::start(&secret(9), &[9; 32], true), None),
+    );
+    state.current.receiving = sending.stolen();
+    state
+}
+
+#[test]
+fn a_thief_of_the_recipients_state_opens_what_is_on_its_way_and_nothing_else() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(3, 0);
+    let mut letters = Vec::new();
+    for _ in 0..3 {
+        letters.push(exchange(&mut alice, &mut bob, drawn));
+        letters.push(exchange(&mut alice, &mut bob, drawn));
+        exchange(&mut bob, &mut alice, drawn);
+    }
+    let before = letters.len();
+    // One is late, one is on its way.
+    letters.push(send(&mut alice, drawn));
+    letters.push(exchange(&mut alice, &mut bob, drawn));
+    letters.push(send(&mut alice, drawn));
+    let thief = copy(&bob);
+    // No answer yet: the thief reads on.
+    letters.push(exchange(&mut alice, &mut bob, drawn));
+    // One full exchange.
+    exchange(&mut bob, &mut alice, drawn);
+    for _ in 0..3 {
+        letters.push(exchange(&mut alice, &mut bob, drawn));
+        exchange(&mut bob, &mut alice, drawn);
+    }
+    assert_eq!(loot(thief, &letters), [before, before + 2, before + 3]);
+    // And the owner can still open the late one.
+    assert!(receive(&mut bob, &letters[before]));
+}
+
+#[test]
+fn a_thief_of_the_senders_state_opens_what_follows_until_the_answer() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(4, 0);
+    let mut letters = Vec::new();
+    for _ in 0..3 {
+        letters.push(exchange(&mut alice, &mut bob, drawn));
+        letters.push(exchange(&mut alice, &mut bob, drawn));
+        exchange(&mut bob, &mut alice, drawn);
+    }
+    letters.push(exchange(&mut alice, &mut bob, drawn));
+    letters.push(send(&mut alice, drawn));
+    let before = letters.len();
+    let thief = stolen_sender(&alice);
+    letters.push(exchange(&mut alice, &mut bob, drawn));
+    letters.push(send(&mut alice, drawn));
+    exchange(&mut bob, &mut alice, drawn);
+    for _ in 0..3 {
+        letters.push(exchange(&mut alice, &mut bob, drawn));
+        exchange(&mut bob, &mut alice, drawn);
+    }
+    assert_eq!(loot(thief, &letters), [before, before + 1]);
+}
+
+#[test]
+fn a_thief_of_a_sender_who_has_an_answer_opens_nothing_at_all() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(5, 0);
+    let mut letters = vec![exchange(&mut alice, &mut bob, drawn)];
+    exchange(&mut bob, &mut alice, drawn);
+    let thief = stolen_sender(&alice);
+    letters.push(exchange(&mut alice, &mut bob, drawn));
+    letters.push(exchange(&mut alice, &mut bob, drawn));
+    assert!(loot(thief, &letters).is_empty());
+}
+
+#[test]
+fn a_thief_of_what_pairing_left_opens_nothing_without_the_offered_keys() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(6, 0);
+    let letters = [exchange(&mut alice, &mut bob, drawn), exchange(&mut alice, &mut bob, drawn)];
+    // The pairwise secret and the transcript stay in the book.
+    let thief = Ratchet::new(Start {
+        secret: &secret(1),
+        transcript: [2; 32],
+        inviter: false,
+        ours: secret(7),
+        theirs: kem::SecretKey::from_seed(&secret(3)).public(),
+    });
+    assert!(loot(thief, &letters).is_empty());
+}
+
+#[test]
+fn letters_two_thousand_ahead_open_and_so_do_those_they_overtook() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(7, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    let letters: Vec<_> = (0..2001).map(|_| send(&mut alice, drawn)).collect();
+    assert!(receive(&mut bob, &letters[2000]));
+    for at in [0, 1, 1000, 1999] {
+        assert!(opened(&bob, &letters[at]).unwrap().late);
+        assert!(receive(&mut bob, &letters[at]), "{at}");
+    }
+    // Over the turn of an epoch as well.
+    exchange(&mut bob, &mut alice, drawn);
+    let next: Vec<_> = (0..2001).map(|_| send(&mut alice, drawn)).collect();
+    assert!(receive(&mut bob, &next[2000]));
+    assert!(receive(&mut bob, &next[0]) && receive(&mut bob, &letters[500]));
+    assert!(bob.encode().unwrap().len() < Ratchet::MAX / 2);
+}
+
+#[test]
+fn what_lies_beyond_the_window_is_found_again_after_an_answer() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(8, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    let mut last = send(&mut alice, drawn);
+    for _ in 0..WINDOW {
+        last = send(&mut alice, drawn);
+    }
+    assert!(matches!(bob.open(&last.stanza), Ok(None)));
+    exchange(&mut bob, &mut alice, drawn);
+    exchange(&mut alice, &mut bob, drawn);
+}
+
+#[test]
+fn ten_thousand_steps_of_a_bad_relay() {
+    for seed in [9, 109, 209] {
+        bad_relay(&mut Drawn(seed, 0));
+    }
+}
+
+fn bad_relay(drawn: &mut Drawn) {
+    let (alice, bob) = pair();
+    let mut sides = [alice, bob];
+    // By sender: on their way, with the step of sending; and delivered.
+    let mut queues: [Vec<(usize, Sent)>; 2] = Default::default();
+    let mut delivered: [Vec<Sent>; 2] = Default::default();
+    let (mut count, mut largest) = (0, 0);
+    for step in 0..10_000 {
+        let side = drawn.below(2);
+        let queue = &mut queues[side];
+        let old = queue.first().is_some_and(|(sent, _)| sent + 100 < step);
+        match drawn.below(10) {
+            0..5 if !old => {
+                let letter = send(&mut sides[side], drawn);
+                // Sometimes the writer fails after the state was written: a number is left out.
+                if drawn.below(20) > 0 {
+                    queue.push((step, letter));
+                }
+            }
+            5 if !queue.is_empty() => drop(queue.remove(drawn.below(queue.len()))),
+            6 if !delivered[side].is_empty() => {
+                let again = &delivered[side][drawn.below(delivered[side].len())];
+                let before = sides[1 - side].encode().unwrap();
+                assert!(!receive(&mut sides[1 - side], again), "opened twice");
+                assert_eq!(sides[1 - side].encode().unwrap(), before);
+            }
+            7 if !queue.is_empty() => {
+                let mut forged = queue[drawn.below(queue.len())].1.clone();
+                let at = drawn.below(forged.stanza.body.len());
+                forged.stanza.body[at] ^= 1 << drawn.below(8);
+                assert!(opened(&sides[1 - side], &forged).is_none());
+            }
+            _ if !queue.is_empty() => {
+                let at = if old { 0 } else { drawn.below(queue.len()) };
+                let (_, letter) = queue.remove(at);
+                assert!(receive(&mut sides[1 - side], &letter), "step {step}");
+                delivered[side].push(letter);
+                count += 1;
+            }
+            _ => {}
+        }
+        if step % 10 == 0 {
+            let bytes = sides[side].encode().unwrap();
+            largest = largest.max(bytes.len());
+            sides[side] = Ratchet::decode(&bytes).unwrap();
+            assert_eq!(sides[side].encode().unwrap(), bytes);
+        }
+    }
+    assert!(count > 2_500, "{count} delivered");
+    eprintln!("largest state {largest}");
+    assert!(largest < 96 << 10, "{largest} bytes of state");
+}
+
+/// Every eight bytes of tags, salts and bodies, over a run with answers, losses and repeats.
+#[test]
+fn nothing_in_the_clear_repeats() {
+    let drawn = &mut Drawn(10, 0);
+    let (mut alice, mut bob) = pair();
+    let mut seen = HashSet::new();
+    for round in 0..300 {
+        let letter = if round % 3 == 2 { send(&mut bob, drawn) } else { send(&mut alice, drawn) };
+        if round % 7 != 0 {
+            receive(if round % 3 == 2 { &mut alice } else { &mut bob }, &letter);
+        }
+        let [tag, salt] = letter.stanza.args.as_slice() else { panic!() };
+        let decode = |text: &str| crate::text::base64_decode_unpadded(text.as_bytes()).unwrap();
+        for part in [decode(tag), decode(salt), letter.stanza.body] {
+            for window in part.windows(8) {
+                assert!(seen.insert(<[u8; 8]>::try_from(window).unwrap()), "round {round}");
+            }
+        }
+    }
+}
+
+#[test]
+fn changed_stanzas_open_nothing_and_change_nothing() {
+    let (mut alice, bob) = pair();
+    let drawn = &mut Drawn(11, 0);
+    let letter = send(&mut alice, drawn);
+    for at in (0..letter.stanza.body.len()).step_by(37).chain([letter.stanza.body.len() - 1]) {
+        let mut changed = letter.clone();
+        changed.stanza.body[at] ^= 1;
+        assert!(matches!(bob.open(&changed.stanza), Err(Error::Damaged)), "byte {at}");
+        changed.stanza.body.truncate(at);
+        assert!(matches!(bob.open(&changed.stanza), Err(Error::Malformed(_))), "cut at {at}");
+    }
+    let other = send(&mut alice, drawn);
+    let mut mixed = letter.clone();
+    mixed.stanza.args[1] = other.stanza.args[1].clone();
+    assert!(matches!(bob.open(&mixed.stanza), Err(Error::Damaged)));
+    mixed.stanza = other.stanza.clone();
+    mixed.stanza.args[0] = letter.stanza.args[0].clone();
+    assert!(matches!(bob.open(&mixed.stanza), Err(Error::Damaged)));
+    mixed.stanza.args.push("more".into());
+    assert!(matches!(bob.open(&mixed.stanza), Err(Error::Malformed(_))));
+    mixed.stanza.kind = "X25519".into();
+    assert!(matches!(bob.open(&mixed.stanza), Ok(None)));
+    assert!(opened(&bob, &letter).is_some() && opened(&bob, &other).is_some());
+}
+
+proptest! {
+    #[test]
+    fn any_stanza_is_survived(
+        kind in prop_oneof![Just(KIND.to_owned()), "[ -~]{0,20}"],
+        args in prop::collection::vec("[A-Za-z0-9+/]{0,50}", 0..4),
+        body in prop::collection::vec(any::<u8>(), 0..3000),
+    ) {
+        let (_, bob) = pair();
+        let opened = bob.open(&age::Stanza { kind, args, body });
+        prop_assert!(!matches!(opened, Ok(Some(_))));
+    }
+
+    #[test]
+    fn any_state_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..4000), cut in 0..8000usize) {
+        let _ = Ratchet::decode(&bytes);
+        let good = pair().0.encode().unwrap();
+        if cut < good.len() {
+            prop_assert!(Ratchet::decode(&good[..cut]).is_err());
+        }
+    }
+}
+
+#[test]
+fn copies_of_a_state_never_share_a_key_and_are_noticed() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(12, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    exchange(&mut bob, &mut alice, drawn);
+    exchange(&mut alice, &mut bob, drawn);
+    let mut twin = copy(&alice);
+    let (one, other) = (send(&mut alice, drawn), send(&mut twin, drawn));
+    assert_eq!(one.stanza.args[0], other.stanza.args[0], "the same number");
+    // Under one key and nonce the difference of the bodies would be that of the file keys.
+    let wrapped =
+        |letter: &Sent| letter.stanza.body[letter.stanza.body.len() - 32..][..16].to_vec();
+    let difference =
+        |a: &[u8], b: &[u8]| -> Vec<u8> { a.iter().zip(b).map(|(a, b)| a ^ b).collect() };
+    assert_ne!(
+        difference(&wrapped(&one), &wrapped(&other)),
+        difference(&one.file_key, &other.file_key)
+    );
+    // Both could be opened; once one was, the other is a conflict, and no replay.
+    assert!(opened(&bob, &other).is_some());
+    assert!(receive(&mut bob, &one));
+    assert!(matches!(bob.open(&one.stanza), Ok(Some(Outcome::Replay))));
+    let Ok(Some(Outcome::Conflict(fault))) = bob.open(&other.stanza) else { panic!() };
+    // Bob offers a new start, once; whoever of the two reads it goes on.
+    assert!(bob.resync(&fault, &secret(1), NOW).unwrap());
+    assert!(!bob.resync(&fault, &secret(1), NOW).unwrap());
+    assert!(matches!(try_send(&mut bob, drawn), Err(Error::Unanswered)));
+    let offer = bob.offer().unwrap();
+    assert_eq!(twin.adopt(&offer, &secret(1), NOW + 1).unwrap(), Adopted::New);
+    assert_eq!(twin.adopt(&offer, &secret(1), NOW + 1).unwrap(), Adopted::Known);
+    exchange(&mut twin, &mut bob, drawn);
+    exchange(&mut bob, &mut twin, drawn);
+    assert!(bob.offer().is_none());
+    // What the other still sends in the old session opens.
+    exchange(&mut alice, &mut bob, drawn);
+}
+
+#[test]
+fn an_epoch_begun_twice_by_copies_is_a_conflict() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(13, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    exchange(&mut bob, &mut alice, drawn);
+    let mut twin = copy(&alice);
+    exchange(&mut alice, &mut bob, drawn);
+    send(&mut twin, drawn);
+    let other = send(&mut twin, drawn);
+    assert!(matches!(bob.open(&other.stanza), Ok(Some(Outcome::Conflict(_)))));
+}
+
+#[test]
+fn a_restored_state_finds_out_by_itself() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(14, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    let mut restored = copy(&alice);
+    exchange(&mut alice, &mut bob, drawn);
+    let answer = send(&mut bob, drawn);
+    let found = opened(&restored, &answer);
+    let fault = match found {
+        Some(opened) => {
+            let fault = opened.fault.clone();
+            restored.apply(opened.pending, NOW).unwrap();
+            fault.unwrap()
+        }
+        None => match restored.open(&answer.stanza) {
+            Ok(Some(Outcome::Lost(fault))) => fault,
+            _ => panic!(),
+        },
+    };
+    assert!(restored.resync(&fault, &secret(1), NOW).unwrap());
+    let offer = restored.offer().unwrap();
+    assert_eq!(bob.adopt(&offer, &secret(1), NOW).unwrap(), Adopted::New);
+    exchange(&mut bob, &mut restored, drawn);
+    exchange(&mut restored, &mut bob, drawn);
+}
+
+#[test]
+fn an_answer_to_a_key_that_a_restored_state_never_had_is_lost_and_said_to_be() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(15, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    exchange(&mut bob, &mut alice, drawn);
+    let restored = copy(&alice);
+    exchange(&mut alice, &mut bob, drawn);
+    let answer = send(&mut bob, drawn);
+    assert!(matches!(restored.open(&answer.stanza), Ok(Some(Outcome::Lost(_)))));
+    // The true state sees nothing wrong.
+    assert!(opened(&alice, &answer).unwrap().fault.is_none());
+}
+
+#[test]
+fn a_lost_state_is_offered_anew_and_the_old_one_opens_for_a_while() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(16, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    let late = send(&mut alice, drawn);
+    let never = send(&mut alice, drawn);
+    let mut alice = Ratchet::recover(&secret(1), NOW).unwrap();
+    assert!(matches!(try_send(&mut alice, drawn), Err(Error::Unanswered)));
+    let offer = alice.offer().unwrap();
+    let read: Offer = wire::decode(&wire::encode(&offer).unwrap()).unwrap();
+    assert_eq!(bob.adopt(&read, &secret(1), NOW).unwrap(), Adopted::New);
+    assert!(receive(&mut bob, &late));
+    exchange(&mut bob, &mut alice, drawn);
+    exchange(&mut alice, &mut bob, drawn);
+    let mut later = copy(&bob);
+    later.seal(NOW + u64::from(KEEP + 1) * 3600).unwrap().commit(|_| Ok::<_, Error>(())).unwrap();
+    assert!(opened(&bob, &never).is_some());
+    assert!(opened(&later, &never).is_none());
+    // Another pairwise secret is another session.
+    let mut stranger = Ratchet::answer(&offer, &secret(8), NOW).unwrap();
+    let letter = send(&mut stranger, drawn);
+    assert!(matches!(alice.open(&letter.stanza), Ok(None)));
+}
+
+#[test]
+fn of_two_offers_that_cross_one_stands() {
+    let drawn = &mut Drawn(17, 0);
+    for _ in 0..4 {
+        let mut alice = Ratchet::recover(&secret(1), NOW).unwrap();
+        let mut bob = Ratchet::recover(&secret(1), NOW).unwrap();
+        let (one, other) = (alice.offer().unwrap(), bob.offer().unwrap());
+        let at_bob = bob.adopt(&one, &secret(1), NOW).unwrap();
+        let at_alice = alice.adopt(&other, &secret(1), NOW).unwrap();
+        assert!(matches!(
+            (at_alice, at_bob),
+            (Adopted::New, Adopted::Older) | (Adopted::Older, Adopted::New)
+        ));
+        let (mut asker, mut answerer) =
+            if at_bob == Adopted::New { (alice, bob) } else { (bob, alice) };
+        exchange(&mut answerer, &mut asker, drawn);
+        exchange(&mut asker, &mut answerer, drawn);
+    }
+}
+
+#[test]
+fn clocks_that_disagree_do_not_keep_two_apart() {
+    let drawn = &mut Drawn(18, 0);
+    let mut bob = Ratchet::recover(&secret(1), NOW + 1_000_000).unwrap();
+    let mut alice = Ratchet::answer(&bob.offer().unwrap(), &secret(1), NOW + 1_000_000).unwrap();
+    exchange(&mut alice, &mut bob, drawn);
+    // Alice loses her state, and her clock is behind: Bob offers a later start himself.
+    let mut alice = Ratchet::recover(&secret(1), NOW).unwrap();
+    let offer = alice.offer().unwrap();
+    assert_eq!(bob.adopt(&offer, &secret(1), NOW + 1_000_000).unwrap(), Adopted::Older);
+    assert_eq!(bob.adopt(&offer, &secret(1), NOW + 1_000_000).unwrap(), Adopted::Older);
+    let counter = bob.offer().unwrap();
+    assert_eq!(alice.adopt(&counter, &secret(1), NOW + 1).unwrap(), Adopted::New);
+    exchange(&mut alice, &mut bob, drawn);
+    exchange(&mut bob, &mut alice, drawn);
+}
+
+#[test]
+fn nothing_leaves_before_the_state_is_written() {
+    let (mut alice, _) = pair();
+    let refused = alice.seal(NOW).unwrap().commit(|_| Err(Error::Spent));
+    assert!(matches!(refused, Err(Error::Spent)));
+    let mut written = Vec::new();
+    let key = alice
+        .seal(NOW)
+        .unwrap()
+        .commit(|bytes| {
+            written = bytes.to_vec();
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    assert_eq!(written, *alice.encode().unwrap());
+    assert_eq!(key.number, 1);
+    let mut again = Ratchet::decode(&written).unwrap();
+    let next = again.seal(NOW).unwrap().commit(|_| Ok::<_, Error>(())).unwrap();
+    assert_eq!(next.number, 2);
+    assert_eq!(format!("{alice:?}{key:?}"), "Ratchet(..)LetterKey(..)");
+}
+
+#[test]
+fn a_letter_opened_twice_at_once_is_applied_once() {
+    let (mut alice, mut bob) = pair();
+    let letter = send(&mut alice, &mut Drawn(19, 0));
+    let (one, other) = (opened(&bob, &letter).unwrap(), opened(&bob, &letter).unwrap());
+    bob.apply(one.pending, NOW).unwrap();
+    let before = bob.encode().unwrap();
+    assert!(matches!(bob.apply(other.pending, NOW), Err(Error::Spent)));
+    assert_eq!(bob.encode().unwrap(), before);
+}
+
+#[test]
+fn a_sender_who_gets_no_answer_stays_small_and_is_answered() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(20, 0);
+    let first = send(&mut alice, drawn);
+    let mut sizes = Vec::new();
+    for _ in 0..200 {
+        exchange(&mut alice, &mut bob, drawn);
+        sizes.push(alice.encode().unwrap().len());
+    }
+    assert!(sizes.iter().all(|size| *size < 8 << 10), "{sizes:?}");
+    // An answer to the first key and one to the last.
+    let (_, mut slow) = pair();
+    assert!(receive(&mut slow, &first));
+    let answer = send(&mut slow, drawn);
+    assert!(opened(&alice, &answer).is_some());
+    exchange(&mut bob, &mut alice, drawn);
+    exchange(&mut alice, &mut bob, drawn);
+}
+
+#[test]
+fn the_fullest_state_fits_and_forgets_the_oldest() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(21, 0);
+    let mut firsts = Vec::new();
+    for _ in 0..4 {
+        firsts.push(send(&mut alice, drawn));
+        for _ in 0..1500 {
+            send(&mut alice, drawn);
+        }
+        exchange(&mut alice, &mut bob, drawn);
+        exchange(&mut bob, &mut alice, drawn);
+    }
+    let size = bob.encode().unwrap().len();
+    assert!(size < Ratchet::MAX / 2, "{size}");
+    assert!(opened(&bob, &firsts[0]).is_none(), "forgotten");
+    assert!(opened(&bob, &firsts[3]).is_some());
+    // And by age.
+    let late = NOW + u64::from(KEEP + 1) * 3600;
+    let letter = send(&mut alice, drawn);
+    let pending = opened(&bob, &letter).unwrap().pending;
+    bob.apply(pending, late).unwrap();
+    assert!(opened(&bob, &firsts[3]).is_none());
+    assert!(bob.encode().unwrap().len() < 8 << 10);
+}
+
+/// The whole of a conversation from fixed randomness, by its bytes: `BLESS=1` writes it.
+fn conversation() -> Value {
+    let (alice, bob) = pair();
+    let drawn = &mut Drawn(22, 0);
+    let start = json!({
+        "secret": hex_encode(&[1; 32]),
+        "transcript": hex_encode(&[2; 32]),
+        "inviter_seed": hex_encode(&[3; 32]),
+        "joiner_seed": hex_encode(&[4; 32]),
+    });
+    let mut sides = [alice, bob];
+    let mut held: Vec<(usize, Sent)> = Vec::new();
+    let mut letters = Vec::new();
+    // By whom, and whether it is delivered at once.
+    for (from, now) in
+        [(0, true), (1, true), (0, false), (0, true), (1, true), (0, true), (1, false), (1, true)]
+    {
+        let letter = send(&mut sides[from], drawn);
+        letters.push(json!({
+            "from": (["inviter", "joiner"][from]),
+            "file_key": hex_encode(&letter.file_key),
+            "kind": letter.stanza.kind,
+            "args": letter.stanza.args,
+            "body": hex_encode(&letter.stanza.body),
+        }));
+        if now {
+            assert!(receive(&mut sides[1 - from], &letter));
+        } else {
+            held.push((from, letter));
+        }
+        letters.last_mut().unwrap()["delivered"] = now.into();
+    }
+    for (from, letter) in held {
+        assert!(receive(&mut sides[1 - from], &letter));
+    }
+    json!({
+        "what": "A conversation between an inviter and a joiner. Letters not delivered at once are delivered at the end, in order.",
+        "start": start,
+        "letters": letters,
+        "inviter_state": hex_encode(&sides[0].encode().unwrap()),
+        "joiner_state": hex_encode(&sides[1].encode().unwrap()),
+    })
+}
+
+#[test]
+fn published_vectors() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/ratchet/conversation.json");
+    let made = conversation();
+    if std::env::var_os("BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, serde_json::to_string_pretty(&made).unwrap() + "\n").unwrap();
+    }
+    let kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert!(kept == made, "the bytes changed: a new version of the stanza or of the state is due");
+}
