@@ -1,6 +1,7 @@
 //! The line of letters we read.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::crypto;
 use crate::kem;
@@ -32,6 +33,8 @@ const MAX_EPOCHS: usize = 64;
 /// Numbers of the last epoch, and of each before, whose salts are remembered.
 const USED: usize = 256;
 const USED_BEFORE: usize = 32;
+/// How far ahead a tag is looked for before those that were overtaken.
+const NEAR: u32 = 8;
 
 #[derive(Encode, Decode)]
 pub(super) struct Receiving {
@@ -164,26 +167,32 @@ impl Receiving {
     /// Finds a tag, the likely places first: a letter in order is found at the first step or the
     /// second.
     pub(super) fn locate(&self, tag: &[u8; TAG]) -> Option<Found> {
+        self.ahead(0..NEAR, tag)
+            .or_else(|| self.behind(tag))
+            .or_else(|| self.ahead(NEAR..WINDOW, tag))
+    }
+
+    /// So many numbers further on in the last epoch, and as many into the next.
+    fn ahead(&self, mut range: Range<u32>, tag: &[u8; TAG]) -> Option<Found> {
         let last = self.epochs.back();
-        for ahead in 0..WINDOW {
-            if let Some((last, number)) = last.and_then(|e| Some((e, e.next.checked_add(ahead)?)))
-                && last.keys.is_tag(number, tag)
-            {
-                return Some(Found { number, place: Place::Ahead });
-            }
-            if self.line.next.is_tag(ahead, tag) {
-                return Some(Found { number: ahead, place: Place::Next });
-            }
-        }
+        range.find_map(|ahead| {
+            let here = last.and_then(|last| {
+                let number = last.next.checked_add(ahead)?;
+                let found = Found { number, place: Place::Ahead };
+                last.keys.is_tag(number, tag).then_some(found)
+            });
+            let next = || self.line.next.is_tag(ahead, tag);
+            here.or_else(|| next().then_some(Found { number: ahead, place: Place::Next }))
+        })
+    }
+
+    fn behind(&self, tag: &[u8; TAG]) -> Option<Found> {
         self.epochs.iter().enumerate().rev().find_map(|(at, epoch)| {
-            let is = |number| epoch.keys.is_tag(number, tag);
-            let skipped = epoch.skipped.iter().find(|skipped| is(skipped.number));
-            let used = || epoch.used.iter().find(|(number, _)| is(*number));
-            skipped
-                .map(|skipped| Found { number: skipped.number, place: Place::Skipped(at) })
-                .or_else(|| {
-                    used().map(|&(number, mark)| Found { number, place: Place::Used(at, mark) })
-                })
+            let skipped = epoch.skipped.iter().map(|old| (old.number, Place::Skipped(at)));
+            let used = epoch.used.iter().map(|&(number, mark)| (number, Place::Used(at, mark)));
+            let (number, place) =
+                skipped.chain(used).find(|(number, _)| epoch.keys.is_tag(*number, tag))?;
+            Some(Found { number, place })
         })
     }
 

@@ -335,8 +335,7 @@ fn bad_relay(drawn: &mut Drawn) {
         }
     }
     assert!(count > 2_500, "{count} delivered");
-    eprintln!("largest state {largest}");
-    assert!(largest < 96 << 10, "{largest} bytes of state");
+    assert!(largest < 32 << 10, "{largest} bytes of state");
 }
 
 /// Every eight bytes of tags, salts and bodies, over a run with answers, losses and repeats.
