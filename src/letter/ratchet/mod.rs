@@ -181,8 +181,8 @@ impl Ratchet {
         self.current.offer()
     }
 
-    /// Takes the contact's offer, from a letter that was verified to be his. The session in use so
-    /// far still opens what is on its way.
+    /// Takes the contact's offer, from a letter that was verified to be his and is no replay. The
+    /// session in use so far still opens what is on its way.
     pub fn adopt(
         &mut self,
         offer: &Offer,

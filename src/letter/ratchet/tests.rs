@@ -640,59 +640,151 @@ fn the_fullest_state_fits_and_forgets_the_oldest() {
     assert!(bob.encode().unwrap().len() < 8 << 10);
 }
 
-/// The whole of a conversation from fixed randomness, by its bytes: `BLESS=1` writes it.
-fn conversation() -> Value {
-    let (alice, bob) = pair();
-    let drawn = &mut Drawn(22, 0);
-    let start = json!({
-        "secret": hex_encode(&[1; 32]),
+fn stanza_json(stanza: &age::Stanza) -> Value {
+    json!({ "kind": stanza.kind, "args": stanza.args, "body": hex_encode(&stanza.body) })
+}
+
+fn start_json() -> Value {
+    json!({
+        "pairwise_secret": hex_encode(&[1; 32]),
         "transcript": hex_encode(&[2; 32]),
         "inviter_seed": hex_encode(&[3; 32]),
         "joiner_seed": hex_encode(&[4; 32]),
-    });
+    })
+}
+
+/// What is drawn: see `Drawn`, which is said in words here.
+const RANDOM: &str = "SHA-256(u64 22 || u64 i) for i = 1, 2, ..., big-endian; each draw begins \
+    with a block of its own. A letter draws its file key (16 bytes), then, when it begins an \
+    epoch, 64 for the encapsulation, then the seed of the key it offers (32), then the salt (32)";
+
+/// Letters of both sides, some late, and the states they lead to.
+fn conversation() -> Value {
+    let (alice, bob) = pair();
+    let drawn = &mut Drawn(22, 0);
     let mut sides = [alice, bob];
     let mut held: Vec<(usize, Sent)> = Vec::new();
     let mut letters = Vec::new();
     // By whom, and whether it is delivered at once.
-    for (from, now) in
-        [(0, true), (1, true), (0, false), (0, true), (1, true), (0, true), (1, false), (1, true)]
-    {
+    let plan =
+        [(0, true), (1, true), (0, false), (0, true), (1, true), (0, true), (1, false), (1, true)];
+    for (from, at_once) in plan {
         let letter = send(&mut sides[from], drawn);
         letters.push(json!({
             "from": (["inviter", "joiner"][from]),
+            "at_once": at_once,
             "file_key": hex_encode(&letter.file_key),
-            "kind": letter.stanza.kind,
-            "args": letter.stanza.args,
-            "body": hex_encode(&letter.stanza.body),
+            "stanza": stanza_json(&letter.stanza),
         }));
-        if now {
+        if at_once {
             assert!(receive(&mut sides[1 - from], &letter));
         } else {
             held.push((from, letter));
         }
-        letters.last_mut().unwrap()["delivered"] = now.into();
     }
     for (from, letter) in held {
         assert!(receive(&mut sides[1 - from], &letter));
     }
     json!({
-        "what": "A conversation between an inviter and a joiner. Letters not delivered at once are delivered at the end, in order.",
-        "start": start,
+        "what": "letters in the order they were written; each is opened and applied before the \
+            next one is written when it is delivered at once, and at the end, in order, when not",
+        "random": RANDOM,
+        "start": start_json(),
+        "unix_time": NOW,
         "letters": letters,
         "inviter_state": hex_encode(&sides[0].encode().unwrap()),
         "joiner_state": hex_encode(&sides[1].encode().unwrap()),
     })
 }
 
+/// What a recipient says of stanzas that are none, or were changed, or came before.
+fn refused() -> Value {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(22, 0);
+    let first = exchange(&mut alice, &mut bob, drawn);
+    let mut twin = copy(&alice);
+    let second = exchange(&mut alice, &mut bob, drawn);
+    let good = send(&mut alice, drawn);
+    let changed = |change: &dyn Fn(&mut age::Stanza)| {
+        let mut stanza = good.stanza.clone();
+        change(&mut stanza);
+        stanza
+    };
+    let cases = [
+        ("in order", good.stanza.clone()),
+        ("the type of another", changed(&|s| s.kind = "X25519".into())),
+        ("the tag of nobody", changed(&|s| s.args[0] = "A".repeat(22))),
+        ("no salt", changed(&|s| s.args.truncate(1))),
+        ("an argument more", changed(&|s| s.args.push("more".into()))),
+        ("a tag of 15 bytes", changed(&|s| s.args[0] = "A".repeat(20))),
+        ("a tag that is not canonical", changed(&|s| s.args[0].replace_range(21.., "B"))),
+        ("a body without its end", changed(&|s| s.body.truncate(2412))),
+        ("a body with a byte more", changed(&|s| s.body.push(0))),
+        ("an empty body", changed(&|s| s.body.clear())),
+        ("another salt", changed(&|s| s.args[1] = first.stanza.args[1].clone())),
+        (
+            "the tag of a later letter",
+            changed(&|s| {
+                s.args[0] = send(&mut copy(&alice), &mut Drawn(23, 0)).stanza.args[0].clone()
+            }),
+        ),
+        ("a header changed", changed(&|s| s.body[0] ^= 1)),
+        ("a file key changed", changed(&|s| s.body[2400] ^= 1)),
+        ("opened before", second.stanza.clone()),
+        ("another letter under a number that was used", send(&mut twin, drawn).stanza),
+    ];
+    let cases: Vec<_> = cases
+        .into_iter()
+        .map(|(name, stanza)| {
+            let expect = match bob.open(&stanza) {
+                Ok(None) => "not ours",
+                Ok(Some(Outcome::Opened(_))) => "opened",
+                Ok(Some(Outcome::Replay)) => "replay",
+                Ok(Some(Outcome::Conflict(_))) => "conflict",
+                Ok(Some(Outcome::Lost(_))) => "lost",
+                Err(Error::Malformed(_)) => "malformed",
+                Err(Error::Damaged) => "damaged",
+                Err(other) => panic!("{name}: {other}"),
+            };
+            json!({ "name": name, "expect": expect, "stanza": stanza_json(&stanza) })
+        })
+        .collect();
+    json!({
+        "what": "what a joiner says of stanzas; `state` is his",
+        "state": hex_encode(&bob.encode().unwrap()),
+        "cases": cases,
+    })
+}
+
+/// A new start: an offer and the answer to it.
+fn restart() -> Value {
+    let drawn = &mut Drawn(22, 0);
+    let session = Session::offering(&secret(1), NOW, &mut |out| drawn.fill(out)).unwrap();
+    let mut alice = Ratchet::of(session);
+    let offer = alice.offer().unwrap();
+    let mut bob = Ratchet::answer(&offer, &secret(1), NOW).unwrap();
+    let answer = exchange(&mut bob, &mut alice, drawn);
+    json!({
+        "what": "an offer, and the first letter under it; the offer draws its seed (32), then its secret (32)",
+        "random": RANDOM,
+        "pairwise_secret": hex_encode(&[1; 32]),
+        "offer": hex_encode(&wire::encode(&offer).unwrap()),
+        "transcript": hex_encode(&alice.current.id),
+        "answer": { "file_key": hex_encode(&answer.file_key), "stanza": stanza_json(&answer.stanza) },
+    })
+}
+
+/// Bytes that change are a new version of the stanza or of the state: `BLESS=1` writes them.
 #[test]
 fn published_vectors() {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/ratchet/conversation.json");
-    let made = conversation();
-    if std::env::var_os("BLESS").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, serde_json::to_string_pretty(&made).unwrap() + "\n").unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/ratchet");
+    let all = [("conversation", conversation()), ("refused", refused()), ("restart", restart())];
+    for (name, made) in all {
+        let path = folder.join(name).with_extension("json");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, serde_json::to_string_pretty(&made).unwrap() + "\n").unwrap();
+        }
+        let kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert!(kept == made, "{name} changed");
     }
-    let kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    assert!(kept == made, "the bytes changed: a new version of the stanza or of the state is due");
 }
