@@ -203,6 +203,13 @@ impl Ratchet {
         Ok(Adopted::New)
     }
 
+    /// For a new start because the user wants one: letters of the contact come that no state opens,
+    /// since more than [`WINDOW`] before them were lost. Nothing unauthenticated may lead to it: it
+    /// costs the forward secrecy of the letters until the answer.
+    pub fn in_use(&self) -> Fault {
+        Fault(self.current.id)
+    }
+
     /// Offers a new start because of a fault, unless there has been one since. Says whether it
     /// did: then the user is to be warned.
     pub fn resync(&mut self, fault: &Fault, secret: &Secret<32>, now: u64) -> Result<bool, Error> {

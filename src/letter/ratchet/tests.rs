@@ -231,6 +231,37 @@ fn a_thief_of_a_sender_who_has_an_answer_opens_nothing_at_all() {
 }
 
 #[test]
+fn every_letter_offers_a_key_that_was_not_there_before() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(24, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    exchange(&mut bob, &mut alice, drawn);
+    let thief = copy(&bob);
+    exchange(&mut bob, &mut alice, drawn);
+    let answer = exchange(&mut alice, &mut bob, drawn);
+    assert!(loot(thief, &[answer]).is_empty());
+}
+
+#[test]
+fn an_epoch_depends_on_all_that_it_is_made_of() {
+    let (key, ciphertext) = ([4; kem::PUBLIC_KEY], [5; kem::CIPHERTEXT]);
+    let line = |byte| line::Line::start(&secret(byte), &[2; 32], true);
+    let mut seen = HashSet::new();
+    for (line, chain) in [
+        line(1).step(&secret(3), &key, &ciphertext),
+        line(0).step(&secret(3), &key, &ciphertext),
+        line(1).step(&secret(0), &key, &ciphertext),
+        line(1).step(&secret(3), &[0; kem::PUBLIC_KEY], &ciphertext),
+        line(1).step(&secret(3), &key, &[0; kem::CIPHERTEXT]),
+    ] {
+        assert!(seen.insert(line.next.tag(0)));
+        for ahead in 0..3 {
+            assert!(seen.insert(chain.peek(ahead).aead(&[0; 32]).seal(&[0; 12], &[], &mut [])));
+        }
+    }
+}
+
+#[test]
 fn a_thief_of_what_pairing_left_opens_nothing_without_the_offered_keys() {
     let (mut alice, mut bob) = pair();
     let drawn = &mut Drawn(6, 0);
@@ -275,6 +306,13 @@ fn what_lies_beyond_the_window_is_found_again_after_an_answer() {
         last = send(&mut alice, drawn);
     }
     assert!(matches!(bob.open(&last.stanza), Ok(None)));
+    // Or after a new start.
+    let mut deaf = copy(&bob);
+    let fault = deaf.in_use();
+    assert!(deaf.resync(&fault, &secret(1), NOW).unwrap());
+    let mut other = copy(&alice);
+    assert_eq!(other.adopt(&deaf.offer().unwrap(), &secret(1), NOW).unwrap(), Adopted::New);
+    exchange(&mut other, &mut deaf, drawn);
     exchange(&mut bob, &mut alice, drawn);
     exchange(&mut alice, &mut bob, drawn);
 }
