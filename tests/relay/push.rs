@@ -325,3 +325,34 @@ fn what_has_expired_is_gone_and_old_acks_are_forgotten() {
     std::thread::sleep(Duration::from_millis(300));
     relay.push(&owner, CAP, b"acked").is(201);
 }
+
+#[test]
+fn a_push_that_was_there_before_does_not_end_the_connection() {
+    let folder = folder();
+    let relay = Relay::start(folder.path(), |_| {});
+    let owner = key(1);
+    relay.mailbox(&owner, CAP, Terms::default());
+    let body = vec![9; 3000];
+    relay.push(&owner, CAP, &body).is(201);
+    let bytes =
+        push(&Mailbox(owner.public()), CAP, &body).bytes(&relay.address.to_string(), relay.now());
+    let text = String::from_utf8(bytes).unwrap().replace("connection: close\r\n", "");
+    let (head, body) = text.split_at(text.len() - body.len());
+    let mut stream = TcpStream::connect(relay.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    for _ in 0..2 {
+        // It knows the answer from the head alone, before the body is on its way.
+        stream.write_all(head.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        let mut rest = Vec::new();
+        while !rest.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            rest.push(byte[0]);
+        }
+    }
+}

@@ -48,8 +48,8 @@ impl Upload {
         }
     }
 
-    /// Reads and drops a body of a request that was refused, if it is short and was not begun.
-    /// A client that waits for `100 Continue` has sent nothing, and will not.
+    /// Reads and drops a body that nobody wanted, if it is short: else the connection would end with
+    /// its request. One that was begun was wanted. A client that waits for `100 Continue` has sent nothing, and will not.
     pub(super) async fn drain(mut self, announced: bool) {
         if self.begun || announced || self.left > DRAIN {
             return;

@@ -44,13 +44,9 @@ pub(super) async fn push(
         let push = admit(app, parts, mailbox, id, size).await?;
         Ok(app.store.put(push, &mut body).await?)
     };
-    match outcome.await {
-        Ok(put) => Ok(stored(app, put)),
-        Err(refusal) => {
-            body.drain(parts.headers.contains_key(EXPECT)).await;
-            Err(refusal)
-        }
-    }
+    let outcome: Result<_, Refusal> = outcome.await;
+    body.drain(parts.headers.contains_key(EXPECT)).await;
+    Ok(stored(app, outcome?))
 }
 
 /// The push of one message, or why it is refused before anything of it is read.
@@ -224,14 +220,12 @@ pub(super) async fn part(
         let push = admit(app, parts, mailbox, id, whole).await?;
         Ok(app.store.append(push, offset, &mut body).await?)
     };
-    match outcome.await {
-        Ok(store::Upload::Part(offset)) => Ok(uploaded(StatusCode::NO_CONTENT, Some(offset))),
-        Ok(store::Upload::Whole(put)) => Ok(uploaded(status(app, put), None)),
-        Err(refusal) => {
-            body.drain(parts.headers.contains_key(EXPECT)).await;
-            Err(refusal)
-        }
-    }
+    let outcome: Result<_, Refusal> = outcome.await;
+    body.drain(parts.headers.contains_key(EXPECT)).await;
+    Ok(match outcome? {
+        store::Upload::Part(offset) => uploaded(StatusCode::NO_CONTENT, Some(offset)),
+        store::Upload::Whole(put) => uploaded(status(app, put), None),
+    })
 }
 
 /// How far an upload has come: to a byte, or to its end.
