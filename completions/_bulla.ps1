@@ -33,6 +33,8 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('keygen', 'keygen', [CompletionResultType]::ParameterValue, 'Make a secret identity')
             [CompletionResult]::new('card', 'card', [CompletionResultType]::ParameterValue, 'Print the public card of an identity, to hand out')
+            [CompletionResult]::new('invite', 'invite', [CompletionResultType]::ParameterValue, 'Make an invite, by which somebody can pair with you')
+            [CompletionResult]::new('pair', 'pair', [CompletionResultType]::ParameterValue, 'Pair with somebody by an invite, or go on with a pairing')
             [CompletionResult]::new('contact', 'contact', [CompletionResultType]::ParameterValue, 'Keep the book of contacts')
             [CompletionResult]::new('seal', 'seal', [CompletionResultType]::ParameterValue, 'Seal a stream: an age file, or letters when --to names who they are for')
             [CompletionResult]::new('open', 'open', [CompletionResultType]::ParameterValue, 'Open what was sealed for you')
@@ -82,6 +84,53 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'bulla;invite' {
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--identity', '--identity', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--passphrase', '--passphrase', [CompletionResultType]::ParameterName, 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--relay', '--relay', [CompletionResultType]::ParameterName, 'The relay. For push only where the card of the recipient names none')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up on one request after so long')
+            [CompletionResult]::new('--retry', '--retry', [CompletionResultType]::ParameterName, 'Try so often again after a temporary failure')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'The name you give whoever accepts; his own name for himself otherwise')
+            [CompletionResult]::new('--expires', '--expires', [CompletionResultType]::ParameterName, 'How long the invite is good (12h, 7d)')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'The token the relay''s operator gave you: a file, -, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Then go on with the pairing for so many seconds')
+            [CompletionResult]::new('--unlink', '--unlink', [CompletionResultType]::ParameterName, 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…')
+            [CompletionResult]::new('--public', '--public', [CompletionResultType]::ParameterName, 'Make an invite that others may see or change on its way: then each of you types four digits that the other reads out')
+            [CompletionResult]::new('--qr', '--qr', [CompletionResultType]::ParameterName, 'Draw the invite as a QR code')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'bulla;pair' {
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--identity', '--identity', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--passphrase', '--passphrase', [CompletionResultType]::ParameterName, 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--relay', '--relay', [CompletionResultType]::ParameterName, 'The relay. For push only where the card of the recipient names none')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up on one request after so long')
+            [CompletionResult]::new('--retry', '--retry', [CompletionResultType]::ParameterName, 'Try so often again after a temporary failure')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'The name you give whoever invites; his own name for himself otherwise')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'The token the relay''s operator gave you: a file, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Go on with the pairing for so many seconds')
+            [CompletionResult]::new('--confirm', '--confirm', [CompletionResultType]::ParameterName, 'Type the four digits that the other side shows, for the pairing of this name')
+            [CompletionResult]::new('--digits', '--digits', [CompletionResultType]::ParameterName, 'The digits, for --confirm NAME: a file, -, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--unlink', '--unlink', [CompletionResultType]::ParameterName, 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'bulla;contact' {
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
@@ -95,7 +144,8 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the contacts')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show one contact whole')
             [CompletionResult]::new('rename', 'rename', [CompletionResultType]::ParameterValue, 'Give a contact another name')
-            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Forget a contact')
+            [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'Close the mailbox that was made for a contact: nothing comes from him any more')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Forget a contact, and close his mailbox')
             break
         }
         'bulla;contact;add' {
@@ -155,10 +205,32 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'bulla;contact;revoke' {
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--identity', '--identity', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--passphrase', '--passphrase', [CompletionResultType]::ParameterName, 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--relay', '--relay', [CompletionResultType]::ParameterName, 'The relay. For push only where the card of the recipient names none')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up on one request after so long')
+            [CompletionResult]::new('--retry', '--retry', [CompletionResultType]::ParameterName, 'Try so often again after a temporary failure')
+            [CompletionResult]::new('--unlink', '--unlink', [CompletionResultType]::ParameterName, 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'bulla;contact;remove' {
             [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
             [CompletionResult]::new('--identity', '--identity', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
             [CompletionResult]::new('--passphrase', '--passphrase', [CompletionResultType]::ParameterName, 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--relay', '--relay', [CompletionResultType]::ParameterName, 'The relay. For push only where the card of the recipient names none')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up on one request after so long')
+            [CompletionResult]::new('--retry', '--retry', [CompletionResultType]::ParameterName, 'Try so often again after a temporary failure')
+            [CompletionResult]::new('--unlink', '--unlink', [CompletionResultType]::ParameterName, 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')

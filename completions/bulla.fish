@@ -32,6 +32,8 @@ complete -c bulla -n "__fish_bulla_needs_command" -s h -l help -d 'Print help (s
 complete -c bulla -n "__fish_bulla_needs_command" -s V -l version -d 'Print version'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "keygen" -d 'Make a secret identity'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "card" -d 'Print the public card of an identity, to hand out'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "invite" -d 'Make an invite, by which somebody can pair with you'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "pair" -d 'Pair with somebody by an invite, or go on with a pairing'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "contact" -d 'Keep the book of contacts'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "seal" -d 'Seal a stream: an age file, or letters when --to names who they are for'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "open" -d 'Open what was sealed for you'
@@ -63,16 +65,50 @@ complete -c bulla -n "__fish_bulla_using_subcommand card" -s q -l quiet -d 'No p
 complete -c bulla -n "__fish_bulla_using_subcommand card" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand card" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand card" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -s v -l verbose -d 'Say more of what is done'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "add" -d 'Add somebody by a card'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "list" -d 'List the contacts'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "show" -d 'Show one contact whole'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "rename" -d 'Give a contact another name'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename remove" -f -a "remove" -d 'Forget a contact'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l as -d 'The name you give whoever accepts; his own name for himself otherwise' -r
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l expires -d 'How long the invite is good (12h, 7d)' -r
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l token -d 'The token the relay\'s operator gave you: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l wait -d 'Then go on with the pairing for so many seconds' -r
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l public -d 'Make an invite that others may see or change on its way: then each of you types four digits that the other reads out'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l qr -d 'Draw the invite as a QR code'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l as -d 'The name you give whoever invites; his own name for himself otherwise' -r
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l token -d 'The token the relay\'s operator gave you: a file, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l wait -d 'Go on with the pairing for so many seconds' -r
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l confirm -d 'Type the four digits that the other side shows, for the pairing of this name' -r
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l digits -d 'The digits, for --confirm NAME: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -f -a "add" -d 'Add somebody by a card'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -f -a "list" -d 'List the contacts'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -f -a "show" -d 'Show one contact whole'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -f -a "rename" -d 'Give a contact another name'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -f -a "revoke" -d 'Close the mailbox that was made for a contact: nothing comes from him any more'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename revoke remove" -f -a "remove" -d 'Forget a contact, and close his mailbox'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -102,8 +138,23 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Say more of what is done'

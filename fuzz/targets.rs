@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use bulla::contact::pairing::Invite;
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::identity::Card;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[Target] = &[
     ("field", field),
     ("frame", frame),
     ("http", http),
+    ("invite", invite),
     ("json", json),
     ("log", log),
     ("request", request),
@@ -70,6 +72,19 @@ pub(crate) fn card(data: &[u8]) {
             Card::parse_text(&card.to_text()).expect("its own text").to_bytes(),
             card.to_bytes()
         );
+    }
+}
+
+/// An invite, as its record and as its line: whatever is read is written as it was read.
+pub(crate) fn invite(data: &[u8]) {
+    let line = bulla::text::bech32_encode("bulla-invite-", data);
+    if let Ok(invite) = Invite::parse(&line) {
+        assert_eq!(*invite.to_line().expect("its own line"), *line);
+    }
+    if let Ok(line) = std::str::from_utf8(data)
+        && let Ok(invite) = Invite::parse(line)
+    {
+        assert_eq!(*invite.to_line().expect("its own line"), line.trim());
     }
 }
 

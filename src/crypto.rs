@@ -34,8 +34,18 @@ pub mod label {
     /// Mailbox root to the capability for first letters, named on the card. Its generation, a
     /// big-endian `u32`, follows the label.
     pub const MAILBOX_CAPABILITY: &[u8] = b"bulla/v1/mailbox/capability";
+    /// Mailbox root to the key of one contact's mailbox. Its random index, 16 bytes, follows.
+    pub const MAILBOX_CONTACT: &[u8] = b"bulla/v1/mailbox/contact/key";
+    /// Mailbox root to a capability for that mailbox. Index and generation follow.
+    pub const MAILBOX_CONTACT_CAPABILITY: &[u8] = b"bulla/v1/mailbox/contact/capability";
+    /// Mailbox root to the key of a mailbox where one pairing meets. Its index follows.
+    pub const MAILBOX_MEETING: &[u8] = b"bulla/v1/mailbox/meeting/key";
+    /// Mailbox root to the capability for that mailbox. Its index follows.
+    pub const MAILBOX_MEETING_CAPABILITY: &[u8] = b"bulla/v1/mailbox/meeting/capability";
     /// Storage root to the key of the contact book and of what is remembered of letters.
     pub const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
+    /// Key of what pairings leave.
+    pub const STORAGE_PAIRS: &[u8] = b"bulla/v1/storage/pairs";
     /// Storage root to the key that wraps index keys.
     pub const STORAGE_INDEX: &[u8] = b"bulla/v1/storage/index";
     /// Storage root to the name of the folder of one identity's state.
@@ -46,6 +56,34 @@ pub mod label {
     pub const CARD_SIGNATURE: &[u8] = b"bulla/v1/card";
     /// What a letter's Ed25519 authenticator signs before the age header's hash.
     pub const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter";
+    /// The seed of one side of a pairing to what it draws; one byte says what.
+    pub const PAIRING_SEED: &[u8] = b"bulla/v1/pairing/seed";
+    /// What the transcript of a pairing hashes first, before the invite.
+    pub const PAIRING_INVITE: &[u8] = b"bulla/v1/pairing/invite";
+    /// What the transcript of a pairing hashes before each of its next parts.
+    pub const PAIRING_TRANSCRIPT: &[u8] = b"bulla/v1/pairing/transcript";
+    /// Chaining key of a pairing from the one before and what was agreed.
+    pub const PAIRING_CHAIN: &[u8] = b"bulla/v1/pairing/chain";
+    /// Chaining key to the key of messages as a relay sees them.
+    pub const PAIRING_OUTER: &[u8] = b"bulla/v1/pairing/outer";
+    /// Chaining key to the key of what is inside a message.
+    pub const PAIRING_INNER: &[u8] = b"bulla/v1/pairing/inner";
+    /// Chaining key to the key of one side's later messages; its role, a byte, follows.
+    pub const PAIRING_LATER: &[u8] = b"bulla/v1/pairing/later";
+    /// Chaining key to the secret that two contacts share.
+    pub const PAIRING_PAIRWISE: &[u8] = b"bulla/v1/pairing/pairwise";
+    /// Key of messages to that of one message, by its kind and salt.
+    pub const PAIRING_FRAME: &[u8] = b"bulla/v1/pairing/frame";
+    /// Key of messages to the salt of one message, by its kind and content.
+    pub const PAIRING_SALT: &[u8] = b"bulla/v1/pairing/salt";
+    /// What a public invite's commitment hashes before the opening.
+    pub const PAIRING_COMMITMENT: &[u8] = b"bulla/v1/pairing/commitment";
+    /// What the commitment to a card hashes before blind and card.
+    pub const PAIRING_CARD: &[u8] = b"bulla/v1/pairing/card";
+    /// What is hashed into the digits two people compare.
+    pub const PAIRING_DIGITS: &[u8] = b"bulla/v1/pairing/digits";
+    /// What a card's owner signs before the keys he pairs with.
+    pub const PAIRING_HAND: &[u8] = b"bulla/v1/pairing/hand";
     /// Pairwise secret and transcript to the first root of a ratchet's line. A direction, one byte,
     /// follows the label.
     pub const RATCHET_START: &[u8] = b"bulla/v1/ratchet/start";
@@ -335,6 +373,25 @@ mod tests {
             IDENTITY_MAILBOX,
             IDENTITY_STORAGE,
             MAILBOX_CARD,
+            MAILBOX_CAPABILITY,
+            MAILBOX_CONTACT,
+            MAILBOX_CONTACT_CAPABILITY,
+            MAILBOX_MEETING,
+            MAILBOX_MEETING_CAPABILITY,
+            PAIRING_SEED,
+            PAIRING_INVITE,
+            PAIRING_TRANSCRIPT,
+            PAIRING_CHAIN,
+            PAIRING_OUTER,
+            PAIRING_INNER,
+            PAIRING_LATER,
+            PAIRING_PAIRWISE,
+            PAIRING_FRAME,
+            PAIRING_SALT,
+            PAIRING_COMMITMENT,
+            PAIRING_CARD,
+            PAIRING_DIGITS,
+            PAIRING_HAND,
             STORAGE_BOOK,
             STORAGE_INDEX,
             STORAGE_FOLDER,

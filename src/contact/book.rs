@@ -29,6 +29,10 @@ const MAX_NAME: usize = 64;
 pub enum Trust {
     /// A card added by hand: as good as the way it came.
     CardByHand,
+    /// Paired by a secret invite: as good as the way the invite went.
+    SecretInvite,
+    /// Paired, and each typed the digits that the other showed.
+    Digits,
 }
 
 /// What the owner of the book says of himself: what his card is made of.
@@ -179,6 +183,47 @@ impl Book {
         Ok(Added::New)
     }
 
+    /// Takes somebody as a contact who was paired with; returns his name here.
+    ///
+    /// Who is in the book keeps his name; else he gets the one that is wanted, or calls himself by,
+    /// with a number behind it when it is another's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Name`] when the wanted name is none, [`Error::Full`].
+    pub fn pair(
+        &mut self,
+        wanted: Option<&str>,
+        card: &Card,
+        trust: Trust,
+        now: u64,
+    ) -> Result<String, Error> {
+        let fingerprint = card.fingerprint().to_bytes();
+        if let Some(known) = self.contacts.iter_mut().find(|c| c.fingerprint == fingerprint) {
+            if known.card()?.created() < card.created() {
+                known.card = card.to_bytes().to_vec();
+            }
+            (known.trust, known.since) = (trust, now);
+            return Ok(known.name.clone());
+        }
+        let own = Some(card.name()).filter(|name| check_name(name).is_ok());
+        let name = self.free_name(wanted.or(own).unwrap_or("contact"));
+        self.add(&name, card, trust, now)?;
+        Ok(name)
+    }
+
+    fn free_name(&self, name: &str) -> String {
+        let mut free = name.to_owned();
+        let mut number = 1;
+        while self.position(&free).is_ok() {
+            number += 1;
+            let end = format!("-{number}");
+            let room = MAX_NAME.saturating_sub(end.len());
+            free = name.chars().take(room).chain(end.chars()).collect();
+        }
+        free
+    }
+
     /// Gives a contact another name.
     pub fn rename(&mut self, old: &str, new: &str) -> Result<(), Error> {
         check_name(new)?;
@@ -282,8 +327,13 @@ fn fold(name: &str) -> String {
     name.to_lowercase()
 }
 
-/// A name must be typed after `--to` and may become part of a file's name.
-fn check_name(name: &str) -> Result<(), Error> {
+/// Whether a contact may have this name: it must be typed after `--to` and may become part of a
+/// file's name.
+///
+/// # Errors
+///
+/// [`Error::Name`].
+pub fn check_name(name: &str) -> Result<(), Error> {
     let wrong = |why| Err(Error::Name { max: MAX_NAME, why });
     if name.is_empty() {
         wrong("it is empty")

@@ -17,7 +17,7 @@ use crate::wire;
 use crate::wire::Record;
 
 /// A record that is kept in a sealed file of its own.
-pub trait Kept: Record + Default + Clone + PartialEq {
+pub trait Kept: Record + Default {
     /// Name of the file.
     const FILE: &'static str;
 }
@@ -74,18 +74,18 @@ impl<R: Kept> StateFile<R> {
         let lock = self.folder.join(format!("{}.lock", R::FILE));
         let _lock = files::Lock::acquire(&lock).map_err(Error::Io)?;
         let mut record = self.read()?;
-        let before = record.clone();
+        let before = Self::encode(&record)?;
         let result = change(&mut record)?;
-        if record != before {
-            self.write(&record)?;
+        let after = Self::encode(&record)?;
+        if after != before {
+            let sealed = crypto::seal_record(&self.key, R::NAME, &after).map_err(Error::Crypto)?;
+            files::replace_private(&self.path(), &sealed).map_err(Error::Io)?;
         }
         Ok(result)
     }
 
-    fn write(&self, record: &R) -> Result<(), Error> {
-        let bytes = Zeroizing::new(wire::encode(record).map_err(Error::Record)?);
-        let sealed = crypto::seal_record(&self.key, R::NAME, &bytes)?;
-        Ok(files::replace_private(&self.path(), &sealed)?)
+    fn encode(record: &R) -> Result<Zeroizing<Vec<u8>>, Error> {
+        Ok(Zeroizing::new(wire::encode(record).map_err(Error::Record)?))
     }
 
     fn path(&self) -> PathBuf {

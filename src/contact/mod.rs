@@ -7,17 +7,23 @@
 mod book;
 mod file;
 mod memory;
+pub mod pairing;
+mod pairs;
 
 pub use book::Added;
 pub use book::Book;
 pub use book::Contact;
 pub use book::Settings;
 pub use book::Trust;
+pub use book::check_name;
 pub use file::BookFile;
 pub use file::Kept;
 pub use file::StateFile;
 pub use memory::Place;
 pub use memory::Receipt;
+pub use pairs::Own;
+pub use pairs::Pairs;
+pub use pairs::Underway;
 
 use crate::crypto;
 use crate::identity;
@@ -50,6 +56,14 @@ pub enum Error {
     /// More contacts than the book takes.
     #[error("the book is full: it takes {max} contacts")]
     Full {
+        /// Limit.
+        max: usize,
+    },
+    /// More of something than is kept.
+    #[error("there are {max} {what}, and no room for more")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
         /// Limit.
         max: usize,
     },

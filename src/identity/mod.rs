@@ -176,17 +176,43 @@ impl Identity {
     /// The key of the mailbox on the card, where first letters go. It signs requests to the
     /// relay and nothing else; its public half is the mailbox's id.
     pub fn card_mailbox(&self) -> SigningSecret {
-        let root: Secret<32> = derive(&self.seed, label::IDENTITY_MAILBOX);
-        SigningSecret::from_seed(&crypto::hkdf(root.expose(), &[], label::MAILBOX_CARD))
+        SigningSecret::from_seed(&self.mailbox_secret(&[label::MAILBOX_CARD]))
     }
 
     /// The capability on the card, to push to [`Identity::card_mailbox`]. Of each `generation`
     /// there is one, the same wherever this identity is; the next takes the place of one that
     /// got into the wrong hands.
     pub fn card_capability(&self, generation: u32) -> Secret<32> {
+        self.mailbox_secret(&[label::MAILBOX_CAPABILITY, &generation.to_be_bytes()])
+    }
+
+    /// The key of one contact's mailbox. Indices are random: nobody without the identity can tell
+    /// that two such mailboxes belong to one person.
+    pub fn contact_mailbox(&self, index: &[u8; 16]) -> SigningSecret {
+        SigningSecret::from_seed(&self.mailbox_secret(&[label::MAILBOX_CONTACT, index]))
+    }
+
+    /// The capability to push to [`Identity::contact_mailbox`]; generations as on the
+    /// [card](Self::card_capability).
+    pub fn contact_capability(&self, index: &[u8; 16], generation: u32) -> Secret<32> {
+        let generation = generation.to_be_bytes();
+        self.mailbox_secret(&[label::MAILBOX_CONTACT_CAPABILITY, index, &generation])
+    }
+
+    /// The key of a mailbox where one pairing meets, an invite's or that for the answer to one,
+    /// by a random index.
+    pub fn meeting_mailbox(&self, index: &[u8; 16]) -> SigningSecret {
+        SigningSecret::from_seed(&self.mailbox_secret(&[label::MAILBOX_MEETING, index]))
+    }
+
+    /// The capability to push to [`Identity::meeting_mailbox`].
+    pub fn meeting_capability(&self, index: &[u8; 16]) -> Secret<32> {
+        self.mailbox_secret(&[label::MAILBOX_MEETING_CAPABILITY, index])
+    }
+
+    fn mailbox_secret(&self, info: &[&[u8]]) -> Secret<32> {
         let root: Secret<32> = derive(&self.seed, label::IDENTITY_MAILBOX);
-        let info = [label::MAILBOX_CAPABILITY, &generation.to_be_bytes()].concat();
-        crypto::hkdf(root.expose(), &[], &info)
+        crypto::hkdf(root.expose(), &[], &info.concat())
     }
 
     /// The key of one kind of state at rest; `label` is one of the `STORAGE_` labels.

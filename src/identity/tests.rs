@@ -59,6 +59,15 @@ fn keys_of_one_seed_differ() {
         *one.storage_key(label::STORAGE_INDEX).expose(),
         *one.card_capability(0).expose(),
         *one.card_capability(1).expose(),
+        one.contact_mailbox(&[1; 16]).public(),
+        one.contact_mailbox(&[2; 16]).public(),
+        *one.contact_capability(&[1; 16], 0).expose(),
+        *one.contact_capability(&[1; 16], 1).expose(),
+        *one.contact_capability(&[2; 16], 0).expose(),
+        one.meeting_mailbox(&[1; 16]).public(),
+        one.meeting_mailbox(&[2; 16]).public(),
+        *one.meeting_capability(&[1; 16]).expose(),
+        *one.meeting_capability(&[2; 16]).expose(),
         [7; 32],
     ];
     for (i, key) in keys.iter().enumerate() {
@@ -75,6 +84,15 @@ fn derivation_golden_bytes() {
     assert_eq!(text::hex_encode(&identity(7).card_mailbox().public()), mailbox);
     let capability = "efda9962d1629f587cd3e47c85b317a1e86bbf700e5d3cda92c5426384c2be13";
     assert_eq!(text::hex_encode(identity(7).card_capability(3).expose()), capability);
+    let index = [5; 16];
+    let mailbox = "5f24acb422e02e540cad7d16c591ea220976b28c11a20ec56e6f70df1ff7976f";
+    assert_eq!(text::hex_encode(&identity(7).contact_mailbox(&index).public()), mailbox);
+    let capability = "684eefc85fdd836098d76c9c661006ad969678f94611bf0b682e0d576cebe7b6";
+    assert_eq!(text::hex_encode(identity(7).contact_capability(&index, 3).expose()), capability);
+    let mailbox = "607747bd7b2c79d1f6d6f35c787271790fcbee84c99db991aff64762db9116c9";
+    assert_eq!(text::hex_encode(&identity(7).meeting_mailbox(&index).public()), mailbox);
+    let capability = "4121acb71cfa50630f4a6ee26899fa4296153d2f90749abb7c43a61f7866355e";
+    assert_eq!(text::hex_encode(identity(7).meeting_capability(&index).expose()), capability);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use bulla::contact::{Book, BookFile};
+use bulla::contact::{Book, BookFile, Pairs, StateFile};
 use bulla::crypto::label;
 use bulla::files::{self, Lock};
 use bulla::identity::{Identity, Key, Keyfile};
@@ -135,6 +135,16 @@ impl Me {
     /// The contact book's file.
     pub(crate) fn book_file(&self) -> Result<BookFile> {
         Ok(BookFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_BOOK)))
+    }
+
+    /// The file of what pairings leave.
+    pub(crate) fn pairs_file(&self) -> Result<StateFile<Pairs>> {
+        Ok(StateFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_PAIRS)))
+    }
+
+    /// What pairings left; nothing without a home.
+    pub(crate) fn pairs(&self) -> Result<Pairs> {
+        if self.has_home() { Ok(self.pairs_file()?.read()?) } else { Ok(Pairs::default()) }
     }
 
     /// The contact book; an empty one without a home.

@@ -25,6 +25,7 @@ fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         .or_else(|| cause.downcast_ref().and_then(key))
         .or_else(|| cause.downcast_ref().and_then(identity))
         .or_else(|| cause.downcast_ref().and_then(contact))
+        .or_else(|| cause.downcast_ref().and_then(pairing))
         .or_else(|| cause.downcast_ref().and_then(letter))
         .or_else(|| cause.downcast_ref().and_then(relay))
         .or_else(|| cause.downcast_ref().and_then(server))
@@ -107,13 +108,35 @@ fn contact(error: &contact::Error) -> Option<Verdict> {
         E::Name { .. } => Some((Exit::Usage, None)),
         E::NameTaken(_) => verdict(Exit::Conflict, "choose another name, or remove that contact"),
         E::CardKnown(_) => verdict(Exit::Conflict, "bulla contact rename OLD NEW"),
-        E::CardOlder(_) | E::Full { .. } | E::Exhausted(_) => Some((Exit::Conflict, None)),
+        E::CardOlder(_) | E::Full { .. } | E::TooMany { .. } | E::Exhausted(_) => {
+            Some((Exit::Conflict, None))
+        }
         E::Damaged { .. } => {
             verdict(Exit::Damaged, "is it another identity's? else restore it from a backup")
         }
         E::Record(_) => Some((Exit::Malformed, None)),
         E::Card(inner) => identity(inner),
         E::Io(inner) => io(inner),
+        _ => None,
+    }
+}
+
+fn pairing(error: &contact::pairing::Error) -> Option<Verdict> {
+    use contact::pairing::Error as E;
+    match error {
+        E::Line(_) | E::Record(_) | E::Encoding | E::Relay(_) | E::Mailbox => {
+            verdict(Exit::Malformed, "bulla invite makes an invite, which is one long line")
+        }
+        E::Expired { .. } => verdict(Exit::Conflict, "ask for another one: bulla invite"),
+        E::Digits | E::OwnDigits => Some((Exit::Usage, None)),
+        E::NoDigits | E::Confirmed => Some((Exit::Conflict, None)),
+        E::Key(_)
+        | E::Commitment
+        | E::Forged
+        | E::Malformed(_)
+        | E::Card(_)
+        | E::CardChanged
+        | E::CardBorrowed => Some((Exit::SenderNotAuthenticated, None)),
         _ => None,
     }
 }

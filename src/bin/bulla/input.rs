@@ -1,13 +1,19 @@
 //! Standard input, which only one thing can have, and files to read.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read, StdinLock};
+use std::io::{self, IsTerminal as _, Read, Seek as _, StdinLock};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::exit::Fail;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::{SpliceFlags, tee};
+
+use crate::exit::{Exit, Fail};
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -19,6 +25,33 @@ pub(crate) fn stdin(what: &str) -> Result<StdinLock<'static>> {
             .into());
     }
     Ok(io::stdin().lock())
+}
+
+/// The first bytes of standard input, which stay there: nothing of a terminal or another device.
+/// Waits for something to come, so long and no longer.
+pub(crate) fn peek_stdin(length: usize, patience: Duration) -> Result<Vec<u8>> {
+    let stdin = io::stdin().lock();
+    let file = File::from(stdin.as_fd().try_clone_to_owned()?);
+    let kind = file.metadata()?.file_type();
+    let mut bytes = vec![0; length];
+    let read = if kind.is_file() {
+        file.read_at(&mut bytes, (&file).stream_position()?)?
+    } else if kind.is_fifo() {
+        let time = Timespec::try_from(patience)?;
+        if poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&time))? == 0 {
+            return Err(Fail::new(Exit::InputMissing, "nothing comes on standard input")
+                .hint("close it, when there is nothing to come: < /dev/null")
+                .into());
+        }
+        let (mut copy, copied) = io::pipe()?;
+        tee(&file, &copied, length, SpliceFlags::empty())?;
+        drop(copied);
+        copy.read(&mut bytes)?
+    } else {
+        0
+    };
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 /// What a verb reads: a file, or standard input.
@@ -36,7 +69,7 @@ impl Input {
                     .with_context(|| format!("cannot read {what} from {}", path.display()))?;
                 if file.metadata()?.is_dir() {
                     let message = format!("{} is a folder, expected {what}", path.display());
-                    return Err(Fail::new(crate::exit::Exit::InputMissing, message).into());
+                    return Err(Fail::new(Exit::InputMissing, message).into());
                 }
                 Ok(Self::File(file))
             }
@@ -48,7 +81,6 @@ impl Input {
                         .into());
                 }
                 // Unbuffered: large reads go straight to their place.
-                use std::os::fd::AsFd as _;
                 Ok(Self::Stdin(File::from(stdin.as_fd().try_clone_to_owned()?)))
             }
         }

@@ -11,6 +11,7 @@ mod home;
 mod input;
 mod notify;
 mod output;
+mod qr;
 mod record;
 mod source;
 mod ui;
@@ -46,6 +47,8 @@ fn run(app: &App, verb: &Verb) -> anyhow::Result<Exit> {
     match verb {
         Verb::Keygen(args) => cmd::keygen::run(app, args),
         Verb::Card(args) => cmd::card::run(app, args),
+        Verb::Invite(args) => cmd::pair::invite(app, args),
+        Verb::Pair(args) => cmd::pair::run(app, args),
         Verb::Contact(args) => cmd::contact::run(app, args),
         Verb::Seal(args) => cmd::seal::run(app, args),
         Verb::Open(args) => cmd::open::run(app, args),

@@ -9,12 +9,14 @@ use crate::source::Source;
 
 mod index;
 mod operator;
+mod pair;
 mod relay;
 mod serve;
 mod store;
 
 pub(crate) use index::*;
 pub(crate) use operator::*;
+pub(crate) use pair::*;
 pub(crate) use relay::*;
 pub(crate) use serve::*;
 pub(crate) use store::*;
@@ -90,6 +92,10 @@ pub(crate) enum Verb {
     Keygen(Keygen),
     /// Print the public card of an identity, to hand out
     Card(Card),
+    /// Make an invite, by which somebody can pair with you
+    Invite(Invite),
+    /// Pair with somebody by an invite, or go on with a pairing
+    Pair(Pair),
     /// Keep the book of contacts
     #[command(subcommand)]
     Contact(Contact),
@@ -196,8 +202,10 @@ pub(crate) enum Contact {
     Show(ContactShow),
     /// Give a contact another name
     Rename(ContactRename),
-    /// Forget a contact
-    Remove(ContactRemove),
+    /// Close the mailbox that was made for a contact: nothing comes from him any more
+    Revoke(ContactRevoke),
+    /// Forget a contact, and close his mailbox
+    Remove(ContactRevoke),
 }
 
 #[derive(Debug, Args)]
@@ -243,9 +251,11 @@ pub(crate) struct ContactRename {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ContactRemove {
+pub(crate) struct ContactRevoke {
     #[command(flatten)]
     pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) network: Network,
     /// The contact's name
     pub(crate) name: String,
 }

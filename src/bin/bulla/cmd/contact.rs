@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bulla::contact::{Added, Contact, Trust};
-use bulla::identity::Card;
+use bulla::identity::{Card, Fingerprint};
 use bulla::text::printable;
 
-use crate::app::{App, date, now};
+use crate::app::{App, Me, date, now};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
@@ -28,12 +28,43 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
             Ok(Exit::Done)
         }
         cli::Contact::Remove(args) => {
-            let book = app.me(&args.keys)?.book_file()?;
-            let gone = book.update(|book| book.remove(&args.name))?;
+            let me = app.me(&args.keys)?;
+            let fingerprint = me.book()?.get(&args.name)?.fingerprint();
+            // First, so that it can be tried again: later nobody knows whose the mailbox is.
+            close(&me, &args.network, &fingerprint)?;
+            let gone = me.book_file()?.update(|book| book.remove(&args.name))?;
+            me.pairs_file()?.update(|pairs| {
+                pairs.unlink(&fingerprint);
+                Ok::<_, bulla::contact::Error>(())
+            })?;
             app.ui.note(&format!("removed {}, {}", gone.name(), gone.fingerprint()));
             Ok(Exit::Done)
         }
+        cli::Contact::Revoke(args) => {
+            let me = app.me(&args.keys)?;
+            let fingerprint = me.book()?.get(&args.name)?.fingerprint();
+            let closed = close(&me, &args.network, &fingerprint)?;
+            app.ui.note(&match closed {
+                0 => format!("there is no mailbox for {}", args.name),
+                _ => format!("{} can write to you no more; pair again to change that", args.name),
+            });
+            Ok(if closed == 0 { Exit::Negative } else { Exit::Done })
+        }
     }
+}
+
+/// Closes the mailboxes that were made for somebody; says how many.
+fn close(me: &Me, network: &cli::Network, fingerprint: &Fingerprint) -> Result<usize> {
+    let mailboxes = me.pairs()?.mailboxes_of(fingerprint);
+    for own in &mailboxes {
+        let client = super::relay::client(&own.relay, network)?;
+        client.close(&me.identity.contact_mailbox(&own.index))?;
+        me.pairs_file()?.update(|pairs| {
+            pairs.close(own);
+            Ok::<_, bulla::contact::Error>(())
+        })?;
+    }
+    Ok(mailboxes.len())
 }
 
 fn add(app: &App, args: &cli::ContactAdd) -> Result<Exit> {
@@ -60,7 +91,8 @@ fn add(app: &App, args: &cli::ContactAdd) -> Result<Exit> {
 }
 
 fn list(app: &App, args: &cli::ContactList) -> Result<Exit> {
-    let book = app.me(&args.keys)?.book()?;
+    let me = app.me(&args.keys)?;
+    let book = me.book()?;
     if app.ui.json {
         for contact in book.contacts() {
             println(&object(contact)?.to_string())?;
@@ -76,7 +108,8 @@ fn list(app: &App, args: &cli::ContactList) -> Result<Exit> {
             ))?;
         }
     }
-    Ok(if book.contacts().len() == 0 { Exit::Negative } else { Exit::Done })
+    let underway = super::pair::list(app, &me)?;
+    Ok(if book.contacts().len() + underway == 0 { Exit::Negative } else { Exit::Done })
 }
 
 fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
@@ -118,11 +151,13 @@ pub(crate) fn read_card(path: Option<&Path>) -> Result<Card> {
 pub(crate) fn trust(trust: Trust) -> &'static str {
     match trust {
         Trust::CardByHand => "card by hand",
+        Trust::SecretInvite => "secret-invite",
+        Trust::Digits => "digits",
         _ => "unknown",
     }
 }
 
-fn object(contact: &Contact) -> Result<serde_json::Value> {
+pub(crate) fn object(contact: &Contact) -> Result<serde_json::Value> {
     let mut object = super::card::object(&contact.card()?);
     if let Some(fields) = object.as_object_mut() {
         let own = fields.insert("name".into(), contact.name().into());

@@ -7,6 +7,7 @@ pub(crate) mod index;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod open;
+pub(crate) mod pair;
 pub(crate) mod relay;
 pub(crate) mod seal;
 pub(crate) mod search;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use bulla::age::{self, ArmorWriter, Opener, Recipient, ScryptRecipient, Sealer, X25519Identity};
-use bulla::contact::{Book, Place};
+use bulla::contact::{Book, Pairs, Place};
 use bulla::files::{self, Access};
 use bulla::identity::Card;
 use bulla::letter::{self, EnvelopeWriter, Heading, Routing, Sender};
@@ -92,6 +92,26 @@ struct To {
     name: Option<String>,
 }
 
+impl To {
+    /// Where a letter goes: to the mailbox made in pairing, else to that on the card. One that hides
+    /// its sender goes to the card's, since the other says who it is from.
+    fn routing(&self, pairs: Option<&Pairs>) -> Routing {
+        let paired = pairs.and_then(|pairs| pairs.address_of(&self.card.fingerprint()));
+        match paired {
+            Some(address) => Routing {
+                relay: Some(address.relay.clone()),
+                mailbox: address.mailbox,
+                capability: Some(address.capability.clone()),
+            },
+            None => Routing {
+                relay: self.card.relay().map(str::to_owned),
+                mailbox: *self.card.mailbox(),
+                capability: Some(self.card.capability().clone()),
+            },
+        }
+    }
+}
+
 fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
     let target = Target::new(&args.output, args.file.as_deref(), Nature::Binary)?;
     let me = if args.anonymous { app.me_if_any(&args.keys)? } else { Some(app.me(&args.keys)?) };
@@ -109,6 +129,7 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
         Some(me) if !args.anonymous => Some((me, super::card::settle(me, |_| ())?)),
         _ => None,
     };
+    let pairs = card.as_ref().map(|(me, _)| me.pairs()).transpose()?;
     let sender = card.as_ref().map(|(me, card)| Sender { identity: &me.identity, card });
     let heading = heading(args)?;
 
@@ -124,17 +145,13 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
             }
             _ => None,
         };
-        if to.card.relay().is_none() {
+        let routing = to.routing(pairs.as_ref());
+        if routing.relay.is_none() {
             let title = to.name.as_deref().unwrap_or_else(|| to.card.name());
             app.ui.warn(&format!("no relay is on the card of {title}: push with --relay URL"));
         }
         let heading =
             Heading { place: place.map(|Place { stream, seq }| (stream, seq)), ..heading.clone() };
-        let routing = Routing {
-            relay: to.card.relay().map(str::to_owned),
-            mailbox: *to.card.mailbox(),
-            capability: Some(to.card.capability().clone()),
-        };
         let mut envelope = envelopes.begin(&routing)?;
         bodies.with(bar.as_ref(), |body| {
             Ok(letter::seal(&heading, &to.card, sender, body, &mut envelope)?)

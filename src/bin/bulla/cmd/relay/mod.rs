@@ -10,13 +10,18 @@ mod register;
 mod serve;
 mod store;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bulla::contact::Own;
+use bulla::crypto::SigningSecret;
 use bulla::relay::client::{Client, Options};
 use bulla::relay::protocol::{Id, Mailbox};
+use bulla::relay::pull::Owned;
 use serde_json::json;
 
 use crate::app::{App, Me, date};
@@ -47,7 +52,7 @@ pub(crate) fn run(app: &App, verb: &cli::Relay) -> Result<Exit> {
 }
 
 /// A client of the relay at `url`, with the flags of the network.
-fn client(url: &str, network: &Network) -> Result<Client> {
+pub(crate) fn client(url: &str, network: &Network) -> Result<Client> {
     let mut options = Options::default();
     options.timeout = Duration::from_secs(network.timeout);
     options.retries = network.retry;
@@ -63,12 +68,49 @@ fn authorities() -> Option<PathBuf> {
 }
 
 /// A client of our own relay: the one that is named, else the one we registered at.
-fn own(me: &Me, network: &Network) -> Result<Client> {
-    let url = match &network.relay {
-        Some(url) => url.clone(),
-        None => me.book()?.settings.relay.ok_or_else(unknown_relay)?,
+pub(crate) fn own(me: &Me, network: &Network) -> Result<Client> {
+    client(&own_url(me, network)?.ok_or_else(unknown_relay)?, network)
+}
+
+/// The same, or else a client of the relay at `url`.
+pub(crate) fn own_or(me: &Me, network: &Network, url: &str) -> Result<Client> {
+    client(own_url(me, network)?.as_deref().unwrap_or(url), network)
+}
+
+/// The mailboxes that letters come to, the card's first. With `--relay` they are those at that
+/// relay.
+fn mailboxes(me: &Me, network: &Network) -> Result<Vec<Owned>> {
+    let (book, pairs) = (me.book()?, me.pairs()?);
+    let named = network.relay.as_ref().map(|url| client(url, network)).transpose()?;
+    let named = named.map(|client| client.url());
+    let mut places: Vec<(String, SigningSecret)> = Vec::new();
+    // Who never registered one has only those that pairings made.
+    if book.settings.relay.is_some() || pairs.mailboxes().next().is_none() {
+        let url = named.clone().or(book.settings.relay).ok_or_else(unknown_relay)?;
+        places.push((url, me.identity.card_mailbox()));
+    }
+    let asked = |own: &&Own| named.as_ref().is_none_or(|named| *named == own.relay);
+    places.extend(
+        pairs
+            .mailboxes()
+            .filter(asked)
+            .map(|own| (own.relay.clone(), me.identity.contact_mailbox(&own.index))),
+    );
+    let mut clients: BTreeMap<String, Arc<Client>> = BTreeMap::new();
+    let with_client = |(url, key): (String, SigningSecret)| -> Result<Owned> {
+        let known = clients.get(&url).filter(|_| !network.unlink).cloned();
+        let client = known.map_or_else(|| client(&url, network).map(Arc::new), Ok)?;
+        clients.insert(url, client.clone());
+        Ok(Owned { client, key: Arc::new(key) })
     };
-    client(&url, network)
+    places.into_iter().map(with_client).collect()
+}
+
+fn own_url(me: &Me, network: &Network) -> Result<Option<String>> {
+    match &network.relay {
+        Some(url) => Ok(Some(url.clone())),
+        None => Ok(me.book()?.settings.relay),
+    }
 }
 
 fn unknown_relay() -> Fail {

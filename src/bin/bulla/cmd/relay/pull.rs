@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use bulla::files::{Access, AtomicFile, Existing};
 use bulla::letter::{EnvelopeWriter, Routing};
 use bulla::relay::protocol::Id;
-use bulla::relay::pull::{Delivered, Options, Stopped, follow, pull, pull_again};
+use bulla::relay::pull::{Delivered, Options, Stopped, follow_all, pull_again, pull_all};
 use bulla::relay::spool::Spool;
 use serde_json::json;
 
@@ -31,10 +31,11 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
                 .hint("bulla relay pull | bulla open, or --output-dir DIR")
         })?;
     let me = app.me(&args.keys)?;
-    let client = super::own(&me, &args.network)?;
-    let key = me.identity.card_mailbox();
+    let boxes = super::mailboxes(&me, &args.network)?;
     let mut spool = Spool::open(me.folder()?.join("spool"))?;
-    let routing = Routing { relay: Some(client.url()), mailbox: key.public(), capability: None };
+    let relay = boxes.first().map(|first| first.client.url());
+    let mailbox = me.identity.card_mailbox().public();
+    let routing = Routing { relay, mailbox, capability: None };
     if let Some(folder) = &args.output_dir {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -55,9 +56,9 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
             let broken = |error: &bulla::relay::error::Error| {
                 app.ui.warn(&format!("{error}: trying again"));
             };
-            follow(&client, &key, &mut spool, options, deliver, broken)
+            follow_all(&boxes, &mut spool, options, deliver, broken)
         } else {
-            pull(&client, &key, &mut spool, options, deliver)
+            pull_all(&boxes, &mut spool, options, deliver)
         }
     };
     let report = report.map_err(|stopped| match stopped {

@@ -1,0 +1,311 @@
+//! `invite` and `pair`: two people come to know each other, over relays that learn nothing of it.
+
+mod step;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use bulla::contact::pairing::{Address, Digits, Event, Invite, Own, Pairing, Role, Waits};
+use bulla::contact::{self, Underway};
+use bulla::crypto;
+use bulla::crypto::SigningSecret;
+use bulla::relay::client::{Client, bearer_text};
+use bulla::relay::protocol::{CapabilityId, Terms};
+use bulla::secret::{Secret, SecretString};
+use bulla::text::printable;
+use serde_json::json;
+
+use self::step::{Look, Outcome};
+use super::card::settle;
+use super::relay;
+use crate::app::{App, Me, date, now};
+use crate::cli::{self, Network};
+use crate::exit::{Exit, Fail};
+use crate::source::Source;
+use crate::{input, qr};
+
+/// Bytes by which an invite is known.
+const BEGIN: usize = 32;
+/// Greatest line of an invite, in bytes.
+const MAX_LINE: u64 = 4 << 10;
+/// How long after the end of an invite its mailbox takes messages: as long as a relay keeps them.
+const AFTER: u64 = 30 * 24 * 3600;
+/// Pause between two looks while pairings are waited for.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Longest wait for one message, after which what this process did not do is seen too.
+const LONGEST_LOOK: Duration = Duration::from_secs(20);
+
+pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
+    let me = app.me(&args.keys)?;
+    if let Some(name) = &args.name {
+        contact::check_name(name)?;
+    }
+    let client = relay::own(&me, &args.network)?;
+    let expires = now().saturating_add(args.expires.as_secs());
+    let made = Made::new(&client)?;
+    made.register(&me, &client, args.token.as_ref(), expires)?;
+    let card = settle(&me, |_| ())?;
+    let own = Own { identity: &me.identity, card: &card, address: made.mailbox_address(&me) };
+    let meeting = made.meeting_address(&me);
+    let (pairing, invite) = match args.public {
+        true => Pairing::offer_public(&own, meeting, expires, now())?,
+        false => Pairing::offer_secret(&own, meeting, expires, now())?,
+    };
+    let line = invite.to_line()?;
+    let meeting = made.meeting.clone();
+    me.pairs_file()?.update(|pairs| pairs.begin(made.underway(args.name.clone(), pairing)))?;
+    show(app, args, &line, expires)?;
+    if args.wait == 0 {
+        return Ok(Exit::Done);
+    }
+    wait(app, &me, &args.network, args.wait, Some(&meeting))
+}
+
+/// Prints an invite.
+fn show(app: &App, args: &cli::Invite, line: &SecretString, expires: u64) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    if app.ui.json {
+        let object = json!({ "schema": 1, "invite": line.as_str(), "expires": date(expires) });
+        writeln!(stdout, "{object}")?;
+    } else if args.qr {
+        // In upper case it makes a smaller code, and is read all the same.
+        write!(stdout, "{}", qr::draw(&line.to_ascii_uppercase())?)?;
+    } else {
+        writeln!(stdout, "{}", line.as_str())?;
+    }
+    stdout.flush()?;
+    let who = match args.public {
+        true => "the two of you compare digits: bulla pair shows them",
+        false => "whoever has this line can pair with you, once",
+    };
+    app.ui.note(&format!("{who}; it is good until {}", date(expires)));
+    if args.wait == 0 {
+        app.ui.note("bulla pair goes on when it was accepted");
+    }
+    Ok(())
+}
+
+pub(crate) fn run(app: &App, args: &cli::Pair) -> Result<Exit> {
+    let me = app.me(&args.keys)?;
+    if let Some(confirm) = &args.confirm {
+        let typed = match (&args.digits, confirm.get(1)) {
+            (Some(source), None) => source.line("the digits")?.parse::<Digits>()?,
+            (None, Some(digits)) => digits.parse::<Digits>()?,
+            _ => {
+                let fail = Fail::usage("expected the four digits that the other side shows");
+                return Err(fail.hint("--confirm NAME 1234, or --digits SRC").into());
+            }
+        };
+        let name = confirm.first().map_or("", String::as_str);
+        return self::confirm(app, &me, &args.network, name, typed);
+    }
+    let Some(line) = invite_line(args)? else {
+        return wait(app, &me, &args.network, args.wait, None);
+    };
+    let invite = Invite::parse(&line)?;
+    let meeting = join(app, &me, args, &invite)?;
+    if args.wait == 0 {
+        app.ui.note("the invite is accepted: bulla pair goes on, here and on the other side");
+        return Ok(Exit::Done);
+    }
+    wait(app, &me, &args.network, args.wait, Some(&meeting))
+}
+
+/// The invite that is named, or piped in.
+fn invite_line(args: &cli::Pair) -> Result<Option<SecretString>> {
+    let mut input: Box<dyn BufRead> = match &args.invite {
+        // May be a public one, which others may read: then its file is no secret.
+        Some(Source::File(path)) => {
+            let file = File::open(path)
+                .with_context(|| format!("cannot read the invite from {}", path.display()))?;
+            Box::new(BufReader::new(file))
+        }
+        Some(Source::Stdin) => Box::new(input::stdin("the invite")?),
+        Some(source) => return Ok(Some(source.line("the invite")?)),
+        // Whose stdin is a script, or the list of a loop, has no invite there, and keeps his lines.
+        None => {
+            let patience = Duration::from_secs(args.network.timeout);
+            if !Invite::may_begin(&input::peek_stdin(BEGIN, patience)?) {
+                return Ok(None);
+            }
+            Box::new(input::stdin("the invite")?)
+        }
+    };
+    // One line and no more: who invites may go on to wait, with the pipe open.
+    let mut line = SecretString::default();
+    input.by_ref().take(MAX_LINE).read_line(&mut line).context("cannot read the invite")?;
+    Ok((!line.trim().is_empty()).then_some(line))
+}
+
+fn join(app: &App, me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact::Own> {
+    if let Some(name) = &args.name {
+        contact::check_name(name)?;
+    }
+    let pairs = me.pairs_file()?;
+    if let Some(known) = pairs.read()?.underway().iter().find(|one| one.pairing.is_of(invite)) {
+        if known.pairing.role() == Role::Inviter {
+            return Err(Fail::new(Exit::Conflict, "this invite is your own").into());
+        }
+        // Accepted before: it goes on.
+        return Ok(known.meeting.clone());
+    }
+    let client = relay::own_or(me, &args.network, &invite.address().relay)?;
+    let made = Made::new(&client)?;
+    made.register(me, &client, args.token.as_ref(), invite.expires())?;
+    let card = settle(me, |_| ())?;
+    let own = Own { identity: &me.identity, card: &card, address: made.mailbox_address(me) };
+    let step = Pairing::join(invite, &own, made.meeting_address(me), now())?;
+    let meeting = made.meeting.clone();
+    let underway = made.underway(args.name.clone(), step.state);
+    pairs.update(|pairs| pairs.begin(underway))?;
+    step::send(&args.network, &step.send)?;
+    step::tell(app, me, args.name.as_deref(), &Event::Joined)?;
+    Ok(meeting)
+}
+
+fn confirm(app: &App, me: &Me, network: &Network, name: &str, typed: Digits) -> Result<Exit> {
+    let pairs = me.pairs_file()?.read()?;
+    let waits = |one: &&Underway| matches!(one.pairing.waits_for(), Waits::OurDigits(_));
+    let named = |one: &&Underway| step::title(one).to_lowercase() == name.to_lowercase();
+    let Some(found) = pairs.underway().iter().filter(waits).find(named) else {
+        let fail = Fail::usage(format!("no pairing named {name:?} waits for digits"));
+        return Err(fail.hint("bulla contact list shows the pairings under way").into());
+    };
+    let done = step::take(app, me, network, &found.meeting, |pairing| {
+        Ok(Some(pairing.confirm(typed, now())?))
+    })?;
+    Ok(match done {
+        Outcome::Ended(exit) => exit,
+        _ => Exit::Done,
+    })
+}
+
+/// Goes on with one pairing or with all, for so many seconds at most.
+fn wait(
+    app: &App,
+    me: &Me,
+    network: &Network,
+    seconds: u64,
+    only: Option<&contact::Own>,
+) -> Result<Exit> {
+    if me.pairs()?.underway().is_empty() {
+        app.ui.note("no pairing is under way");
+        return Ok(Exit::Negative);
+    }
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut again = true;
+    loop {
+        let wait = until.saturating_duration_since(Instant::now()).min(LONGEST_LOOK);
+        let standing = step::go_on(app, me, network, Look { only, again, wait })?;
+        again = false;
+        if let Some(exit) = standing.ended {
+            return Ok(exit);
+        }
+        if standing.waiting == 0 {
+            return Ok(Exit::Done);
+        }
+        if Instant::now() >= until {
+            app.ui.note(&match standing.waiting {
+                1 => "one pairing waits for the other side".to_owned(),
+                more => format!("{more} pairings wait for the other side"),
+            });
+            return Ok(Exit::Negative);
+        }
+        sleep(PAUSE);
+    }
+}
+
+/// The two mailboxes that are made for a pairing.
+struct Made {
+    meeting: contact::Own,
+    mailbox: contact::Own,
+}
+
+impl Made {
+    fn new(client: &Client) -> Result<Self> {
+        let own =
+            || -> Result<_> { Ok(contact::Own { relay: client.url(), index: crypto::random()? }) };
+        Ok(Self { meeting: own()?, mailbox: own()? })
+    }
+
+    fn underway(self, name: Option<String>, pairing: Pairing) -> Underway {
+        Underway { name, meeting: self.meeting, mailbox: self.mailbox, pairing }
+    }
+
+    fn meeting_address(&self, me: &Me) -> Address {
+        let index = &self.meeting.index;
+        let key = me.identity.meeting_mailbox(index);
+        address(&self.meeting, &key, me.identity.meeting_capability(index))
+    }
+
+    fn mailbox_address(&self, me: &Me) -> Address {
+        let index = &self.mailbox.index;
+        let key = me.identity.contact_mailbox(index);
+        address(&self.mailbox, &key, me.identity.contact_capability(index, 0))
+    }
+
+    fn register(
+        &self,
+        me: &Me,
+        client: &Client,
+        token: Option<&Source>,
+        expires: u64,
+    ) -> Result<()> {
+        let token = token.map(|source| source.line("the token")).transpose()?;
+        let terms = Terms {
+            expires: Some(expires.saturating_add(AFTER).div_ceil(3600) * 3600),
+            messages: Some(16),
+            ..Terms::default()
+        };
+        let open = |key: &SigningSecret, capability: &Secret<32>, terms: &Terms| -> Result<()> {
+            client.register(key, token.as_ref())?;
+            Ok(client.allow(key, &CapabilityId::of(&bearer_text(capability)), terms)?)
+        };
+        let (meeting, mailbox) = (&self.meeting.index, &self.mailbox.index);
+        let identity = &me.identity;
+        let capability = identity.meeting_capability(meeting);
+        open(&identity.meeting_mailbox(meeting), &capability, &terms)?;
+        let capability = identity.contact_capability(mailbox, 0);
+        open(&identity.contact_mailbox(mailbox), &capability, &Terms::default())
+    }
+}
+
+fn address(own: &contact::Own, key: &SigningSecret, capability: Secret<32>) -> Address {
+    Address { relay: own.relay.clone(), mailbox: key.public(), capability: capability.into() }
+}
+
+/// What a pairing waits for, in words.
+pub(crate) fn waits_for(pairing: &Pairing) -> String {
+    match pairing.waits_for() {
+        Waits::Joiner if pairing.expires() <= now() => "the invite expired".into(),
+        Waits::Joiner => format!("for somebody to accept, until {}", date(pairing.expires())),
+        Waits::Answer | Waits::Confirmation => "for the other side".into(),
+        Waits::OurDigits(shown) => format!("for their digits; they type {shown}"),
+        Waits::TheirDigits(shown) => format!("for the other side to type {shown}"),
+        Waits::Done => "paired".into(),
+        _ => "over".into(),
+    }
+}
+
+/// Lists the pairings under way; says how many there are.
+pub(crate) fn list(app: &App, me: &Me) -> Result<usize> {
+    let mut stdout = std::io::stdout().lock();
+    let mut count = 0;
+    for one in me.pairs()?.underway() {
+        if matches!(one.pairing.waits_for(), Waits::Done | Waits::Over(_)) {
+            continue;
+        }
+        count += 1;
+        let (title, waits) = (step::title(one), waits_for(&one.pairing));
+        if app.ui.json {
+            let object = json!({ "schema": 1, "pairing": title, "waits": waits });
+            writeln!(stdout, "{object}")?;
+        } else {
+            writeln!(stdout, "{}  pairing waits {waits}", printable(&title))?;
+        }
+    }
+    Ok(count)
+}

@@ -1,0 +1,255 @@
+//! One step of a pairing: remembered first, then said, and only then forgotten by the relay.
+
+use std::io::{Cursor, Write as _};
+use std::time::Duration;
+
+use anyhow::Result;
+use bulla::contact::pairing::{End, Error, Event, MESSAGE, Outgoing, Pairing, Step, Waits};
+use bulla::contact::{Own, Underway};
+use bulla::crypto;
+use bulla::relay::client::Inbox;
+use bulla::relay::protocol::{Entry, Id, MAX_LIST, Mailbox};
+use bulla::text::hex_encode;
+use serde_json::json;
+
+use super::super::{contact, relay};
+use crate::app::{App, Me, now};
+use crate::cli::Network;
+use crate::exit::{Exit, Fail};
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The message was not for this pairing, or not yet.
+    Nothing,
+    /// It was a step.
+    Step,
+    /// The pairing ended without a contact.
+    Ended(Exit),
+}
+
+/// Where things stand after a look.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Standing {
+    /// Pairings that wait for the other side.
+    pub(super) waiting: usize,
+    /// A pairing ended without a contact.
+    pub(super) ended: Option<Exit>,
+}
+
+/// What a look at the relays is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look<'a> {
+    /// One pairing, or all.
+    pub(super) only: Option<&'a Own>,
+    /// Whether to say again what may not have come: once a run is enough.
+    pub(super) again: bool,
+    /// How long to wait for a message, where only one pairing is under way.
+    pub(super) wait: Duration,
+}
+
+/// Goes as far as can be gone with one pairing or with all.
+pub(super) fn go_on(app: &App, me: &Me, network: &Network, look: Look<'_>) -> Result<Standing> {
+    let Look { only, again, wait } = look;
+    let file = me.pairs_file()?;
+    let (mut failed, mut ended) = (None, None);
+    let underway = file.read()?;
+    let wanted = |one: &&Underway| only.is_none_or(|only| *only == one.meeting);
+    let alone = underway.underway().iter().filter(wanted).count() == 1;
+    let wait = if alone { wait } else { Duration::ZERO };
+    for one in underway.underway().iter().filter(wanted) {
+        match go_on_with(app, me, network, one, again, wait) {
+            Ok(how) => ended = how.or(ended),
+            // One relay that is away does not keep the others from being asked.
+            Err(error) => {
+                if let Some(before) = failed.replace(error) {
+                    app.ui.error(&before);
+                }
+            }
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let pairs = file.read()?;
+    let waits = |one: &&Underway| match one.pairing.waits_for() {
+        Waits::Done | Waits::Over(_) => false,
+        Waits::Joiner => one.pairing.expires() > now(),
+        _ => true,
+    };
+    let waiting = pairs.underway().iter().filter(wanted).filter(waits).count();
+    Ok(Standing { waiting, ended })
+}
+
+fn go_on_with(
+    app: &App,
+    me: &Me,
+    network: &Network,
+    one: &Underway,
+    again: bool,
+    wait: Duration,
+) -> Result<Option<Exit>> {
+    let client = relay::client(&one.meeting.relay, network)?;
+    let key = me.identity.meeting_mailbox(&one.meeting.index);
+    if one.pairing.forget_after() < now() {
+        me.pairs_file()?.update(|pairs| {
+            pairs.end(&one.meeting);
+            Ok::<_, bulla::contact::Error>(())
+        })?;
+        // One that nobody took up has a mailbox for letters that never come.
+        if matches!(one.pairing.waits_for(), Waits::Joiner) {
+            client.close(&me.identity.contact_mailbox(&one.mailbox.index))?;
+        }
+        client.close(&key)?;
+        return Ok(None);
+    }
+    if again {
+        send(network, one.pairing.resend())?;
+    }
+    let over = matches!(one.pairing.waits_for(), Waits::Done | Waits::Over(_));
+    let listed = client.list(&key, if over { Duration::ZERO } else { wait }, MAX_LIST)?;
+    let (mut done, mut ended) = (Vec::new(), None);
+    for entry in listed {
+        if entry.size != MESSAGE as u64 {
+            done.push(entry.id);
+            continue;
+        }
+        let message = fetch(&client, &key, &entry)?;
+        let outcome =
+            take(app, me, network, &one.meeting, |pairing| Ok(pairing.receive(&message, now())?));
+        match outcome {
+            // It may have overtaken another.
+            Ok(Outcome::Nothing) if !over => {}
+            Ok(Outcome::Nothing) => done.push(entry.id),
+            Ok(Outcome::Step) => done.push(entry.id),
+            Ok(Outcome::Ended(exit)) => {
+                ended = Some(exit);
+                done.push(entry.id);
+            }
+            Err(error) if error.downcast_ref::<Error>().is_some() => {
+                app.ui.warn(&format!("a message of a pairing is refused: {error}"));
+                done.push(entry.id);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if !done.is_empty() {
+        client.ack(&key, &done)?;
+    }
+    Ok(ended)
+}
+
+fn fetch(
+    client: &bulla::relay::client::Client,
+    key: &crypto::SigningSecret,
+    entry: &Entry,
+) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(MESSAGE);
+    client.fetch(key, entry, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Takes a step with a pairing as it is now: what comes of it is durable before anything is said.
+pub(super) fn take(
+    app: &App,
+    me: &Me,
+    network: &Network,
+    meeting: &Own,
+    step: impl FnOnce(&Pairing) -> Result<Option<Step>>,
+) -> Result<Outcome> {
+    let done = me.pairs_file()?.update(|pairs| -> Result<_> {
+        let Some(one) = pairs.at(meeting).cloned() else { return Ok(None) };
+        let Some(Step { state, send, event }) = step(&one.pairing)? else { return Ok(None) };
+        pairs.go_on(meeting, state);
+        let mut name = None;
+        if let Event::Paired(paired) = &event {
+            let (wanted, card) = (one.name.as_deref(), &paired.card);
+            let paired_at = (paired.trust, paired.since);
+            let taken =
+                me.book_file()?.update(|book| book.pair(wanted, card, paired_at.0, paired_at.1))?;
+            pairs.link(one.mailbox.clone(), paired)?;
+            name = Some(taken);
+        }
+        Ok(Some((send, event, name.or(one.name))))
+    })?;
+    let Some((messages, event, name)) = done else { return Ok(Outcome::Nothing) };
+    send(network, &messages)?;
+    tell(app, me, name.as_deref(), &event)
+}
+
+/// Pushes messages to where they go.
+pub(super) fn send(network: &Network, messages: &[Outgoing]) -> Result<()> {
+    for Outgoing { address, bytes } in messages {
+        let client = relay::client(&address.relay, network)?;
+        let inbox = Inbox {
+            mailbox: Mailbox(address.mailbox),
+            capability: Some(address.capability.clone()),
+        };
+        let id = Id(crypto::sha256(&[bytes]));
+        client.push(&inbox, &id, &mut Cursor::new(bytes), bytes.len() as u64)?;
+    }
+    Ok(())
+}
+
+/// Says what happened.
+pub(super) fn tell(app: &App, me: &Me, name: Option<&str>, event: &Event) -> Result<Outcome> {
+    let name = name.unwrap_or("the other side");
+    let said = match event {
+        Event::Paired(paired) => {
+            let trust = contact::trust(paired.trust);
+            app.ui.note(&format!("paired with {name}, by {trust}"));
+            app.ui.note(&format!("fingerprint: {}", paired.card.fingerprint()));
+            if app.ui.json {
+                let book = me.book()?;
+                let object = contact::object(book.get(name)?)?;
+                writeln!(std::io::stdout(), "{object}")?;
+            }
+            return Ok(Outcome::Step);
+        }
+        Event::Digits(shown) => {
+            let said = format!("{name} must type {shown}, and you the four shown there");
+            if app.ui.json {
+                let object = json!({ "schema": 1, "pairing": name, "digits": shown.to_string() });
+                writeln!(std::io::stdout(), "{object}")?;
+            }
+            format!("{said}: bulla pair --confirm {name} DIGITS")
+        }
+        Event::TheyConfirmed => format!("{name} typed the right digits"),
+        Event::WeConfirmed => "the digits are right; the other side has not typed its own".into(),
+        Event::TurnedAway(_) => "somebody else tried to use the invite, and was turned away".into(),
+        Event::Ended(end) => {
+            return Ok(Outcome::Ended(app.ui.error(&ended(*end).into())));
+        }
+        Event::Joined | Event::Answered => "the other side was answered".into(),
+        _ => return Ok(Outcome::Step),
+    };
+    match event {
+        Event::Joined | Event::Answered => app.ui.detail(&said),
+        _ => app.ui.note(&said),
+    }
+    Ok(Outcome::Step)
+}
+
+fn ended(end: End) -> Fail {
+    match end {
+        End::BurntHere => Fail::new(
+            Exit::SenderNotAuthenticated,
+            "these are not the digits: somebody is in between, or they were mistyped",
+        )
+        .hint("this invite is burnt on both sides: bulla invite makes another"),
+        End::BurntThere => Fail::new(
+            Exit::SenderNotAuthenticated,
+            "the other side typed wrong digits, and the invite is burnt",
+        )
+        .hint("bulla invite makes another"),
+        End::Oneself => Fail::new(Exit::Conflict, "this invite is your own"),
+        _ => Fail::new(Exit::Conflict, "the invite was used or has expired")
+            .hint("ask for another one"),
+    }
+}
+
+/// What a pairing is called until there is a contact.
+pub(super) fn title(one: &Underway) -> String {
+    let index = one.meeting.index.get(..4).unwrap_or_default();
+    one.name.clone().unwrap_or_else(|| hex_encode(index))
+}

@@ -1,0 +1,108 @@
+#![doc = include_str!("../PAIRING.md")]
+
+mod address;
+mod chain;
+mod compare;
+mod digits;
+mod end;
+mod invite;
+mod inviter;
+mod joiner;
+mod message;
+mod party;
+mod state;
+mod step;
+
+pub use address::Address;
+pub use address::Outgoing;
+pub use digits::Digits;
+pub use invite::Invite;
+pub use invite::Kind;
+pub use message::MESSAGE;
+pub use message::Refusal;
+pub use party::Own;
+pub use party::Role;
+pub use state::Pairing;
+pub use step::End;
+pub use step::Event;
+pub use step::Paired;
+pub use step::Step;
+pub use step::Waits;
+
+use crate::crypto;
+use crate::identity;
+use crate::kem;
+use crate::text;
+use crate::wire;
+
+/// Why an invite, a message or an input of a pairing was refused. The pairing stays as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The line is no invite.
+    #[error("not an invite, which is one line that begins with bulla-invite-1: {0}")]
+    Line(#[source] text::Error),
+    /// An invite, a message or a stored pairing whose record is malformed or of another version.
+    #[error(transparent)]
+    Record(#[from] wire::Error),
+    /// An invite that is encoded in another way than ours.
+    #[error("the invite is not in its canonical encoding")]
+    Encoding,
+    /// A relay that nobody can reach.
+    #[error("the address has no usable relay: {0}")]
+    Relay(#[source] identity::Error),
+    /// A mailbox nobody can own.
+    #[error("the address has no usable mailbox: its id is no Ed25519 public key")]
+    Mailbox,
+    /// The time of the invite is over.
+    #[error("the invite expired: it was good until {until}, in seconds of Unix time")]
+    Expired {
+        /// Its last second.
+        until: u64,
+    },
+    /// The card that is to be handed over belongs to another identity.
+    #[error("the card to hand over belongs to another identity")]
+    NotTheOwner,
+    /// A mailbox that must be apart from another is the same.
+    #[error("a pairing does not meet in the mailbox that it hands over")]
+    OneMailbox,
+    /// The other side's X-Wing key or ciphertext is invalid.
+    #[error("the other side's key is refused: {0}")]
+    Key(#[from] kem::Error),
+    /// The inviter's key is not the one the public invite commits to.
+    #[error("the answer does not open the invite's commitment: somebody changed one of them")]
+    Commitment,
+    /// The outside of a message opens, the inside does not.
+    #[error("the message was made up or changed by somebody who has the invite")]
+    Forged,
+    /// A message that does not follow the kind of its invite.
+    #[error("malformed pairing message: {0}")]
+    Malformed(&'static str),
+    /// The other side's card is none.
+    #[error("the other side shows a card that is refused: {0}")]
+    Card(#[source] identity::Error),
+    /// The card is not the one its owner committed to.
+    #[error("the other side shows another card than the one it committed to")]
+    CardChanged,
+    /// The other side does not own its card.
+    #[error("the other side shows a card that it does not own")]
+    CardBorrowed,
+    /// Not four digits.
+    #[error("expected the four digits that the other side shows, such as 0417")]
+    Digits,
+    /// The pairing compares no digits, or none yet.
+    #[error("the pairing waits for no digits")]
+    NoDigits,
+    /// The owner's own digits were typed.
+    #[error("these are the digits shown here: type the four that the other side shows")]
+    OwnDigits,
+    /// The digits were typed before, and other ones.
+    #[error("the digits were confirmed already")]
+    Confirmed,
+    /// No random bytes.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! A pairing as it is stored: whatever state it is in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::contact::pairing::Address;
+use crate::contact::pairing::Digits;
+use crate::contact::pairing::Error;
+use crate::contact::pairing::Invite;
+use crate::contact::pairing::Kind;
+use crate::contact::pairing::Outgoing;
+use crate::contact::pairing::Own;
+use crate::contact::pairing::Role;
+use crate::contact::pairing::Step;
+use crate::contact::pairing::Waits;
+use crate::contact::pairing::chain::Chain;
+use crate::contact::pairing::compare::Comparing;
+use crate::contact::pairing::end::Closed;
+use crate::contact::pairing::end::Settled;
+use crate::contact::pairing::inviter::Answered;
+use crate::contact::pairing::inviter::Offered;
+use crate::contact::pairing::joiner::Joined;
+use crate::contact::pairing::message;
+use crate::contact::pairing::party::Party;
+use crate::contact::pairing::party::Seed;
+use crate::contact::pairing::step::Event;
+use crate::contact::pairing::step::Move;
+use crate::contact::pairing::step::Said;
+use crate::crypto;
+use crate::wire;
+use crate::wire::Decode;
+use crate::wire::Encode;
+use crate::wire::Record;
+
+/// How long a pairing is kept after its last step or its invite's end: as long as relays keep
+/// messages, 30 days in seconds.
+pub(super) const KEPT: u64 = 30 * 24 * 3600;
+
+/// A pairing under way or over, one side of it. A value: every step gives the next one.
+#[derive(Clone, Encode, Decode)]
+pub struct Pairing {
+    head: Head,
+    state: State,
+}
+
+/// What stays the same from the first step to the last.
+#[derive(Clone, Encode, Decode)]
+struct Head {
+    role: Role,
+    /// The invite's mailbox, which names the pairing.
+    invite: [u8; 32],
+    /// Where the other side's messages come.
+    mailbox: [u8; 32],
+    expires: u64,
+}
+
+/// Typestates: each is consumed by its step. New ones are added at the end.
+#[derive(Clone, Encode, Decode)]
+pub(super) enum State {
+    Offered(Offered),
+    Answered(Answered),
+    Joined(Joined),
+    Comparing(Box<Comparing>),
+    Settled(Settled),
+    Closed(Closed),
+}
+
+impl Record for Pairing {
+    const NAME: &'static str = "pairing";
+    const VERSION: u8 = 1;
+    const MAX: usize = 96 << 10;
+}
+
+impl Pairing {
+    /// Makes a secret invite: who sees the line can pair, so it goes a way that is private.
+    ///
+    /// `meeting` is a fresh mailbox of the inviter's for the joiner's messages; `expires` is in
+    /// seconds of Unix time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Expired`], [`Error::OneMailbox`], [`Error::NotTheOwner`], or of an address.
+    pub fn offer_secret(
+        own: &Own<'_>,
+        meeting: Address,
+        expires: u64,
+        now: u64,
+    ) -> Result<(Self, Invite), Error> {
+        let seed = Seed::random()?;
+        Self::offer(seed, false, own, meeting, expires, now)
+    }
+
+    /// Makes a public invite: others may see or change the line, so the two compare digits.
+    /// As [`Pairing::offer_secret`] otherwise.
+    pub fn offer_public(
+        own: &Own<'_>,
+        meeting: Address,
+        expires: u64,
+        now: u64,
+    ) -> Result<(Self, Invite), Error> {
+        Self::offer(Seed::random()?, true, own, meeting, expires, now)
+    }
+
+    pub(super) fn offer(
+        seed: Seed,
+        public: bool,
+        own: &Own<'_>,
+        meeting: Address,
+        expires: u64,
+        now: u64,
+    ) -> Result<(Self, Invite), Error> {
+        if meeting.mailbox == own.address.mailbox {
+            return Err(Error::OneMailbox);
+        }
+        let kind = if public {
+            let opening = message::encode(&seed.opening(own.card))?;
+            Kind::Public(Invite::commitment(&opening))
+        } else {
+            Kind::Secret(Arc::new(seed.invite()))
+        };
+        let invite = Invite::new(kind, meeting, expires)?;
+        invite.check_time(now)?;
+        let party = Party::new(seed, own, Role::Inviter, Chain::begin(&invite)?.hash())?;
+        let mailbox = invite.address().mailbox;
+        let head = Head { role: Role::Inviter, invite: mailbox, mailbox, expires };
+        let state = State::Offered(Offered::new(invite.clone(), party));
+        Ok((Self { head, state }, invite))
+    }
+
+    /// Takes up an invite. `reply` is a fresh mailbox of the joiner's for the inviter's messages.
+    /// For a secret invite it may be the one in `own`; for a public invite, which others read,
+    /// it is another.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Expired`], [`Error::OneMailbox`], [`Error::NotTheOwner`], or of an address.
+    pub fn join(invite: &Invite, own: &Own<'_>, reply: Address, now: u64) -> Result<Step, Error> {
+        Self::join_from(Seed::random()?, invite, own, reply, now)
+    }
+
+    pub(super) fn join_from(
+        seed: Seed,
+        invite: &Invite,
+        own: &Own<'_>,
+        reply: Address,
+        now: u64,
+    ) -> Result<Step, Error> {
+        invite.check_time(now)?;
+        reply.check()?;
+        if !invite.is_secret() && reply.mailbox == own.address.mailbox {
+            return Err(Error::OneMailbox);
+        }
+        let party = Party::new(seed, own, Role::Joiner, Chain::begin(invite)?.hash())?;
+        let head = Head {
+            role: Role::Joiner,
+            invite: invite.address().mailbox,
+            mailbox: reply.mailbox,
+            expires: invite.expires(),
+        };
+        Ok(head.step(Joined::begin(invite.clone(), party, reply)?))
+    }
+
+    /// Reads a stored pairing.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Ok(wire::decode(bytes)?)
+    }
+
+    /// The record to store, sealed: it holds the secrets of the pairing.
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        message::encode(self)
+    }
+
+    /// Takes a message from [`Pairing::mailbox`].
+    ///
+    /// `None`: it is not for this pairing, or not yet. A message that overtook another is
+    /// understood after that one: it is left on the relay until the pairing is over.
+    ///
+    /// # Errors
+    ///
+    /// The message is from somebody who has the invite and breaks a rule. The pairing stays as it
+    /// is, and the message can be dropped.
+    pub fn receive(&self, bytes: &[u8], now: u64) -> Result<Option<Step>, Error> {
+        if bytes.len() != message::MESSAGE {
+            return Ok(None);
+        }
+        let name = message::name(bytes);
+        if let Some(send) = self.said().again(&name) {
+            return Ok(Some(Step { state: self.clone(), send, event: Event::Repeated }));
+        }
+        let step = match self.state.clone() {
+            State::Offered(offered) => offered.receive(bytes, now),
+            State::Answered(answered) => answered.receive(bytes, now),
+            State::Joined(joined) => joined.receive(bytes, now),
+            State::Comparing(comparing) => comparing.receive(bytes, now),
+            State::Settled(settled) => settled.receive(bytes, now),
+            State::Closed(_) => Ok(None),
+        };
+        Ok(step?.map(|step| self.head.clone().step(step)))
+    }
+
+    /// Takes the digits that the other side shows. Wrong ones end the pairing on both sides.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDigits`], [`Error::OwnDigits`] and [`Error::Confirmed`]; the pairing stays as
+    /// it is.
+    pub fn confirm(&self, typed: Digits, now: u64) -> Result<Step, Error> {
+        match self.state.clone() {
+            State::Comparing(comparing) => {
+                Ok(self.head.clone().step(comparing.confirm(typed, now)?))
+            }
+            _ => Err(Error::NoDigits),
+        }
+    }
+
+    /// What was pushed and is not known to have come, to be pushed again byte for byte.
+    pub fn resend(&self) -> &[Outgoing] {
+        &self.said().pending
+    }
+
+    /// What the pairing waits for.
+    pub fn waits_for(&self) -> Waits {
+        match &self.state {
+            State::Offered(_) => Waits::Joiner,
+            State::Answered(_) => Waits::Confirmation,
+            State::Joined(_) => Waits::Answer,
+            State::Comparing(comparing) => comparing.waits_for(),
+            State::Settled(settled) => settled.waits_for(),
+            State::Closed(closed) => Waits::Over(closed.end()),
+        }
+    }
+
+    /// Who one is.
+    pub fn role(&self) -> Role {
+        self.head.role
+    }
+
+    /// One's own mailbox in which this pairing's messages come.
+    pub fn mailbox(&self) -> &[u8; 32] {
+        &self.head.mailbox
+    }
+
+    /// Whether this is a side of the pairing that an invite begins. One who has such a pairing as
+    /// [`Role::Inviter`] was given his own invite; as [`Role::Joiner`], one he took up already.
+    pub fn is_of(&self, invite: &Invite) -> bool {
+        crypto::equal(&self.head.invite, &invite.address().mailbox)
+    }
+
+    /// The invite, while nobody has taken it up.
+    pub fn invite(&self) -> Option<&Invite> {
+        match &self.state {
+            State::Offered(offered) => Some(offered.invite()),
+            _ => None,
+        }
+    }
+
+    /// When the invite ends, in seconds of Unix time. A pairing that has begun goes on.
+    pub fn expires(&self) -> u64 {
+        self.head.expires
+    }
+
+    /// When the pairing may be forgotten and its [`Pairing::mailbox`] closed: until then the other
+    /// side may ask again for what it was told last.
+    pub fn forget_after(&self) -> u64 {
+        let last = match &self.state {
+            State::Settled(settled) => settled.since(),
+            State::Closed(closed) => closed.since(),
+            _ => 0,
+        };
+        last.max(self.head.expires).saturating_add(KEPT)
+    }
+
+    fn said(&self) -> &Said {
+        match &self.state {
+            State::Offered(offered) => offered.said(),
+            State::Answered(answered) => answered.said(),
+            State::Joined(joined) => joined.said(),
+            State::Comparing(comparing) => comparing.said(),
+            State::Settled(settled) => settled.said(),
+            State::Closed(closed) => closed.said(),
+        }
+    }
+}
+
+impl Head {
+    fn step(self, step: Move) -> Step {
+        let Move { state, send, event } = step;
+        Step { state: Pairing { head: self, state }, send, event }
+    }
+}
+
+impl fmt::Debug for Pairing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pairing")
+            .field("role", &self.head.role)
+            .field("expires", &self.head.expires)
+            .field("waits_for", &self.waits_for())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! What a step gives.
+
+use std::sync::Arc;
+
+use crate::contact::Trust;
+use crate::contact::pairing::Address;
+use crate::contact::pairing::Digits;
+use crate::contact::pairing::Outgoing;
+use crate::contact::pairing::Pairing;
+use crate::contact::pairing::Refusal;
+use crate::contact::pairing::Role;
+use crate::contact::pairing::state::State;
+use crate::identity::Card;
+use crate::kem::PUBLIC_KEY;
+use crate::secret::Secret;
+use crate::wire::Decode;
+use crate::wire::Encode;
+
+/// What a step gives. `state` is durable, and what `event` brings too, before anything of `send`
+/// leaves and before the relay may forget the message that was received.
+#[derive(Debug)]
+#[must_use]
+pub struct Step {
+    /// The pairing from here on.
+    pub state: Pairing,
+    /// What to push, in any order.
+    pub send: Vec<Outgoing>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened in a step.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The invite was taken up.
+    Joined,
+    /// Somebody took up the invite and was answered.
+    Answered,
+    /// The keys are agreed: these digits are shown, and the other side's four are to be typed.
+    Digits(Digits),
+    /// The other side typed the right digits.
+    TheyConfirmed,
+    /// The digits typed here were right; the other side has not confirmed yet.
+    WeConfirmed,
+    /// The other side is a contact now.
+    Paired(Box<Paired>),
+    /// The other side has everything: the pairing is over.
+    Done,
+    /// Another joiner was told no; the pairing stays as it was.
+    TurnedAway(Refusal),
+    /// The pairing ended without a contact, or was never to begin.
+    Ended(End),
+    /// A message came again and is answered as before; the pairing stays as it was.
+    Repeated,
+}
+
+/// What a pairing brings, the same on both sides: what a ratchet starts from.
+#[derive(Debug)]
+pub struct Paired {
+    /// The other side's card, which it owns.
+    pub card: Card,
+    /// The mailbox it made for letters from here.
+    pub address: Address,
+    /// What only the two know.
+    pub pairwise: Secret<32>,
+    /// Hash of everything that was said.
+    pub transcript: [u8; 32],
+    /// Who one was.
+    pub role: Role,
+    /// Their X-Wing public key, fresh for this pairing.
+    pub their_key: Box<[u8; PUBLIC_KEY]>,
+    /// The seed of one's own X-Wing key, fresh for this pairing.
+    pub own_seed: Secret<32>,
+    /// How trust came.
+    pub trust: Trust,
+    /// When, in seconds of Unix time.
+    pub since: u64,
+}
+
+/// What a pairing waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Waits {
+    /// Somebody to take up the invite.
+    Joiner,
+    /// The inviter's answer.
+    Answer,
+    /// The joiner's answer to the answer.
+    Confirmation,
+    /// The digits the other side shows, to be typed here; these are shown here.
+    OurDigits(Digits),
+    /// The digits shown here, to be typed on the other side.
+    TheirDigits(Digits),
+    /// Word that the other side has everything. It is a contact already.
+    Done,
+    /// Nothing: it is over.
+    Over(End),
+}
+
+/// How a pairing ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[non_exhaustive]
+pub enum End {
+    /// With a contact, who knows it.
+    Paired,
+    /// Wrong digits were typed here.
+    BurntHere,
+    /// Wrong digits were typed on the other side.
+    BurntThere,
+    /// The inviter refused.
+    Refused(Refusal),
+    /// Both sides are one identity.
+    Oneself,
+}
+
+/// A step of one state, before it is a [`Pairing`] again.
+pub(super) struct Move {
+    pub(super) state: State,
+    pub(super) send: Vec<Outgoing>,
+    pub(super) event: Event,
+}
+
+/// What a state remembers to say the same again.
+#[derive(Clone, Default, Encode, Decode)]
+pub(super) struct Said {
+    /// Pushed, and not known to have come.
+    pub(super) pending: Vec<Outgoing>,
+    /// What only answers the message last heard.
+    pub(super) answer: Option<Outgoing>,
+    /// Names of the messages heard, the last one last.
+    pub(super) heard: Vec<[u8; 32]>,
+}
+
+impl Said {
+    /// What is pushed when a message heard comes again: nothing, unless it is the last one.
+    pub(super) fn again(&self, name: &[u8; 32]) -> Option<Vec<Outgoing>> {
+        if self.heard.last() == Some(name) {
+            Some(self.pending.iter().chain(&self.answer).cloned().collect())
+        } else {
+            self.heard.contains(name).then(Vec::new)
+        }
+    }
+}
+
+/// Keys are shared where a state is copied, never copied.
+pub(super) type Key = Arc<Secret<32>>;

@@ -1,0 +1,173 @@
+//! What comes of invites: pairings under way, and what two who paired hold together.
+
+use std::sync::Arc;
+
+use crate::contact::Error;
+use crate::contact::file::Kept;
+use crate::contact::pairing::Address;
+use crate::contact::pairing::Paired;
+use crate::contact::pairing::Pairing;
+use crate::contact::pairing::Role;
+use crate::identity::Fingerprint;
+use crate::secret::Secret;
+use crate::wire::Decode;
+use crate::wire::Encode;
+use crate::wire::Record;
+
+/// Pairings under way at once: each may be 96 KiB.
+const MAX_UNDERWAY: usize = 100;
+/// Links: twice as many as there are contacts, for who pairs again.
+const MAX_LINKS: usize = 1024;
+
+/// A mailbox of one's own that is made for one other person: where it is, and the random index
+/// that its keys are derived by.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Own {
+    /// The relay's URL.
+    pub relay: String,
+    /// As [`contact_mailbox`](crate::identity::Identity::contact_mailbox) or
+    /// [`meeting_mailbox`](crate::identity::Identity::meeting_mailbox) take it.
+    pub index: [u8; 16],
+}
+
+/// A pairing that is not over.
+#[derive(Debug, Clone, Encode, Decode)]
+pub struct Underway {
+    /// The name the other side is to have here; else it is what he calls himself.
+    pub name: Option<String>,
+    /// The mailbox in which its messages come.
+    pub meeting: Own,
+    /// The mailbox that is made for his letters.
+    pub mailbox: Own,
+    /// How far it is.
+    pub pairing: Pairing,
+}
+
+/// What is held together with somebody since a pairing.
+#[derive(Debug, Clone, Encode, Decode)]
+struct Link {
+    fingerprint: [u8; 32],
+    mailbox: Own,
+    /// It was not closed.
+    open: bool,
+    address: Address,
+    pairwise: Arc<Secret<32>>,
+    transcript: [u8; 32],
+    role: Role,
+    their_key: Vec<u8>,
+    own_seed: Arc<Secret<32>>,
+}
+
+/// Pairings under way, and links.
+#[derive(Debug, Default, Encode, Decode)]
+pub struct Pairs {
+    underway: Vec<Underway>,
+    /// The newest last.
+    links: Vec<Link>,
+}
+
+impl Record for Pairs {
+    const NAME: &'static str = "pairings";
+    const VERSION: u8 = 1;
+    const MAX: usize = 16 << 20;
+}
+
+impl Kept for Pairs {
+    const FILE: &'static str = "pairs";
+}
+
+impl Pairs {
+    /// The pairings that are not over.
+    pub fn underway(&self) -> &[Underway] {
+        &self.underway
+    }
+
+    /// The one whose messages come in this mailbox.
+    pub fn at(&self, meeting: &Own) -> Option<&Underway> {
+        self.underway.iter().find(|one| one.meeting == *meeting)
+    }
+
+    /// Remembers a pairing that begins.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`].
+    pub fn begin(&mut self, pairing: Underway) -> Result<(), Error> {
+        if self.underway.len() >= MAX_UNDERWAY {
+            return Err(Error::TooMany { what: "pairings under way", max: MAX_UNDERWAY });
+        }
+        self.underway.push(pairing);
+        Ok(())
+    }
+
+    /// Remembers how far a pairing has come.
+    pub fn go_on(&mut self, meeting: &Own, pairing: Pairing) {
+        if let Some(one) = self.underway.iter_mut().find(|one| one.meeting == *meeting) {
+            one.pairing = pairing;
+        }
+    }
+
+    /// Forgets a pairing.
+    pub fn end(&mut self, meeting: &Own) {
+        self.underway.retain(|one| one.meeting != *meeting);
+    }
+
+    /// Remembers what a pairing brought; `mailbox` is the one that was made for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`].
+    pub fn link(&mut self, mailbox: Own, paired: &Paired) -> Result<(), Error> {
+        if self.links.iter().any(|link| link.mailbox == mailbox) {
+            return Ok(());
+        }
+        if self.links.len() >= MAX_LINKS {
+            return Err(Error::TooMany { what: "links", max: MAX_LINKS });
+        }
+        let share = |secret: &Secret<32>| {
+            let mut bytes = *secret.expose();
+            Arc::new(Secret::take(&mut bytes))
+        };
+        self.links.push(Link {
+            fingerprint: paired.card.fingerprint().to_bytes(),
+            mailbox,
+            open: true,
+            address: paired.address.clone(),
+            pairwise: share(&paired.pairwise),
+            transcript: paired.transcript,
+            role: paired.role,
+            their_key: paired.their_key.to_vec(),
+            own_seed: share(&paired.own_seed),
+        });
+        Ok(())
+    }
+
+    /// Where letters to somebody go, since the last pairing with him.
+    pub fn address_of(&self, fingerprint: &Fingerprint) -> Option<&Address> {
+        let link = self.links.iter().rfind(|link| link.fingerprint == fingerprint.to_bytes());
+        link.map(|link| &link.address)
+    }
+
+    /// The mailboxes that letters come to.
+    pub fn mailboxes(&self) -> impl Iterator<Item = &Own> {
+        self.links.iter().filter(|link| link.open).map(|link| &link.mailbox)
+    }
+
+    /// Those of them that were made for somebody.
+    pub fn mailboxes_of(&self, fingerprint: &Fingerprint) -> Vec<Own> {
+        let of = |link: &&Link| link.open && link.fingerprint == fingerprint.to_bytes();
+        self.links.iter().filter(of).map(|link| link.mailbox.clone()).collect()
+    }
+
+    /// Remembers that a mailbox is closed.
+    pub fn close(&mut self, mailbox: &Own) {
+        for link in self.links.iter_mut().filter(|link| link.mailbox == *mailbox) {
+            link.open = false;
+        }
+    }
+
+    /// Forgets the links with somebody.
+    pub fn unlink(&mut self, fingerprint: &Fingerprint) {
+        self.links.retain(|link| link.fingerprint != fingerprint.to_bytes());
+    }
+}
