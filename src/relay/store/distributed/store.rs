@@ -34,19 +34,6 @@ use crate::relay::store::Totals;
 use crate::relay::store::Upload;
 use crate::relay::store::Usage;
 
-/// Bytes of a body that is on its way already when its request is read: it comes with it, or
-/// right after. Asking the database first whether it may come would save nothing and cost a
-/// round trip.
-const ALONG: u64 = 16 << 10;
-
-async fn whole(body: &mut dyn Chunks) -> Result<Bytes, Error> {
-    let mut bytes = BytesMut::new();
-    while let Some(piece) = body.next().await? {
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes.freeze())
-}
-
 /// Does something at the cluster of a mailbox, and follows it when it has moved.
 macro_rules! at {
     ($this:expr, $mailbox:expr, $cluster:ident => $work:expr) => {{
@@ -91,15 +78,17 @@ impl Store for Distributed {
 
     fn put<'a>(&'a self, push: Push, body: &'a mut dyn Chunks) -> Answer<'a, Put> {
         Box::pin(async move {
-            if push.message.size <= ALONG {
-                let bytes = whole(body).await?;
-                return at!(self, &push.mailbox, cluster => cluster.write(push, Some(bytes.clone())));
-            }
             if push.message.size <= INLINE {
                 let seen = at!(self, &push.mailbox, cluster => cluster.look(push))?;
                 let bytes = match seen {
                     Seen::There => None,
-                    Seen::Room(_room) => Some(whole(body).await?),
+                    Seen::Room(_room) => {
+                        let mut bytes = BytesMut::new();
+                        while let Some(piece) = body.next().await? {
+                            bytes.extend_from_slice(&piece);
+                        }
+                        Some(bytes.freeze())
+                    }
                 };
                 return at!(self, &push.mailbox, cluster => cluster.write(push, bytes.clone()));
             }
