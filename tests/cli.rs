@@ -6,7 +6,7 @@
 mod common;
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
@@ -935,4 +935,61 @@ fn an_interrupted_open_leaves_no_plaintext() {
     let disk = everything_below(person.home());
     assert!(!disk.windows(12).any(|window| window == b"a plain word"));
     assert!(!person.home().join("out").exists());
+}
+
+/// As some ssh servers give it to what they run: a socket, and not closed.
+#[test]
+fn an_invite_comes_over_a_socket_too_and_what_is_none_stays_there() {
+    let store = tempfile::tempdir().unwrap();
+    let relay = Relay::start(store.path());
+    let [alice, bob] = [Person::with_identity(), Person::with_identity()];
+    let invite = alice.run(&["invite", "--relay", &relay.url]).expect(0).out;
+    let pair = |input: &[u8]| {
+        let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.write_all(input).unwrap();
+        let rest = theirs.try_clone().unwrap();
+        let mut command = bob.command(&["pair", "--relay", &relay.url]);
+        let status = command
+            .stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+            .output()
+            .unwrap()
+            .status;
+        rest.set_nonblocking(true).unwrap();
+        let mut left = [0; 64];
+        (status.code().unwrap(), (&rest).read(&mut left).unwrap_or(0))
+    };
+    assert_eq!(pair(b"echo the next line of a script\n"), (1, 31));
+    assert_eq!(pair(&invite), (0, 0));
+    assert_eq!(alice.run(&["pair"]).status, 1);
+    bob.run(&["pair"]).expect(0);
+    alice.run(&["pair"]).expect(0);
+}
+
+#[test]
+fn who_is_paired_can_be_forgotten_though_the_relay_is_gone() {
+    let store = tempfile::tempdir().unwrap();
+    let mut relay = Relay::start(store.path());
+    let [alice, bob] = [Person::with_identity(), Person::with_identity()];
+    let invite = alice.run(&["invite", "--public", "--relay", &relay.url]).expect(0).out;
+    bob.pipe(&["pair", "--as", "alice", "-"], &invite).expect(0);
+    alice.run(&["pair"]).expect(1);
+    bob.run(&["pair"]).expect(1);
+    // Nobody named him: he has a name to type all the same.
+    let said = alice.run(&["pair"]).expect(1).err;
+    let listed = alice.run(&["contact", "list", "--json"]).expect(0).json();
+    let name = listed[0]["pairing"].as_str().unwrap().to_owned();
+    assert!(said.contains(&format!("--confirm {name} DIGITS")), "{said}");
+    let shown = |person: &Person| person.run(&["contact", "list"]).text().trim().to_owned();
+    let last = |text: String| text[text.len() - 4..].to_owned();
+    alice.run(&["pair", "--confirm", &name, &last(shown(&bob))]).expect(0);
+    bob.run(&["pair", "--confirm", "alice", &last(shown(&alice))]);
+    for person in [&alice, &bob, &alice, &bob] {
+        person.run(&["pair"]);
+    }
+    bob.run(&["contact", "show", "alice"]).expect(0);
+    relay.kill();
+    bob.run(&["contact", "revoke", "alice", "--retry", "0"]).expect(75);
+    let gone = bob.run(&["contact", "remove", "alice", "--retry", "0"]).expect(0);
+    assert!(gone.err.contains("stays open at its relay"), "{}", gone.err);
+    bob.run(&["contact", "show", "alice"]).expect(2);
 }

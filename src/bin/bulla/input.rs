@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, recv};
 use rustix::pipe::{SpliceFlags, tee};
 
 use crate::exit::{Exit, Fail};
@@ -36,17 +37,22 @@ pub(crate) fn peek_stdin(length: usize, patience: Duration) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     let read = if kind.is_file() {
         file.read_at(&mut bytes, (&file).stream_position()?)?
-    } else if kind.is_fifo() {
+    } else if kind.is_fifo() || kind.is_socket() {
         let time = Timespec::try_from(patience)?;
         if poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&time))? == 0 {
             return Err(Fail::new(Exit::InputMissing, "nothing comes on standard input")
                 .hint("close it, when there is nothing to come: < /dev/null")
                 .into());
         }
-        let (mut copy, copied) = io::pipe()?;
-        tee(&file, &copied, length, SpliceFlags::empty())?;
-        drop(copied);
-        copy.read(&mut bytes)?
+        if kind.is_fifo() {
+            let (mut copy, copied) = io::pipe()?;
+            tee(&file, &copied, length, SpliceFlags::empty())?;
+            drop(copied);
+            copy.read(&mut bytes)?
+        } else {
+            // As some ssh servers give it to what they run.
+            recv(&file, &mut bytes, RecvFlags::PEEK)?.0
+        }
     } else {
         0
     };

@@ -30,8 +30,10 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
         cli::Contact::Remove(args) => {
             let me = app.me(&args.keys)?;
             let fingerprint = me.book()?.get(&args.name)?.fingerprint();
-            // First, so that it can be tried again: later nobody knows whose the mailbox is.
-            close(&me, &args.network, &fingerprint)?;
+            // A relay that is gone for good must not keep him here.
+            if let Err(error) = close(&me, &args.network, &fingerprint) {
+                app.ui.warn(&format!("his mailbox stays open at its relay: {error}"));
+            }
             let gone = me.book_file()?.update(|book| book.remove(&args.name))?;
             me.pairs_file()?.update(|pairs| {
                 pairs.unlink(&fingerprint);
@@ -58,7 +60,11 @@ fn close(me: &Me, network: &cli::Network, fingerprint: &Fingerprint) -> Result<u
     let mailboxes = me.pairs()?.mailboxes_of(fingerprint);
     for own in &mailboxes {
         let client = super::relay::client(&own.relay, network)?;
-        client.close(&me.identity.contact_mailbox(&own.index))?;
+        match client.close(&me.identity.contact_mailbox(&own.index)) {
+            // It went with its relay's store.
+            Ok(()) | Err(bulla::relay::error::Error::NoMailbox) => {}
+            Err(error) => return Err(error.into()),
+        }
         me.pairs_file()?.update(|pairs| {
             pairs.close(own);
             Ok::<_, bulla::contact::Error>(())

@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use bulla::contact::pairing::{Address, Digits, Event, Invite, Own, Pairing, Role, Waits};
+use bulla::contact::pairing::{Address, Digits, Invite, Own, Pairing, Role, Waits};
 use bulla::contact::{self, Underway};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
@@ -106,7 +106,7 @@ pub(crate) fn run(app: &App, args: &cli::Pair) -> Result<Exit> {
         return wait(app, &me, &args.network, args.wait, None);
     };
     let invite = Invite::parse(&line)?;
-    let meeting = join(app, &me, args, &invite)?;
+    let meeting = join(&me, args, &invite)?;
     if args.wait == 0 {
         app.ui.note("the invite is accepted: bulla pair goes on, here and on the other side");
         return Ok(Exit::Done);
@@ -140,7 +140,7 @@ fn invite_line(args: &cli::Pair) -> Result<Option<SecretString>> {
     Ok((!line.trim().is_empty()).then_some(line))
 }
 
-fn join(app: &App, me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact::Own> {
+fn join(me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact::Own> {
     if let Some(name) = &args.name {
         contact::check_name(name)?;
     }
@@ -162,7 +162,6 @@ fn join(app: &App, me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact
     let underway = made.underway(args.name.clone(), step.state);
     pairs.update(|pairs| pairs.begin(underway))?;
     step::send(&args.network, &step.send)?;
-    step::tell(app, me, args.name.as_deref(), &Event::Joined)?;
     Ok(meeting)
 }
 
@@ -277,17 +276,16 @@ fn address(own: &contact::Own, key: &SigningSecret, capability: Secret<32>) -> A
     Address { relay: own.relay.clone(), mailbox: key.public(), capability: capability.into() }
 }
 
-/// What a pairing waits for, in words.
-pub(crate) fn waits_for(pairing: &Pairing) -> String {
-    match pairing.waits_for() {
-        Waits::Joiner if pairing.expires() <= now() => "the invite expired".into(),
-        Waits::Joiner => format!("for somebody to accept, until {}", date(pairing.expires())),
-        Waits::Answer | Waits::Confirmation => "for the other side".into(),
-        Waits::OurDigits(shown) => format!("for their digits; they type {shown}"),
-        Waits::TheirDigits(shown) => format!("for the other side to type {shown}"),
-        Waits::Done => "paired".into(),
-        _ => "over".into(),
-    }
+/// What a pairing waits for, in words; `None` when it waits for nothing that matters.
+fn waits_for(pairing: &Pairing) -> Option<String> {
+    Some(match pairing.waits_for() {
+        Waits::Joiner if pairing.expires() <= now() => "waits no more: the invite expired".into(),
+        Waits::Joiner => format!("waits for somebody to accept, until {}", date(pairing.expires())),
+        Waits::Answer | Waits::Confirmation => "waits for the other side".into(),
+        Waits::OurDigits(shown) => format!("waits for their digits; they type {shown}"),
+        Waits::TheirDigits(shown) => format!("waits for the other side to type {shown}"),
+        _ => return None,
+    })
 }
 
 /// Lists the pairings under way; says how many there are.
@@ -295,16 +293,14 @@ pub(crate) fn list(app: &App, me: &Me) -> Result<usize> {
     let mut stdout = std::io::stdout().lock();
     let mut count = 0;
     for one in me.pairs()?.underway() {
-        if matches!(one.pairing.waits_for(), Waits::Done | Waits::Over(_)) {
-            continue;
-        }
+        let Some(waits) = waits_for(&one.pairing) else { continue };
         count += 1;
-        let (title, waits) = (step::title(one), waits_for(&one.pairing));
+        let title = step::title(one);
         if app.ui.json {
-            let object = json!({ "schema": 1, "pairing": title, "waits": waits });
+            let object = json!({ "schema": 1, "pairing": title, "state": waits });
             writeln!(stdout, "{object}")?;
         } else {
-            writeln!(stdout, "{}  pairing waits {waits}", printable(&title))?;
+            writeln!(stdout, "{}  pairing {waits}", printable(&title))?;
         }
     }
     Ok(count)

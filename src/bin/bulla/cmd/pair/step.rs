@@ -120,8 +120,7 @@ fn go_on_with(
         match outcome {
             // It may have overtaken another.
             Ok(Outcome::Nothing) if !over => {}
-            Ok(Outcome::Nothing) => done.push(entry.id),
-            Ok(Outcome::Step) => done.push(entry.id),
+            Ok(Outcome::Nothing | Outcome::Step) => done.push(entry.id),
             Ok(Outcome::Ended(exit)) => {
                 ended = Some(exit);
                 done.push(entry.id);
@@ -161,20 +160,19 @@ pub(super) fn take(
         let Some(one) = pairs.at(meeting).cloned() else { return Ok(None) };
         let Some(Step { state, send, event }) = step(&one.pairing)? else { return Ok(None) };
         pairs.go_on(meeting, state);
-        let mut name = None;
+        let mut name = title(&one);
         if let Event::Paired(paired) = &event {
             let (wanted, card) = (one.name.as_deref(), &paired.card);
-            let paired_at = (paired.trust, paired.since);
-            let taken =
-                me.book_file()?.update(|book| book.pair(wanted, card, paired_at.0, paired_at.1))?;
+            name = me
+                .book_file()?
+                .update(|book| book.pair(wanted, card, paired.trust, paired.since))?;
             pairs.link(one.mailbox.clone(), paired)?;
-            name = Some(taken);
         }
-        Ok(Some((send, event, name.or(one.name))))
+        Ok(Some((send, event, name)))
     })?;
     let Some((messages, event, name)) = done else { return Ok(Outcome::Nothing) };
     send(network, &messages)?;
-    tell(app, me, name.as_deref(), &event)
+    tell(app, me, &name, &event)
 }
 
 /// Pushes messages to where they go.
@@ -192,8 +190,7 @@ pub(super) fn send(network: &Network, messages: &[Outgoing]) -> Result<()> {
 }
 
 /// Says what happened.
-pub(super) fn tell(app: &App, me: &Me, name: Option<&str>, event: &Event) -> Result<Outcome> {
-    let name = name.unwrap_or("the other side");
+fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
     let said = match event {
         Event::Paired(paired) => {
             let trust = contact::trust(paired.trust);
