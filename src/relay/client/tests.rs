@@ -391,7 +391,9 @@ fn holding(
     let told = lines.clone();
     let client = relay(move |mut asked| {
         let (_, tail) = asked.line.rsplit_once('/').unwrap();
-        let tail = tail.split('?').next().unwrap().to_owned();
+        let (tail, query) = tail.split_once('?').unwrap_or((tail, ""));
+        let limit = query.split('&').find_map(|pair| pair.strip_prefix("limit=")?.parse().ok());
+        let (tail, limit) = (tail.to_owned(), limit.unwrap_or(usize::MAX));
         let range = asked.header("range").to_owned();
         told.lock().unwrap().push(format!("{tail}{range}"));
         let request = asked.whole_body();
@@ -432,7 +434,7 @@ fn holding(
                     asked.answer(&head, &rest[..broken(rest.len())]);
                 }
                 None => {
-                    let messages = held.iter().map(|body| entry(body)).collect();
+                    let messages = held.iter().take(limit).map(|body| entry(body)).collect();
                     let listing = serde_json::to_vec(&Listing { messages }).unwrap();
                     asked.answer("200 OK", &listing);
                 }
