@@ -1,17 +1,16 @@
 //! What is indexed: one message, one letter, one file.
 
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use tantivy::TantivyDocument;
-use tantivy::schema::document::CompactDocValue;
-use tantivy::schema::{Field, OwnedValue, Value as _};
+use tantivy::schema::{Field, OwnedValue};
 
+use super::head::{Head, order};
 use super::schema::Fields;
 use super::words;
 use crate::crypto;
 use crate::text;
-use crate::wire::{self, Decode, Encode, Record};
+use crate::wire::{self, Decode, Encode};
 
 /// Greatest text of a body that is kept and searched, in bytes: 16 MiB. The rest is cut off.
 pub const MAX_BODY: usize = 16 << 20;
@@ -20,6 +19,13 @@ pub const MAX_FIELD: usize = 64 << 10;
 
 /// Longest id in bytes.
 pub const MAX_ID: usize = 256;
+/// Longest tag in bytes.
+pub const MAX_TAG: usize = 64;
+/// Most tags of a document.
+pub const MAX_TAGS: usize = 256;
+
+/// Longest Message-ID that is kept, in bytes: that of a line (RFC 5322, section 2.1.1).
+const MAX_MESSAGE_ID: usize = 998;
 
 /// What a document was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -33,18 +39,75 @@ pub enum Kind {
     Html,
     /// A file of text.
     Text,
+    /// A PDF file.
+    Pdf,
+    /// A file of Markdown.
+    Markdown,
+    /// A file of a programming language.
+    Code,
 }
 
 impl Kind {
-    /// The word for it in JSON.
+    /// The word for it in JSON and behind `type:`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mail => "mail",
             Self::Letter => "letter",
             Self::Html => "html",
             Self::Text => "text",
+            Self::Pdf => "pdf",
+            Self::Markdown => "markdown",
+            Self::Code => "code",
         }
     }
+}
+
+/// What a mail folder says of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[non_exhaustive]
+pub enum Flag {
+    /// Not read yet.
+    Unread,
+    /// Marked by its reader.
+    Flagged,
+    /// Answered.
+    Replied,
+    /// Passed on to others.
+    Passed,
+    /// Not sent yet.
+    Draft,
+    /// To be thrown away.
+    Trashed,
+}
+
+impl Flag {
+    /// Every flag.
+    pub const ALL: [Self; 6] =
+        [Self::Unread, Self::Flagged, Self::Replied, Self::Passed, Self::Draft, Self::Trashed];
+
+    /// The word for it in JSON and behind `is:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unread => "unread",
+            Self::Flagged => "flagged",
+            Self::Replied => "replied",
+            Self::Passed => "passed",
+            Self::Draft => "draft",
+            Self::Trashed => "trashed",
+        }
+    }
+}
+
+/// Whether a text may be a tag: 1 to [`MAX_TAG`] bytes without blanks, control characters,
+/// quotation marks, commas and parentheses, and neither `-` nor `+` in front.
+pub fn is_tag(text: &str) -> bool {
+    let fits = |c: char| {
+        !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '(' | ')' | ',' | '*')
+    };
+    (1..=MAX_TAG).contains(&text.len())
+        && !text.starts_with(['-', '+'])
+        && text.chars().all(fits)
+        && !text.chars().any(text::is_hostile)
 }
 
 /// A document as it is put in and given back.
@@ -72,8 +135,30 @@ pub struct Document {
     pub body: String,
     /// Names of attachments.
     pub attachments: Vec<String>,
+    /// MIME types of its parts, or its own when it has none: `text/html`, `application/pdf`.
+    pub types: Vec<String>,
+    /// Bytes it has where it came from; 0 when that is not known.
+    pub size: u64,
+    /// The Message-ID of a mail, without its angle brackets.
+    pub message_id: Option<String>,
+    /// Message-IDs of what it answers.
+    pub in_reply_to: Vec<String>,
+    /// Message-IDs of what came before it in its thread, the first first.
+    pub references: Vec<String>,
+    /// Names its thread, alike in all of its documents; [`thread_key`] makes one. Empty for a
+    /// document that is in none.
+    pub thread: String,
+    /// What its mail folder says of it.
+    pub flags: BTreeSet<Flag>,
+    /// Words its reader put on it ([`is_tag`]).
+    pub tags: BTreeSet<String>,
     /// Further `key`, `value` pairs of a letter: kept, not searched.
     pub headers: Vec<(String, String)>,
+}
+
+/// The key of the thread that a message with this Message-ID began: 32 hexadecimal digits.
+pub fn thread_key(root: &str) -> String {
+    id(&[b"thread\0", root.as_bytes()])
 }
 
 /// The id of a message: of its bytes alone, so that one message found twice is one document.
@@ -97,61 +182,6 @@ pub(super) fn cut(text: &mut String, max: usize) {
     text.truncate(words::floor(text, max));
 }
 
-/// Everything but the body, as it is stored.
-#[derive(Debug, PartialEq, Encode, Decode)]
-pub(super) struct Head {
-    pub(super) id: String,
-    pub(super) kind: Kind,
-    path: Option<Vec<u8>>,
-    pub(super) offset: Option<u64>,
-    pub(super) date: Option<i64>,
-    pub(super) from: String,
-    pub(super) to: Vec<String>,
-    pub(super) cc: Vec<String>,
-    pub(super) subject: String,
-    attachments: Vec<String>,
-    headers: Vec<(String, String)>,
-}
-
-impl Record for Head {
-    const NAME: &'static str = "document head";
-    const VERSION: u8 = 1;
-    const MAX: usize = 1 << 20;
-}
-
-impl Head {
-    pub(super) fn path(&self) -> Option<PathBuf> {
-        self.path.as_deref().map(path_from)
-    }
-}
-
-#[cfg(unix)]
-fn path_from(bytes: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt as _;
-    PathBuf::from(OsStr::from_bytes(bytes))
-}
-
-#[cfg(not(unix))]
-fn path_from(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::new(&*String::from_utf8_lossy(bytes)))
-}
-
-/// The number documents are sorted and filtered by: seconds, then the first two bytes that the
-/// id stands for, inverted, so that falling order is newest first, then by id. A document
-/// without a date has second 0; dates begin with second 1.
-pub(super) fn order(date: Option<i64>, id: &str) -> u64 {
-    let head = id.get(..4).and_then(|digits| u16::from_str_radix(digits, 16).ok());
-    let head = head.unwrap_or_else(|| {
-        id.as_bytes().first_chunk::<2>().map_or(0, |bytes| u16::from_be_bytes(*bytes))
-    });
-    date.map_or(0, order_from) | u64::from(!head)
-}
-
-/// The lowest [`order`] of a moment.
-pub(super) fn order_from(date: i64) -> u64 {
-    u64::try_from(date).unwrap_or(0).clamp(1, (1 << 47) - 1) << 16
-}
-
 impl Document {
     /// An empty document of a kind under an id.
     pub fn new(kind: Kind, id: String) -> Self {
@@ -167,13 +197,21 @@ impl Document {
             subject: String::new(),
             body: String::new(),
             attachments: Vec::new(),
+            types: Vec::new(),
+            size: 0,
+            message_id: None,
+            in_reply_to: Vec::new(),
+            references: Vec::new(),
+            thread: String::new(),
+            flags: BTreeSet::new(),
+            tags: BTreeSet::new(),
             headers: Vec::new(),
         }
     }
 
     /// Whether it is a whole file, which an edited version of the file replaces.
     pub(super) fn is_file(&self) -> bool {
-        matches!(self.kind, Kind::Html | Kind::Text)
+        !matches!(self.kind, Kind::Mail | Kind::Letter)
     }
 
     /// The term of [`Fields::source`].
@@ -186,7 +224,15 @@ impl Document {
         cut(&mut self.body, MAX_BODY);
         cut(&mut self.from, MAX_FIELD);
         cut(&mut self.subject, MAX_FIELD);
-        for list in [&mut self.to, &mut self.cc, &mut self.attachments] {
+        cut(&mut self.thread, MAX_ID);
+        for list in [
+            &mut self.to,
+            &mut self.cc,
+            &mut self.attachments,
+            &mut self.types,
+            &mut self.in_reply_to,
+            &mut self.references,
+        ] {
             let mut room = MAX_FIELD;
             list.retain_mut(|item| {
                 cut(item, room);
@@ -194,10 +240,18 @@ impl Document {
                 !item.is_empty()
             });
         }
+        // A name that is cut is another name.
+        self.message_id.take_if(|id| id.is_empty() || id.len() > MAX_MESSAGE_ID);
+        self.tags.retain(|tag| is_tag(tag));
+        while self.tags.len() > MAX_TAGS {
+            self.tags.pop_last();
+        }
         let mut room = MAX_FIELD;
         self.headers.retain(|(key, value)| {
-            let fits = key.len() + value.len() <= room;
-            room -= if fits { key.len() + value.len() } else { 0 };
+            // Each takes up some room, empty ones too.
+            let length = key.len() + value.len() + 2;
+            let fits = length <= room;
+            room -= if fits { length } else { 0 };
             fits
         });
         self
@@ -214,67 +268,41 @@ impl Document {
             }
         }
         values.push((to.order, order(document.date, &document.id).into()));
-        for address in document.to.iter().chain(&document.cc) {
-            values.push((to.to, address.clone().into()));
+        values.push((to.size, document.size.into()));
+        let lists =
+            [(to.to, &document.to), (to.cc, &document.cc), (to.attachment, &document.attachments)];
+        for (field, list) in lists {
+            values.extend(list.iter().map(|one| (field, one.clone().into())));
         }
-        for name in &document.attachments {
-            values.push((to.attachment, name.clone().into()));
+        let types: BTreeSet<_> = document.types.iter().flat_map(|name| type_terms(name)).collect();
+        values.push((to.kind, document.kind.name().into()));
+        values.extend(types.into_iter().map(|term| (to.kind, term.into())));
+        values.extend(document.flags.iter().map(|flag| (to.flag, flag.name().into())));
+        values.extend(document.tags.iter().map(|tag| (to.tag, tag.clone().into())));
+        if let Some(id) = &document.message_id {
+            values.push((to.message, id.clone().into()));
+        }
+        if !document.thread.is_empty() {
+            values.push((to.thread, document.thread.clone().into()));
         }
         values.push((to.id, document.id.clone().into()));
         values.push((to.from, document.from.clone().into()));
         values.push((to.subject, document.subject.clone().into()));
-        let head = wire::encode(&Head {
-            id: document.id,
-            kind: document.kind,
-            path: document.path.map(|path| path.as_os_str().as_encoded_bytes().to_vec()),
-            offset: document.offset,
-            date: document.date,
-            from: document.from,
-            to: document.to,
-            cc: document.cc,
-            subject: document.subject,
-            attachments: document.attachments,
-            headers: document.headers,
-        })?;
-        let bytes = 2 * head.len() + document.body.len();
+        let (head, body) = Head::of(document);
+        let head = wire::encode(&head)?;
+        let bytes = 2 * head.len() + body.len();
         values.push((to.head, head.into()));
-        values.push((to.body, document.body.into()));
+        values.push((to.body, body.into()));
         Ok(Queued { values, bytes, room: None })
     }
-
-    /// The document that was stored.
-    pub(super) fn from_stored(stored: &TantivyDocument, fields: &Fields) -> Result<Self, Stored> {
-        let head = head(stored, fields)?;
-        let path = head.path();
-        Ok(Self {
-            path,
-            id: head.id,
-            kind: head.kind,
-            offset: head.offset,
-            date: head.date,
-            from: head.from,
-            to: head.to,
-            cc: head.cc,
-            subject: head.subject,
-            body: body(stored, fields).to_owned(),
-            attachments: head.attachments,
-            headers: head.headers,
-        })
-    }
 }
 
-/// Why a stored document cannot be read: its cells opened, so another version wrote it.
-pub(super) type Stored = wire::Error;
-
-/// The head of a stored document.
-pub(super) fn head(stored: &TantivyDocument, fields: &Fields) -> Result<Head, Stored> {
-    let value: Option<CompactDocValue<'_>> = stored.get_first(fields.head);
-    wire::decode(value.as_ref().and_then(|value| value.as_bytes()).unwrap_or_default())
-}
-
-/// The body of a stored document.
-pub(super) fn body<'a>(stored: &'a TantivyDocument, fields: &Fields) -> &'a str {
-    stored.get_first(fields.body).and_then(|value| value.as_str()).unwrap_or_default()
+/// The terms of a MIME type: whole, and each of its halves. In lower case, parameters cut off.
+fn type_terms(name: &str) -> impl Iterator<Item = String> {
+    let name = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let halves: Vec<String> = name.split('/').map(str::to_owned).collect();
+    let whole = (halves.len() > 1).then_some(name);
+    halves.into_iter().chain(whole).filter(|term| !term.is_empty())
 }
 
 /// A document on its way to the engine, with the room it takes up in the queue.
@@ -311,69 +339,6 @@ mod tests {
     }
 
     #[test]
-    fn order_is_newest_first_then_by_id() {
-        let mut all = vec![(Some(5), "0a00"), (Some(7), "ffff"), (None, "00"), (Some(7), "0001")];
-        all.push((Some(-3), "zz"));
-        all.sort_by_key(|(date, id)| std::cmp::Reverse(order(*date, id)));
-        assert_eq!(
-            all.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
-            ["0001", "ffff", "0a00", "zz", "00"]
-        );
-        assert!(order(Some(7), "ffff") >= order_from(7) && order(Some(6), "0000") < order_from(7));
-    }
-
-    fn sample() -> Head {
-        Head {
-            id: "ab".into(),
-            kind: Kind::Html,
-            path: Some(b"/\xff".to_vec()),
-            offset: Some(300),
-            date: Some(-1),
-            from: "a".into(),
-            to: vec!["b".into()],
-            cc: Vec::new(),
-            subject: "é".into(),
-            attachments: vec!["c".into()],
-            headers: vec![("k".into(), "v".into())],
-        }
-    }
-
-    #[test]
-    fn golden_bytes() {
-        let bytes = wire::encode(&sample()).unwrap();
-        assert_eq!(
-            text::hex_encode(&bytes),
-            "010261620201022fff01fb2c01010101610101620002c3a901016301016b0176"
-        );
-        assert_eq!(wire::decode::<Head>(&bytes).unwrap(), sample());
-        assert_eq!(sample().path().unwrap().as_os_str().as_encoded_bytes(), b"/\xff");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn heads_come_back(
-            texts in proptest::collection::vec("\\PC{0,20}", 4),
-            date in proptest::option::of(proptest::prelude::any::<i64>()),
-            list in proptest::collection::vec("\\PC{0,9}", 0..5),
-        ) {
-            let mut head = sample();
-            (head.date, head.to, head.cc) = (date, list.clone(), list);
-            let [id, from, subject, key] = texts.try_into().unwrap();
-            (head.id, head.from, head.subject) = (id, from, subject);
-            head.headers = vec![(key.clone(), key)];
-            let bytes = wire::encode(&head).unwrap();
-            proptest::prop_assert_eq!(wire::decode::<Head>(&bytes).unwrap(), head);
-        }
-
-        #[test]
-        fn no_bytes_make_it_panic(
-            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)
-        ) {
-            let _ = wire::decode::<Head>(&[&[1], bytes.as_slice()].concat());
-        }
-    }
-
-    #[test]
     fn hostile_lengths_are_cut() {
         let fields = Fields::of(&Fields::schema()).unwrap();
         let mut document = Document::new(Kind::Mail, "i".into());
@@ -382,8 +347,29 @@ mod tests {
         document.to = vec!["t".repeat(1000); 1000];
         document.cc = document.to.clone();
         document.attachments = document.to.clone();
+        document.types = document.to.clone();
+        document.references = document.to.clone();
+        document.in_reply_to = vec!["r".into(); 1 << 20];
+        document.message_id = Some("m".repeat(999));
+        document.thread = "t".repeat(1 << 20);
+        document.tags = (0..1000).map(|n| format!("tag{n}")).collect();
         document.headers = vec![("k".repeat(1000), String::new()); 1000];
         document.body = "b".repeat(MAX_BODY + 1);
-        assert!(document.into_fields(&fields).unwrap().bytes < MAX_BODY + (1 << 20));
+        assert!(document.into_fields(&fields).unwrap().bytes < MAX_BODY + (2 << 20));
+    }
+
+    #[test]
+    fn tags_and_types() {
+        for good in ["x", "to-do", "größe", "a/b", &"t".repeat(MAX_TAG)] {
+            assert!(is_tag(good), "{good}");
+        }
+        for bad in ["", "a b", "-x", "+x", "a\"", "(a", "a,b", "a*", "\u{1b}[", "\u{202e}x"] {
+            assert!(!is_tag(bad), "{bad}");
+        }
+        assert!(!is_tag(&"t".repeat(MAX_TAG + 1)));
+        let terms = |name| type_terms(name).collect::<Vec<_>>();
+        assert_eq!(terms("Text/HTML; charset=utf-8"), ["text", "html", "text/html"]);
+        assert_eq!(terms("odd"), ["odd"]);
+        assert_eq!(terms(" ; x"), [""; 0]);
     }
 }

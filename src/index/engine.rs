@@ -15,9 +15,9 @@ use super::Error;
 use super::cells::Damage;
 use super::directory::CellDirectory;
 use super::document::Document;
-use super::folder;
 use super::schema::{Fields, WORDS};
 use super::words::WordTokenizer;
+use super::{folder, head};
 use crate::files;
 use crate::secret::Secret;
 
@@ -166,8 +166,7 @@ impl Index {
     pub fn show(&self, id: &str) -> Result<Document, Error> {
         let (_, address) = self.find(id)?;
         let stored: TantivyDocument = self.checked(self.reader.searcher().doc(address))?;
-        Document::from_stored(&stored, &self.fields)
-            .map_err(|error| Error::Engine(error.to_string()))
+        head::document(&stored, &self.fields).map_err(|error| Error::Engine(error.to_string()))
     }
 
     /// The full id and place of the document whose id begins so.

@@ -13,7 +13,7 @@ use crate::files;
 use crate::secret::Secret;
 
 /// Version of everything in the folder; it stands before the index key.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// File of the wrapped index key.
 const KEY: &str = "key";
 /// Kind of the record that wraps the index key.

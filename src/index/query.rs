@@ -62,15 +62,17 @@ pub(super) enum Expr {
 pub(super) enum FieldName {
     From,
     To,
+    Cc,
     Subject,
     Body,
     Attachment,
     Path,
 }
 
-const FIELDS: [(&str, FieldName); 6] = [
+const FIELDS: [(&str, FieldName); 7] = [
     ("from", FieldName::From),
     ("to", FieldName::To),
+    ("cc", FieldName::Cc),
     ("subject", FieldName::Subject),
     ("body", FieldName::Body),
     ("attachment", FieldName::Attachment),

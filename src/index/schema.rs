@@ -9,6 +9,8 @@ use tantivy::schema::{
 pub(super) const WORDS: &str = "words";
 /// The column of [`Fields::order`].
 pub(super) const ORDER: &str = "order";
+/// The column of [`Fields::size`].
+pub(super) const SIZE: &str = "size";
 
 /// Handles of the fields.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +25,10 @@ pub(super) struct Fields {
     pub(super) head: Field,
     /// Words of the sender.
     pub(super) from: Field,
-    /// Words of the recipients, open and in copy.
+    /// Words of the recipients, without those in copy.
     pub(super) to: Field,
+    /// Words of the recipients in copy.
+    pub(super) cc: Field,
     /// Words of the subject.
     pub(super) subject: Field,
     /// Words of the text, which is also stored.
@@ -33,6 +37,18 @@ pub(super) struct Fields {
     pub(super) attachment: Field,
     /// Words of the path.
     pub(super) path: Field,
+    /// What it was, and the MIME types of its parts, as whole terms.
+    pub(super) kind: Field,
+    /// The Message-ID, as one term.
+    pub(super) message: Field,
+    /// The key of the thread, as one term.
+    pub(super) thread: Field,
+    /// Flags, each a term.
+    pub(super) flag: Field,
+    /// Tags, each a term.
+    pub(super) tag: Field,
+    /// Bytes, to filter by.
+    pub(super) size: Field,
 }
 
 impl Fields {
@@ -51,12 +67,16 @@ impl Fields {
         );
         let mut builder = Schema::builder();
         builder.add_text_field("id", whole.clone());
-        builder.add_text_field("source", whole);
+        builder.add_text_field("source", whole.clone());
         builder.add_u64_field(ORDER, FAST);
         builder.add_bytes_field("head", STORED);
-        for name in ["from", "to", "subject", "attachment", "path"] {
+        for name in ["from", "to", "cc", "subject", "attachment", "path"] {
             builder.add_text_field(name, words.clone());
         }
+        for name in ["kind", "message", "thread", "flag", "tag"] {
+            builder.add_text_field(name, whole.clone());
+        }
+        builder.add_u64_field(SIZE, FAST);
         builder.add_text_field("body", words | STORED);
         builder.build()
     }
@@ -70,15 +90,22 @@ impl Fields {
             head: schema.get_field("head")?,
             from: schema.get_field("from")?,
             to: schema.get_field("to")?,
+            cc: schema.get_field("cc")?,
             subject: schema.get_field("subject")?,
             body: schema.get_field("body")?,
             attachment: schema.get_field("attachment")?,
             path: schema.get_field("path")?,
+            kind: schema.get_field("kind")?,
+            message: schema.get_field("message")?,
+            thread: schema.get_field("thread")?,
+            flag: schema.get_field("flag")?,
+            tag: schema.get_field("tag")?,
+            size: schema.get_field(SIZE)?,
         })
     }
 
     /// Where a word without a field is looked for.
-    pub(super) fn anywhere(&self) -> [Field; 5] {
-        [self.subject, self.from, self.to, self.body, self.attachment]
+    pub(super) fn anywhere(&self) -> [Field; 6] {
+        [self.subject, self.from, self.to, self.cc, self.body, self.attachment]
     }
 }

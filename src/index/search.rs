@@ -13,8 +13,8 @@ use tantivy::schema::{Field, IndexRecordOption, Term};
 use tantivy::{DocAddress, DocSet as _, Order, Searcher, TantivyDocument, TantivyError};
 
 use super::Error;
-use super::document::{body, head, order_from};
 use super::engine::Index;
+use super::head::{body, head, order_from};
 use super::query::{Expr, FieldName, Query};
 use super::schema::{Fields, ORDER};
 use super::snippet::Snippet;
@@ -241,6 +241,11 @@ fn compile(expr: &Expr, fields: &Fields) -> Box<Compiled> {
             (Occur::Must, Box::new(AllQuery)),
             (Occur::MustNot, compile(inner, fields)),
         ])),
+        // Whoever is written to is a recipient, in copy or not.
+        Expr::Words { field: Some(FieldName::To), words, open } => {
+            let both = [fields.to, fields.cc].map(|field| consecutive(field, words, *open));
+            Box::new(BooleanQuery::union(both.into()))
+        }
         Expr::Words { field: Some(field), words, open } => {
             consecutive(fields.named(*field), words, *open)
         }
@@ -288,6 +293,7 @@ impl Fields {
         match name {
             FieldName::From => self.from,
             FieldName::To => self.to,
+            FieldName::Cc => self.cc,
             FieldName::Subject => self.subject,
             FieldName::Body => self.body,
             FieldName::Attachment => self.attachment,
