@@ -46,6 +46,10 @@ pub mod label {
     pub const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
     /// Key of what pairings leave.
     pub const STORAGE_PAIRS: &[u8] = b"bulla/v1/storage/pairs";
+    /// Storage root to the key of the ratchets with one contact, whose fingerprint is the salt.
+    pub const STORAGE_RATCHET: &[u8] = b"bulla/v1/storage/ratchet/key";
+    /// Storage root to the name of their file, in the same way.
+    pub const STORAGE_RATCHET_NAME: &[u8] = b"bulla/v1/storage/ratchet/name";
     /// Storage root to the key that wraps index keys.
     pub const STORAGE_INDEX: &[u8] = b"bulla/v1/storage/index";
     /// Storage root to the name of the folder of one identity's state.
@@ -56,6 +60,8 @@ pub mod label {
     pub const CARD_SIGNATURE: &[u8] = b"bulla/v1/card";
     /// What a letter's Ed25519 authenticator signs before the age header's hash.
     pub const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter";
+    /// Pairwise secret to the key of the MAC that proves letters between the two.
+    pub const LETTER_PAIRWISE: &[u8] = b"bulla/v1/letters/pairwise";
     /// The seed of one side of a pairing to what it draws; one byte says what.
     pub const PAIRING_SEED: &[u8] = b"bulla/v1/pairing/seed";
     /// What the transcript of a pairing hashes first, before the invite.
@@ -398,6 +404,10 @@ mod tests {
             FINGERPRINT,
             CARD_SIGNATURE,
             LETTER_SIGNATURE,
+            LETTER_PAIRWISE,
+            STORAGE_PAIRS,
+            STORAGE_RATCHET,
+            STORAGE_RATCHET_NAME,
             RATCHET_START,
             RATCHET_OFFER,
             RATCHET_ROOT,

@@ -33,7 +33,7 @@
 //! let to = bob.card("Bob", Some("https://relay.example"), 0, 1_767_225_600)?;
 //!
 //! let heading = Heading { subject: Some("greetings".into()), ..Heading::default() };
-//! let sender = Sender { identity: &alice, card: &card };
+//! let sender = Sender { identity: &alice, card: &card, pairwise: None };
 //! let mut sealed = Vec::new();
 //! letter::seal(&heading, &to, Some(sender), &b"hello"[..], &mut sealed)?;
 //!
@@ -59,6 +59,7 @@
 //! | [`index`] | where was that sentence |
 //! | [`crypto`] | which primitives, and all domain labels |
 //! | [`kem`] | how is a secret agreed on with the holder of a key |
+//! | [`state`] | how is a record kept on the disk |
 //! | [`secret`] [`wire`] [`text`] [`files`] [`padding`] [`progress`] | the ground |
 
 pub mod age;
@@ -73,5 +74,6 @@ pub mod padding;
 pub mod progress;
 pub mod relay;
 pub mod secret;
+pub mod state;
 pub mod text;
 pub mod wire;

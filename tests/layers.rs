@@ -14,10 +14,12 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "lib" => vec![],
         module if GROUND.contains(&module) => GROUND.to_vec(),
         "crypto" => above(&[]),
-        "kem" => above(&["crypto"]),
+        "kem" | "state" => above(&["crypto"]),
         "age" => above(&["crypto"]),
         "identity" => above(&["crypto", "age"]),
-        "letter" | "contact" | "relay" | "index" => above(&["crypto", "kem", "age", "identity"]),
+        "letter" | "contact" | "relay" | "index" => {
+            above(&["crypto", "kem", "state", "age", "identity"])
+        }
         _ => return None,
     })
 }

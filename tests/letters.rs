@@ -53,7 +53,7 @@ fn heading() -> Heading {
 
 fn seal(from: u8, to: u8, body: &[u8]) -> Vec<u8> {
     let (identity, card, mut out) = (identity(from), card(from, "Ann"), Vec::new());
-    let sender = Sender { identity: &identity, card: &card };
+    let sender = Sender { identity: &identity, card: &card, pairwise: None };
     letter::seal(&heading(), &self::card(to, ""), Some(sender), body, &mut out).unwrap();
     out
 }
@@ -214,7 +214,7 @@ fn a_sealed_file_that_is_no_letter_is_plain() {
 #[test]
 fn nobody_signs_with_the_card_of_another() {
     let (identity, card) = (identity(MALLORY), card(ANN, "Ann"));
-    let sender = Sender { identity: &identity, card: &card };
+    let sender = Sender { identity: &identity, card: &card, pairwise: None };
     let sealed =
         letter::seal(&heading(), &self::card(BOB, ""), Some(sender), io::empty(), io::sink());
     assert!(matches!(sealed, Err(Error::NotTheSender)));
@@ -586,7 +586,7 @@ fn letters_stream_through_envelopes() {
     let mut keys = Vec::new();
     for body in &bodies {
         let mut envelope = writer.begin(&routing).unwrap();
-        let sender = Sender { identity: &ann, card: &ann_card };
+        let sender = Sender { identity: &ann, card: &ann_card, pairwise: None };
         letter::seal(&heading(), &card(BOB, ""), Some(sender), body.as_slice(), &mut envelope)
             .unwrap();
         keys.push(envelope.finish().unwrap());
@@ -651,7 +651,7 @@ impl Read for Large {
 fn a_large_letter_streams_through() {
     let (ann, ann_card, bob) = (identity(ANN), card(ANN, "Ann"), identity(BOB));
     let mut sealed = tempfile::tempfile().unwrap();
-    let sender = Sender { identity: &ann, card: &ann_card };
+    let sender = Sender { identity: &ann, card: &ann_card, pairwise: None };
     let length = 24 << 20;
     letter::seal(&heading(), &card(BOB, ""), Some(sender), Large(length), &sealed).unwrap();
     io::Seek::rewind(&mut sealed).unwrap();
@@ -688,7 +688,7 @@ proptest! {
         let pairs = vec![("key".to_owned(), value)];
         let heading = Heading { place, date, subject, file_name, content_type: None, pairs };
         let (ann, ann_card) = (identity(ANN), card(ANN, "Ann"));
-        let sender = Sender { identity: &ann, card: &ann_card };
+        let sender = Sender { identity: &ann, card: &ann_card, pairwise: None };
         let mut sealed = Vec::new();
         letter::seal(&heading, &card(BOB, ""), Some(sender), body.as_slice(), &mut sealed).unwrap();
         let (letter, opened) = open_letter(BOB, &sealed);

@@ -8,6 +8,8 @@ use crate::contact::memory::Received;
 use crate::crypto;
 use crate::identity::Card;
 use crate::identity::Fingerprint;
+use crate::state::Kept;
+use crate::state::StateFile;
 use crate::text;
 use crate::wire::Decode;
 use crate::wire::Encode;
@@ -116,6 +118,23 @@ impl Record for Book {
     const NAME: &'static str = "contact book";
     const VERSION: u8 = 1;
     const MAX: usize = 16 << 20;
+}
+
+impl Kept for Book {
+    const FILE: &'static str = "book";
+}
+
+/// The contact book in a folder, under the key that
+/// [`Identity::storage_key`](crate::identity::Identity::storage_key) gives for
+/// [`STORAGE_BOOK`](crypto::label::STORAGE_BOOK).
+pub type BookFile = StateFile<Book>;
+
+impl BookFile {
+    /// The place of the next letter to a contact, durable when this returns: a number is never
+    /// used twice, whatever becomes of the letter.
+    pub fn next_outgoing(&self, name: &str) -> Result<Place, Error> {
+        self.update(|book| book.next_outgoing(name))
+    }
 }
 
 impl Book {

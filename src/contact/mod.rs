@@ -5,20 +5,17 @@
 //! is what it holds.
 
 mod book;
-mod file;
 mod memory;
 pub mod pairing;
 mod pairs;
 
 pub use book::Added;
 pub use book::Book;
+pub use book::BookFile;
 pub use book::Contact;
 pub use book::Settings;
 pub use book::Trust;
 pub use book::check_name;
-pub use file::BookFile;
-pub use file::Kept;
-pub use file::StateFile;
 pub use memory::Place;
 pub use memory::Receipt;
 pub use pairs::Own;
@@ -27,7 +24,7 @@ pub use pairs::Underway;
 
 use crate::crypto;
 use crate::identity;
-use crate::wire;
+use crate::state;
 
 /// Why the book refused.
 #[derive(Debug, thiserror::Error)]
@@ -73,24 +70,12 @@ pub enum Error {
     /// A card in the book, or one to add, is no card.
     #[error(transparent)]
     Card(#[from] identity::Error),
-    /// The file is damaged, or it belongs to another identity. It is never overwritten.
-    #[error("the {what} cannot be opened: {why}")]
-    Damaged {
-        /// What is in it.
-        what: &'static str,
-        /// What its seal says.
-        #[source]
-        why: crypto::Error,
-    },
-    /// The file opened, but holds nothing this program knows.
-    #[error("state that cannot be read: {0}")]
-    Record(#[source] wire::Error),
-    /// No random bytes, or sealing failed.
+    /// The state's file.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// No random bytes.
     #[error(transparent)]
     Crypto(#[from] crypto::Error),
-    /// The file system failed.
-    #[error("state of contacts: {0}")]
-    Io(#[from] std::io::Error),
 }
 
 #[cfg(test)]

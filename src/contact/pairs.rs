@@ -1,15 +1,15 @@
 //! What comes of invites: pairings under way, and what two who paired hold together.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::contact::Error;
-use crate::contact::file::Kept;
 use crate::contact::pairing::Address;
 use crate::contact::pairing::Paired;
 use crate::contact::pairing::Pairing;
-use crate::contact::pairing::Role;
 use crate::identity::Fingerprint;
 use crate::secret::Secret;
+use crate::state::Kept;
 use crate::wire::Decode;
 use crate::wire::Encode;
 use crate::wire::Record;
@@ -18,6 +18,8 @@ use crate::wire::Record;
 const MAX_UNDERWAY: usize = 100;
 /// Links: twice as many as there are contacts, for who pairs again.
 const MAX_LINKS: usize = 1024;
+/// Machines of one contact; the one longest there makes room.
+const MAX_MACHINES: usize = 8;
 
 /// A mailbox of one's own that is made for one other person: where it is, and the random index
 /// that its keys are derived by.
@@ -50,12 +52,9 @@ struct Link {
     mailbox: Own,
     /// It was not closed.
     open: bool,
-    address: Address,
+    /// Where his machines take letters, that of the pairing first.
+    machines: Vec<Address>,
     pairwise: Arc<Secret<32>>,
-    transcript: [u8; 32],
-    role: Role,
-    their_key: Vec<u8>,
-    own_seed: Arc<Secret<32>>,
 }
 
 /// Pairings under way, and links.
@@ -124,28 +123,63 @@ impl Pairs {
         if self.links.len() >= MAX_LINKS {
             return Err(Error::TooMany { what: "links", max: MAX_LINKS });
         }
-        let share = |secret: &Secret<32>| {
-            let mut bytes = *secret.expose();
-            Arc::new(Secret::take(&mut bytes))
-        };
         self.links.push(Link {
             fingerprint: paired.card.fingerprint().to_bytes(),
             mailbox,
             open: true,
-            address: paired.address.clone(),
-            pairwise: share(&paired.pairwise),
-            transcript: paired.transcript,
-            role: paired.role,
-            their_key: paired.their_key.to_vec(),
-            own_seed: share(&paired.own_seed),
+            machines: vec![paired.address.clone()],
+            pairwise: Arc::new(Secret::take(&mut { *paired.pairwise.expose() })),
         });
         Ok(())
     }
 
-    /// Where letters to somebody go, since the last pairing with him.
-    pub fn address_of(&self, fingerprint: &Fingerprint) -> Option<&Address> {
-        let link = self.links.iter().rfind(|link| link.fingerprint == fingerprint.to_bytes());
-        link.map(|link| &link.address)
+    /// Where letters to somebody go, one to each of his machines, since the last pairing with him.
+    pub fn machines_of(&self, fingerprint: &Fingerprint) -> &[Address] {
+        self.link_of(fingerprint).map_or(&[], |link| &link.machines)
+    }
+
+    /// The mailbox made for somebody, where his answers come, since the last pairing with him;
+    /// `None` too when it is closed.
+    pub fn mailbox_of(&self, fingerprint: &Fingerprint) -> Option<&Own> {
+        self.link_of(fingerprint).filter(|link| link.open).map(|link| &link.mailbox)
+    }
+
+    /// The secrets of the pairings with somebody, the last first.
+    pub fn pairwise_of(&self, fingerprint: &Fingerprint) -> Vec<Arc<Secret<32>>> {
+        self.links_of(fingerprint).rev().map(|link| link.pairwise.clone()).collect()
+    }
+
+    /// Those who are paired with, each once.
+    pub fn contacts(&self) -> BTreeSet<[u8; 32]> {
+        self.links.iter().map(|link| link.fingerprint).collect()
+    }
+
+    /// Remembers where a machine of somebody's takes letters, by a letter that was proven to be
+    /// his. Says whether that is news.
+    pub fn heard_of(&mut self, fingerprint: &Fingerprint, machine: Address) -> bool {
+        let fingerprint = fingerprint.to_bytes();
+        let link = self.links.iter_mut().rfind(|link| link.fingerprint == fingerprint);
+        let Some(Link { machines, .. }) = link else { return false };
+        match machines.iter_mut().find(|known| known.mailbox == machine.mailbox) {
+            Some(known) if *known == machine => return false,
+            Some(known) => *known = machine,
+            None => {
+                if machines.len() >= MAX_MACHINES {
+                    machines.remove(0);
+                }
+                machines.push(machine);
+            }
+        }
+        true
+    }
+
+    fn link_of(&self, fingerprint: &Fingerprint) -> Option<&Link> {
+        self.links_of(fingerprint).next_back()
+    }
+
+    fn links_of(&self, fingerprint: &Fingerprint) -> impl DoubleEndedIterator<Item = &Link> {
+        let fingerprint = fingerprint.to_bytes();
+        self.links.iter().filter(move |link| link.fingerprint == fingerprint)
     }
 
     /// The mailboxes that letters come to.
@@ -155,8 +189,7 @@ impl Pairs {
 
     /// Those of them that were made for somebody.
     pub fn mailboxes_of(&self, fingerprint: &Fingerprint) -> Vec<Own> {
-        let of = |link: &&Link| link.open && link.fingerprint == fingerprint.to_bytes();
-        self.links.iter().filter(of).map(|link| link.mailbox.clone()).collect()
+        self.links_of(fingerprint).filter(|link| link.open).map(|l| l.mailbox.clone()).collect()
     }
 
     /// Remembers that a mailbox is closed.

@@ -9,6 +9,8 @@ use crate::identity::Card;
 use crate::identity::Fingerprint;
 use crate::identity::Identity;
 use crate::secret::Secret;
+use crate::state;
+use crate::wire;
 
 const FRESH: Receipt = Receipt::Fresh { missed: 0, late: false };
 const LATE: Receipt = Receipt::Fresh { missed: 0, late: true };
@@ -288,16 +290,16 @@ fn a_damaged_book_is_an_error_and_stays() {
     let add = |book: &mut Book| book.add("ann", &card(1, "", 0), Trust::CardByHand, 0);
     file.update(add).unwrap();
     let stranger = BookFile::new(folder.path(), key(2));
-    assert!(matches!(stranger.read(), Err(Error::Damaged { .. })));
+    assert!(matches!(stranger.read(), Err(state::Error::Damaged { .. })));
     let path = folder.path().join("book");
     let mut bytes = fs::read(&path).unwrap();
     bytes[100] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    assert!(matches!(file.update(add), Err(Error::Damaged { .. })));
+    assert!(matches!(file.update(add), Err(Error::State(state::Error::Damaged { .. }))));
     assert_eq!(fs::read(&path).unwrap(), bytes);
     // Cut to nothing is damage too, not an empty book.
     fs::write(&path, b"").unwrap();
-    assert!(matches!(file.update(add), Err(Error::Damaged { .. })));
+    assert!(matches!(file.update(add), Err(Error::State(state::Error::Damaged { .. }))));
 }
 
 #[test]

@@ -217,8 +217,13 @@ impl Identity {
 
     /// The key of one kind of state at rest; `label` is one of the `STORAGE_` labels.
     pub fn storage_key(&self, label: &'static [u8]) -> Secret<32> {
+        self.storage_key_for(label, &[])
+    }
+
+    /// The key of what is kept of its kind for one contact, whose fingerprint is `salt`.
+    pub fn storage_key_for(&self, label: &'static [u8], salt: &[u8]) -> Secret<32> {
         let root: Secret<32> = derive(&self.seed, label::IDENTITY_STORAGE);
-        crypto::hkdf(root.expose(), &[], label)
+        crypto::hkdf(root.expose(), salt, label)
     }
 
     /// The card to hand out.

@@ -44,7 +44,7 @@ impl Record for Routing {
 }
 
 impl Routing {
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let relay = self.relay.as_deref().map_or(Ok(()), identity::check_relay);
         relay.map_err(|_| malformed("the relay's address is no URL"))
     }

@@ -1,10 +1,15 @@
 //! The letter's header: who, to whom, and what the sender wrote on top.
 
+use std::sync::Arc;
+
 use crate::crypto;
 use crate::crypto::label;
 use crate::identity::Card;
 use crate::identity::Fingerprint;
 use crate::letter::Error;
+use crate::letter::Routing;
+use crate::letter::ratchet::Offer;
+use crate::secret::Secret;
 use crate::wire;
 use crate::wire::Decode;
 use crate::wire::Encode;
@@ -22,6 +27,8 @@ const MAX_PAIRS: usize = 64;
 const MAX_KEY: usize = 64;
 /// Bytes of the value of a pair.
 const MAX_VALUE: usize = 1024;
+/// Bytes of a notice.
+const MAX_NOTICE: usize = 16 << 10;
 
 /// What a sender writes on top of a letter. It is the sender's word: print it through
 /// [`text::printable`](crate::text::printable), and save under
@@ -83,6 +90,55 @@ fn has_twins(pairs: &[(String, String)]) -> bool {
     keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
 }
 
+/// What the sender's program tells the recipient's, beside what people write. Anonymous letters
+/// have none of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Postscript {
+    /// Where this machine of the sender's wants letters from this recipient.
+    pub reply: Option<Routing>,
+    /// A new start of the ratchet, an [`Offer`] as [`Offer::encode`] writes it.
+    pub offer: Option<Vec<u8>>,
+    /// Something else.
+    pub notice: Option<Notice>,
+}
+
+/// A message from program to program. The letter around it has an empty body.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Notice {
+    /// What it is about, not zero. A reader that does not know the kind says so and goes on.
+    pub kind: u16,
+    /// At most 16 KiB, as the kind has them.
+    pub content: Vec<u8>,
+}
+
+impl Postscript {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |field, why| Err(Error::Heading { field, why });
+        if let Some(reply) = &self.reply {
+            if reply.relay.is_none() {
+                return refuse("reply address", "it names no relay");
+            }
+            reply.check()?;
+        }
+        if let Some(offer) = &self.offer
+            && Offer::decode(offer).is_err()
+        {
+            return refuse("offer", "it is none");
+        }
+        match &self.notice {
+            Some(notice) if notice.kind == 0 => refuse("notice", "its kind is zero"),
+            Some(notice) if notice.content.len() > MAX_NOTICE => {
+                refuse("notice", "longer than 16384 bytes")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The record at the head of a letter; its bytes as they stand are what the sender signs.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(super) struct Header {
@@ -90,6 +146,7 @@ pub(super) struct Header {
     pub(super) to: [u8; 32],
     pub(super) from: Option<Vec<u8>>,
     pub(super) heading: Heading,
+    pub(super) postscript: Postscript,
 }
 
 impl Record for Header {
@@ -107,7 +164,14 @@ impl Header {
                 why: "an anonymous letter has none",
             });
         }
-        self.heading.check()
+        if self.from.is_none() && !self.postscript.is_empty() {
+            return Err(Error::Heading {
+                field: "postscript",
+                why: "an anonymous letter has none",
+            });
+        }
+        self.heading.check()?;
+        self.postscript.check()
     }
 }
 
@@ -118,6 +182,8 @@ pub(super) enum Authenticator {
     None,
     /// RFC 8032, by the signing key of the card in the header.
     Ed25519([u8; 64]),
+    /// HMAC-SHA256 under a key of the pairwise secret.
+    Pairwise([u8; 32]),
 }
 
 impl Record for Authenticator {
@@ -135,6 +201,24 @@ pub(super) fn signed(age_header: &[u8], header: &[u8]) -> [u8; 64] {
     message
 }
 
+/// The MAC of the same message, by which two who paired prove their letters to each other and to
+/// nobody else.
+pub(super) fn mac(pairwise: &Secret<32>, message: &[u8; 64]) -> [u8; 32] {
+    let key: Secret<32> = crypto::hkdf(pairwise.expose(), &[], label::LETTER_PAIRWISE);
+    crypto::hmac_sha256(key.expose(), &[message])
+}
+
+/// How a letter's sender is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Not at all: the letter is anonymous.
+    None,
+    /// By an Ed25519 signature, which the recipient could show to others.
+    Signature,
+    /// By a MAC under the secret of a pairing, which the recipient could have made himself.
+    Pairwise,
+}
+
 /// A letter whose header was verified: addressed to its reader, and by `from` when it says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
@@ -143,10 +227,29 @@ pub struct Letter {
     /// The proven sender's card, or `None`: the letter is anonymous. That somebody owns this
     /// card is proven; who that is, the card itself cannot prove.
     pub from: Option<Card>,
+    /// How that is proven.
+    pub proof: Proof,
     /// Its recipient: one of the reader's own fingerprints.
     pub to: Fingerprint,
     /// What the sender wrote on top.
     pub heading: Heading,
+    /// What the sender's program adds.
+    pub postscript: Postscript,
+}
+
+/// Secrets of pairings, of whoever reads.
+pub trait Pairwise: Sync {
+    /// Those that the reader `to` has with the sender `from`, the likeliest first.
+    fn secrets(&self, to: &Fingerprint, from: &Fingerprint) -> Vec<Arc<Secret<32>>>;
+}
+
+/// Of a reader who paired with nobody.
+pub(super) struct Unpaired;
+
+impl Pairwise for Unpaired {
+    fn secrets(&self, _: &Fingerprint, _: &Fingerprint) -> Vec<Arc<Secret<32>>> {
+        Vec::new()
+    }
 }
 
 impl Letter {
@@ -156,6 +259,7 @@ impl Letter {
         header: &[u8],
         authenticator: &[u8],
         me: &[Fingerprint],
+        pairwise: &dyn Pairwise,
     ) -> Result<Self, Error> {
         if !has_one_stanza(age_header) {
             return Err(Error::Malformed { what: "letter", why: "it is sealed to several" });
@@ -164,8 +268,9 @@ impl Letter {
         decoded.check()?;
         let from = decoded.from.as_deref().map(Card::from_bytes).transpose();
         let from = from.map_err(Error::SenderCard)?;
-        match (&from, wire::decode(authenticator)?) {
-            (None, Authenticator::None) => {}
+        let to = Fingerprint::from_bytes(decoded.to);
+        let proof = match (&from, wire::decode(authenticator)?) {
+            (None, Authenticator::None) => Proof::None,
             (Some(card), Authenticator::Ed25519(signature)) => {
                 let message = signed(age_header, header);
                 crypto::verify_labelled(
@@ -175,14 +280,23 @@ impl Letter {
                     &signature,
                 )
                 .map_err(|_| Error::Forged)?;
+                Proof::Signature
+            }
+            (Some(card), Authenticator::Pairwise(tag)) => {
+                let message = signed(age_header, header);
+                let secrets = pairwise.secrets(&to, &card.fingerprint());
+                if !secrets.iter().any(|secret| crypto::equal(&mac(secret, &message), &tag)) {
+                    return Err(Error::Forged);
+                }
+                Proof::Pairwise
             }
             _ => return Err(Error::Forged),
-        }
-        let to = Fingerprint::from_bytes(decoded.to);
+        };
         if !me.contains(&to) {
             return Err(Error::Readdressed { to });
         }
-        Ok(Self { id: decoded.id, from, to, heading: decoded.heading })
+        let Header { id, heading, postscript, .. } = decoded;
+        Ok(Self { id, from, proof, to, heading, postscript })
     }
 }
 

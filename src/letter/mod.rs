@@ -17,8 +17,14 @@ pub use envelope::EnvelopeWriter;
 pub use envelope::Routing;
 pub use header::Heading;
 pub use header::Letter;
+pub use header::Notice;
+pub use header::Pairwise;
+pub use header::Postscript;
+pub use header::Proof;
 pub use open::Content;
 pub use open::open;
+pub use open::open_paired;
+pub use seal::Draft;
 pub use seal::Sender;
 pub use seal::seal;
 pub use sniff::Input;
@@ -66,7 +72,7 @@ pub enum Error {
     /// The sealed bytes of an envelope are not those its sender sealed.
     #[error("an envelope was changed on its way: its hash does not match")]
     Hash,
-    /// A letter whose sender is not proven: its signature does not verify, or is missing.
+    /// A letter whose sender is not proven: its signature or MAC does not verify, or is missing.
     #[error("the letter names a sender who did not sign it")]
     Forged,
     /// A letter whose sender's card is none.

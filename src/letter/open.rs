@@ -11,6 +11,8 @@ use crate::letter::Error;
 use crate::letter::header::Authenticator;
 use crate::letter::header::Header;
 use crate::letter::header::Letter;
+use crate::letter::header::Pairwise;
+use crate::letter::header::Unpaired;
 use crate::letter::plaintext::MAGIC;
 use crate::letter::plaintext::padded;
 use crate::wire::Record;
@@ -51,10 +53,26 @@ where
     W: Write + Send,
     E: From<Error> + Send,
 {
+    open_paired(opener, me, &Unpaired, accept)
+}
+
+/// Does what [`open`] does for somebody who paired with others, whose letters a MAC proves.
+pub fn open_paired<R, W, E>(
+    opener: age::Opener<R>,
+    me: &[Fingerprint],
+    pairwise: &dyn Pairwise,
+    accept: impl FnMut(&Content) -> Result<W, E> + Send,
+) -> Result<(Content, W), E>
+where
+    R: Read + Send,
+    W: Write + Send,
+    E: From<Error> + Send,
+{
     let age_header = opener.header().to_vec();
     let mut parser = Parser {
         age_header: &age_header,
         me,
+        pairwise,
         accept,
         step: Step::Magic,
         gathered: Vec::new(),
@@ -89,6 +107,7 @@ enum Step {
 struct Parser<'a, F, W, E> {
     age_header: &'a [u8],
     me: &'a [Fingerprint],
+    pairwise: &'a dyn Pairwise,
     accept: F,
     step: Step,
     /// A field of known length, as far as it came.
@@ -191,7 +210,8 @@ where
     }
 
     fn verify(&mut self, authenticator: Vec<u8>) -> Result<(), E> {
-        let letter = Letter::verify(self.age_header, &self.header, &authenticator, self.me)?;
+        let letter =
+            Letter::verify(self.age_header, &self.header, &authenticator, self.me, self.pairwise)?;
         self.step = Step::BlockLength;
         self.ask(Content::Letter(Box::new(letter)))
     }

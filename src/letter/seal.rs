@@ -12,30 +12,105 @@ use crate::letter::Error;
 use crate::letter::header::Authenticator;
 use crate::letter::header::Header;
 use crate::letter::header::Heading;
+use crate::letter::header::Postscript;
+use crate::letter::header::mac;
 use crate::letter::header::signed;
 use crate::letter::plaintext::MAGIC;
 use crate::letter::plaintext::Plaintext;
+use crate::letter::ratchet::LetterKey;
+use crate::secret::Secret;
 use crate::wire;
 
-/// Who signs a letter, and the card he shows so that he can be answered.
+/// Who writes a letter, and the card he shows so that he can be answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'a> {
     /// Signs.
     pub identity: &'a Identity,
     /// Of this identity.
     pub card: &'a Card,
+    /// The secret of the pairing with the recipient, by which the letter is proven in place of the
+    /// signature.
+    pub pairwise: Option<&'a Secret<32>>,
 }
 
-/// Seals a letter to the owner of a card: an age file with one recipient. Returns the
-/// letter's random id. Without a sender the letter is anonymous and says so.
-///
-/// Reads `body` to its end in constant memory. When this fails, what went to `output` is to be
-/// thrown away.
-///
-/// # Errors
-///
-/// [`Error::Heading`] and [`Error::NotTheSender`] before anything is read or written;
-/// [`Error::Io`] is that of `body` or `output`.
+/// A letter that is to be sealed.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// Random; the same in each copy, when the recipient has several machines.
+    pub id: [u8; 16],
+    /// The recipient.
+    pub to: &'a Card,
+    /// Without a sender the letter is anonymous and says so.
+    pub sender: Option<Sender<'a>>,
+    /// What the sender writes on top.
+    pub heading: Heading,
+    /// What his program adds.
+    pub postscript: Postscript,
+    /// The key of the ratchet that it is sealed under; without one it is sealed to the key on the
+    /// recipient's card.
+    pub key: Option<LetterKey>,
+}
+
+impl<'a> Draft<'a> {
+    /// A letter with a random id, to the key on a card.
+    pub fn new(
+        heading: Heading,
+        to: &'a Card,
+        sender: Option<Sender<'a>>,
+    ) -> Result<Self, crypto::Error> {
+        let id = crypto::random()?;
+        Ok(Self { id, to, sender, heading, postscript: Postscript::default(), key: None })
+    }
+
+    /// Seals the letter: an age file with one recipient.
+    ///
+    /// Reads `body` to its end in constant memory. When this fails, what went to `output` is to be
+    /// thrown away.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Heading`] and [`Error::NotTheSender`] before anything is read or written;
+    /// [`Error::Io`] is that of `body` or `output`.
+    pub fn seal(self, body: impl Read + Send, output: impl Write + Send) -> Result<(), Error> {
+        let header = Header {
+            id: self.id,
+            to: self.to.fingerprint().to_bytes(),
+            from: self.sender.map(|sender| sender.card.to_bytes().to_vec()),
+            heading: self.heading,
+            postscript: self.postscript,
+        };
+        header.check()?;
+        let bytes = wire::encode(&header)?;
+        let recipient: &dyn age::Recipient = match &self.key {
+            Some(key) => key,
+            None => self.to.recipient(),
+        };
+        let sealer = age::Sealer::new(&[recipient])?;
+        let authenticator = match self.sender {
+            None => Authenticator::None,
+            Some(Sender { identity, card, pairwise }) => {
+                let signer = identity.signer();
+                if signer.public() != *card.signer() {
+                    return Err(Error::NotTheSender);
+                }
+                let message = signed(sealer.header(), &bytes);
+                match pairwise {
+                    Some(secret) => Authenticator::Pairwise(mac(secret, &message)),
+                    None => Authenticator::Ed25519(
+                        signer.sign_labelled(label::LETTER_SIGNATURE, &[&message]),
+                    ),
+                }
+            }
+        };
+        let mut front = MAGIC.to_vec();
+        wire::write_framed(&mut front, &header)?;
+        wire::write_framed(&mut front, &authenticator)?;
+        sealer.seal(Plaintext::new(front, body), output)?;
+        Ok(())
+    }
+}
+
+/// Seals a letter to the owner of a card, as [`Draft::seal`] does. Returns its random id.
 pub fn seal(
     heading: &Heading,
     to: &Card,
@@ -43,29 +118,8 @@ pub fn seal(
     body: impl Read + Send,
     output: impl Write + Send,
 ) -> Result<[u8; 16], Error> {
-    let header = Header {
-        id: crypto::random()?,
-        to: to.fingerprint().to_bytes(),
-        from: sender.map(|sender| sender.card.to_bytes().to_vec()),
-        heading: heading.clone(),
-    };
-    header.check()?;
-    let bytes = wire::encode(&header)?;
-    let sealer = age::Sealer::new(&[to.recipient()])?;
-    let authenticator = match sender {
-        None => Authenticator::None,
-        Some(Sender { identity, card }) => {
-            let signer = identity.signer();
-            if signer.public() != *card.signer() {
-                return Err(Error::NotTheSender);
-            }
-            let message = signed(sealer.header(), &bytes);
-            Authenticator::Ed25519(signer.sign_labelled(label::LETTER_SIGNATURE, &[&message]))
-        }
-    };
-    let mut front = MAGIC.to_vec();
-    wire::write_framed(&mut front, &header)?;
-    wire::write_framed(&mut front, &authenticator)?;
-    sealer.seal(Plaintext::new(front, body), output)?;
-    Ok(header.id)
+    let draft = Draft::new(heading.clone(), to, sender)?;
+    let id = draft.id;
+    draft.seal(body, output)?;
+    Ok(id)
 }

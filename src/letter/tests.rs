@@ -71,6 +71,11 @@ fn golden_bytes() {
             content_type: Some("t".into()),
             pairs: vec![("k".into(), "v".into())],
         },
+        postscript: Postscript {
+            reply: Some(Routing { relay: Some("r".into()), mailbox: [6; 32], capability: None }),
+            offer: Some(vec![7]),
+            notice: Some(Notice { kind: 8, content: vec![9] }),
+        },
     };
     let mut expected = vec![1];
     expected.extend([1; 16]);
@@ -78,6 +83,9 @@ fn golden_bytes() {
     expected.extend([1, 1, 3, 1]);
     expected.extend([4; 16]);
     expected.extend([5, 251, 44, 1, 1, 1, b's', 1, 1, b'f', 1, 1, b't', 1, 1, b'k', 1, b'v']);
+    expected.extend([1, 1, 1, b'r']);
+    expected.extend([6; 32]);
+    expected.extend([0, 1, 1, 7, 1, 8, 1, 9]);
     assert_eq!(wire::encode(&header).unwrap(), expected);
     assert_eq!(wire::decode::<Header>(&expected).unwrap(), header);
 
@@ -85,6 +93,9 @@ fn golden_bytes() {
     let mut expected = vec![1, 1];
     expected.extend([7; 64]);
     assert_eq!(wire::encode(&Authenticator::Ed25519([7; 64])).unwrap(), expected);
+    let mut expected = vec![1, 2];
+    expected.extend([7; 32]);
+    assert_eq!(wire::encode(&Authenticator::Pairwise([7; 32])).unwrap(), expected);
 
     let mut expected = vec![1, 0];
     expected.extend([9; 32]);
@@ -106,7 +117,14 @@ fn headings_are_bounded() {
     let pair = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
     let long = |length: usize| Some("x".repeat(length));
     let check = |heading: Heading| {
-        Header { id: [0; 16], to: [0; 32], from: Some(Vec::new()), heading }.check()
+        Header {
+            id: [0; 16],
+            to: [0; 32],
+            from: Some(Vec::new()),
+            heading,
+            postscript: Postscript::default(),
+        }
+        .check()
     };
     let numbered = |place| Heading { place, ..fine.clone() };
     for bad in [
@@ -134,11 +152,39 @@ fn headings_are_bounded() {
         pairs: (0..64).flat_map(|n| pair(&format!("{n:064}"), &"v".repeat(1024))).collect(),
     };
     check(greatest.clone()).unwrap();
-    let header = Header { id: [0; 16], to: [0; 32], from: Some(vec![0; 2560]), heading: greatest };
-    wire::encode(&header).unwrap();
-    let anonymous =
-        Header { id: [0; 16], to: [0; 32], from: None, heading: numbered(Some(([0; 16], 1))) };
+    let secret = Secret::take(&mut [1; 32]);
+    let offer = ratchet::Ratchet::recover(&secret, u64::MAX).unwrap().offer().unwrap();
+    let relay = format!("https://{}", "r".repeat(248));
+    let reply = Routing { relay: Some(relay), mailbox: [1; 32], capability: Some(secret.into()) };
+    let postscript = Postscript {
+        reply: Some(reply),
+        offer: Some(offer.encode().unwrap()),
+        notice: Some(Notice { kind: u16::MAX, content: vec![0; 16 << 10] }),
+    };
+    let header = |from, heading: &Heading, postscript: &Postscript| {
+        let (heading, postscript) = (heading.clone(), postscript.clone());
+        Header { id: [0; 16], to: [0; 32], from, heading, postscript }
+    };
+    let fullest = header(Some(vec![0; 2560]), &greatest, &postscript);
+    fullest.check().unwrap();
+    wire::encode(&fullest).unwrap();
+    let nothing = Postscript::default();
+    let numbered = header(None, &numbered(Some(([0; 16], 1))), &nothing);
+    assert!(matches!(numbered.check(), Err(Error::Heading { .. })));
+    let anonymous = header(None, &fine, &postscript);
     assert!(matches!(anonymous.check(), Err(Error::Heading { .. })));
+    for bad in [
+        Postscript { offer: Some(vec![1, 2, 3]), ..nothing.clone() },
+        Postscript { reply: Some(Routing { relay: None, ..routing(1) }), ..nothing.clone() },
+        Postscript { notice: Some(Notice { kind: 0, content: Vec::new() }), ..nothing.clone() },
+        Postscript {
+            notice: Some(Notice { kind: 1, content: vec![0; (16 << 10) + 1] }),
+            ..nothing.clone()
+        },
+    ] {
+        let refused = header(Some(Vec::new()), &fine, &bad).check();
+        assert!(matches!(refused, Err(Error::Heading { .. })), "{bad:?}");
+    }
 }
 
 #[test]
@@ -324,7 +370,7 @@ proptest! {
         pairs in proptest::collection::vec(any::<(String, String)>(), 0..3),
     ) {
         let heading = Heading { place, date, subject, pairs, ..Heading::default() };
-        let header = Header { id, to, from, heading };
+        let header = Header { id, to, from, heading, postscript: Postscript::default() };
         prop_assert_eq!(wire::decode::<Header>(&wire::encode(&header).unwrap()).unwrap(), header);
     }
 }

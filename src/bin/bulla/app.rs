@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use bulla::contact::{Book, BookFile, Pairs, StateFile};
+use bulla::contact::pairing::Address;
+use bulla::contact::{Book, BookFile, Own, Pairs};
 use bulla::crypto::label;
 use bulla::files::{self, Lock};
-use bulla::identity::{Identity, Key, Keyfile};
+use bulla::identity::{Fingerprint, Identity, Key, Keyfile};
+use bulla::letter::ratchet::Sessions;
+use bulla::state::StateFile;
 use bulla::text::hex_encode;
 use zeroize::Zeroizing;
 
@@ -140,6 +143,23 @@ impl Me {
     /// The file of what pairings leave.
     pub(crate) fn pairs_file(&self) -> Result<StateFile<Pairs>> {
         Ok(StateFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_PAIRS)))
+    }
+
+    /// The file of the ratchets with a contact, whose name says nothing without the identity.
+    pub(crate) fn sessions_file(&self, contact: &Fingerprint) -> Result<StateFile<Sessions>> {
+        let of = |label| self.identity.storage_key_for(label, &contact.to_bytes());
+        let name = of(label::STORAGE_RATCHET_NAME);
+        let name = hex_encode(name.expose().get(..8).unwrap_or_default());
+        Ok(StateFile::named(self.folder()?, &name, of(label::STORAGE_RATCHET)))
+    }
+
+    /// What others need to write to a mailbox that was made for one of them.
+    pub(crate) fn address(&self, own: &Own) -> Address {
+        Address {
+            relay: own.relay.clone(),
+            mailbox: self.identity.contact_mailbox(&own.index).public(),
+            capability: self.identity.contact_capability(&own.index, 0).into(),
+        }
     }
 
     /// What pairings left; nothing without a home.

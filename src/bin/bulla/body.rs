@@ -35,6 +35,8 @@ pub(crate) enum Body {
     File(AtomicFile, PathBuf),
     /// To a line of JSON in the common output.
     Line(Vec<u8>, Output),
+    /// Nowhere: the letter was for the program.
+    Nowhere,
 }
 
 impl<'a> Bodies<'a> {
@@ -89,6 +91,7 @@ impl<'a> Bodies<'a> {
                 writeln!(io::stdout(), "{}", line(Place::File(&path)))?;
                 return Ok(());
             }
+            Body::Nowhere => return Ok(()),
             Body::Common(common) => common,
             Body::Line(bytes, mut common) => {
                 let mut text = json_line(&line(Place::Line(&bytes)));
@@ -114,6 +117,7 @@ impl<'a> Bodies<'a> {
 impl Write for Body {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self {
+            Self::Nowhere => Ok(buf.len()),
             Self::Common(output) => output.write(buf),
             Self::File(file, _) => file.write(buf),
             Self::Line(bytes, _) => {

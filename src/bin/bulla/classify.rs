@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::io;
 
+use bulla::letter::ratchet;
 use bulla::relay::{self, server};
-use bulla::{age, contact, crypto, identity, index, letter, text, wire};
+use bulla::{age, contact, crypto, identity, index, letter, state, text, wire};
 
 use crate::exit::{Exit, Fail};
 
@@ -27,6 +28,8 @@ fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         .or_else(|| cause.downcast_ref().and_then(contact))
         .or_else(|| cause.downcast_ref().and_then(pairing))
         .or_else(|| cause.downcast_ref().and_then(letter))
+        .or_else(|| cause.downcast_ref().and_then(ratchet))
+        .or_else(|| cause.downcast_ref().and_then(state))
         .or_else(|| cause.downcast_ref().and_then(relay))
         .or_else(|| cause.downcast_ref().and_then(server))
         .or_else(|| cause.downcast_ref().and_then(store))
@@ -111,12 +114,33 @@ fn contact(error: &contact::Error) -> Option<Verdict> {
         E::CardOlder(_) | E::Full { .. } | E::TooMany { .. } | E::Exhausted(_) => {
             Some((Exit::Conflict, None))
         }
+        E::State(inner) => state(inner),
+        E::Card(inner) => identity(inner),
+        _ => None,
+    }
+}
+
+fn state(error: &state::Error) -> Option<Verdict> {
+    use state::Error as E;
+    match error {
         E::Damaged { .. } => {
             verdict(Exit::Damaged, "is it another identity's? else restore it from a backup")
         }
         E::Record(_) => Some((Exit::Malformed, None)),
-        E::Card(inner) => identity(inner),
         E::Io(inner) => io(inner),
+        _ => None,
+    }
+}
+
+fn ratchet(error: &ratchet::Error) -> Option<Verdict> {
+    use ratchet::Error as E;
+    match error {
+        E::Malformed(_) => Some((Exit::Malformed, None)),
+        E::Damaged | E::Record(_) => verdict(Exit::Damaged, "fetch it again, or ask for it again"),
+        E::Key(_) => Some((Exit::SenderNotAuthenticated, None)),
+        E::Spent => Some((Exit::Conflict, None)),
+        E::Exhausted => verdict(Exit::Conflict, "bulla contact renew NAME"),
+        E::State(inner) => state(inner),
         _ => None,
     }
 }

@@ -11,6 +11,7 @@ mod home;
 mod input;
 mod notify;
 mod output;
+mod paired;
 mod qr;
 mod record;
 mod source;

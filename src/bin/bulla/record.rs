@@ -2,7 +2,7 @@
 
 use bulla::contact::{Contact, Receipt};
 use bulla::identity::{Card, Fingerprint};
-use bulla::letter::Letter;
+use bulla::letter::{Letter, Proof};
 use bulla::text::{base64_encode, hex_encode, is_hostile};
 use serde_json::{Map, Value, json};
 
@@ -58,6 +58,7 @@ pub(crate) fn line(
     letter: Option<&Letter>,
     sender: Option<&Sender>,
     receipt: Option<Receipt>,
+    ratchet: bool,
     body: Place<'_>,
 ) -> Value {
     let heading = letter.map(|letter| &letter.heading);
@@ -76,6 +77,10 @@ pub(crate) fn line(
             "self_asserted_name": sender.self_asserted,
             "fingerprint": sender.fingerprint.to_string(),
             "trust": sender.trust,
+            "proof": letter.map(|letter| match letter.proof {
+                Proof::Pairwise => "pairwise",
+                _ => "signature",
+            }),
         })),
         "seq": heading.and_then(|heading| heading.place).map(|(_, seq)| seq),
         "missed": missed,
@@ -84,7 +89,7 @@ pub(crate) fn line(
         "name": heading.and_then(|heading| heading.file_name.as_deref()),
         "type": heading.and_then(|heading| heading.content_type.as_deref()),
         "headers": headers,
-        "forward_secrecy": false,
+        "forward_secrecy": ratchet,
     });
     let (key, value): (_, Value) = match body {
         Place::File(path) => ("path", path.into()),

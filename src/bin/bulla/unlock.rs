@@ -1,14 +1,19 @@
 //! Opening with whatever a file asks for: the identities, read when a stanza may be theirs, or
 //! the passphrase, asked when it is the file's.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use anyhow::Result;
 use bulla::age::{self, Class, FileKey, Identity as _, ScryptIdentity, Stanza};
 use bulla::identity::{Fingerprint, Key};
+use bulla::letter::Pairwise;
+use bulla::letter::ratchet::KIND;
+use bulla::secret::Secret;
 
 use crate::app::{App, Me, no_identity};
 use crate::cli;
+use crate::exit::{Exit, Fail};
+use crate::paired::{Found, Paired};
 
 /// One identity that stands for all that the flags and the environment give.
 pub(crate) struct Unlock<'a> {
@@ -23,8 +28,15 @@ pub(crate) struct Unlock<'a> {
 
 #[derive(Default)]
 struct Keys {
-    ours: Vec<(Fingerprint, Me)>,
+    ours: Vec<Ours>,
     plain: Vec<Key>,
+}
+
+/// An identity, and what is kept with those it paired with.
+pub(crate) struct Ours {
+    fingerprint: Fingerprint,
+    pub(crate) me: Me,
+    pub(crate) paired: Paired,
 }
 
 impl<'a> Unlock<'a> {
@@ -39,13 +51,21 @@ impl<'a> Unlock<'a> {
 
     /// The fingerprints of the identities that were needed so far.
     pub(crate) fn fingerprints(&self) -> Vec<Fingerprint> {
-        self.keys.get().map_or(Vec::new(), |keys| keys.ours.iter().map(|(f, _)| *f).collect())
+        self.ours().map(|ours| ours.fingerprint).collect()
     }
 
     /// The identity of a fingerprint.
-    pub(crate) fn me(&self, fingerprint: &Fingerprint) -> Option<&Me> {
-        let keys = self.keys.get()?;
-        keys.ours.iter().find(|(ours, _)| ours == fingerprint).map(|(_, me)| me)
+    pub(crate) fn of(&self, fingerprint: &Fingerprint) -> Option<&Ours> {
+        self.ours().find(|ours| ours.fingerprint == *fingerprint)
+    }
+
+    /// By which ratchet the last file was opened, if it was by one.
+    pub(crate) fn found(&self) -> Option<Found> {
+        self.ours().find_map(|ours| ours.paired.found())
+    }
+
+    fn ours(&self) -> impl Iterator<Item = &Ours> {
+        self.keys.get().into_iter().flat_map(|keys| &keys.ours)
     }
 
     /// The reason behind an error of the opener: ours, if it came from here.
@@ -78,7 +98,8 @@ impl<'a> Unlock<'a> {
             match key {
                 Key::Bulla(identity) => {
                     let fingerprint = identity.fingerprint();
-                    keys.ours.push((fingerprint, Me::new(identity, &self.app.home)));
+                    let (me, paired) = (Me::new(identity, &self.app.home), Paired::default());
+                    keys.ours.push(Ours { fingerprint, me, paired });
                 }
                 plain @ Key::Age(_) => keys.plain.push(plain),
             }
@@ -105,7 +126,11 @@ impl age::Identity for Unlock<'_> {
             return self.passphrase(stanzas);
         }
         let keys = self.keys().map_err(|error| self.stop(error))?;
-        for (_, me) in &keys.ours {
+        for Ours { me, paired, .. } in &keys.ours {
+            let found = paired.unwrap(self.app.ui, me, stanzas);
+            if let Some(file_key) = found.map_err(|error| self.stop(error))? {
+                return Ok(Some(file_key));
+            }
             if let Some(file_key) = me.identity.unwrap(stanzas)? {
                 return Ok(Some(file_key));
             }
@@ -115,11 +140,25 @@ impl age::Identity for Unlock<'_> {
                 return Ok(Some(file_key));
             }
         }
+        if stanzas.iter().any(|stanza| stanza.kind == KIND) {
+            let fail = Fail::new(
+                Exit::NoIdentityFits,
+                "this letter's key is not here: it was erased, is another machine's, or another identity's",
+            );
+            let hint = "if a contact's letters do not open any more: bulla contact renew NAME, and write to him";
+            return Err(self.stop(fail.hint(hint).into()));
+        }
         Ok(None)
     }
 
     /// Asked about files that no identity fits: whether a passphrase was tried on them.
     fn class(&self) -> Class {
         if self.takes_passphrases() { Class::Passphrase } else { Class::PostQuantum }
+    }
+}
+
+impl Pairwise for Unlock<'_> {
+    fn secrets(&self, to: &Fingerprint, from: &Fingerprint) -> Vec<Arc<Secret<32>>> {
+        self.of(to).map_or(Vec::new(), |ours| ours.paired.secrets(&ours.me, from))
     }
 }

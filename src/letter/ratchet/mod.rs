@@ -4,6 +4,7 @@ mod line;
 mod receiving;
 mod sending;
 mod session;
+mod sessions;
 mod stanza;
 
 use std::collections::VecDeque;
@@ -13,6 +14,10 @@ use zeroize::Zeroizing;
 
 pub use session::Offer;
 pub use session::Start;
+pub use sessions::MAX_MACHINES;
+pub use sessions::Machine;
+pub use sessions::Next;
+pub use sessions::Sessions;
 pub use stanza::KIND;
 pub use stanza::LetterKey;
 
@@ -21,6 +26,7 @@ use crate::crypto;
 use crate::kem;
 use crate::kem::PublicKey;
 use crate::secret::Secret;
+use crate::state;
 use crate::wire;
 use crate::wire::Decode;
 use crate::wire::Encode;
@@ -68,6 +74,9 @@ pub enum Error {
     /// A state, an offer or a header that does not decode.
     #[error(transparent)]
     Record(wire::Error),
+    /// The state's file.
+    #[error(transparent)]
+    State(#[from] state::Error),
     /// A key or ciphertext of the contact's is invalid.
     #[error("the contact's ratchet key is refused: {0}")]
     Key(#[from] kem::Error),
@@ -131,6 +140,7 @@ pub struct Opened {
 }
 
 /// What a letter changes, once all of it was verified and is safely out.
+#[derive(Clone)]
 #[must_use = "the key of the letter stays until this is applied"]
 pub struct Pending {
     tag: [u8; TAG],
@@ -248,6 +258,16 @@ impl Ratchet {
         let key = self.current.seal(random)?;
         self.prune(now);
         Ok(Sealed { ratchet: self, key })
+    }
+
+    /// Whether a stanza is one of the next few that are due, which is told fast.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Malformed`].
+    pub fn expects(&self, stanza: &age::Stanza) -> Result<bool, Error> {
+        let Some(parsed) = Parsed::read(stanza)? else { return Ok(false) };
+        Ok(self.sessions().any(|session| session.receiving.expects(&parsed.tag)))
     }
 
     /// Opens a stanza and changes nothing. `None`: it is of another type, or for somebody else, or

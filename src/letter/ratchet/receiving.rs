@@ -172,6 +172,11 @@ impl Receiving {
             .or_else(|| self.ahead(NEAR..WINDOW, tag))
     }
 
+    /// Whether [`Receiving::locate`] finds a tag at once.
+    pub(super) fn expects(&self, tag: &[u8; TAG]) -> bool {
+        self.ahead(0..NEAR, tag).is_some()
+    }
+
     /// So many numbers further on in the last epoch, and as many into the next.
     fn ahead(&self, mut range: Range<u32>, tag: &[u8; TAG]) -> Option<Found> {
         let last = self.epochs.back();

@@ -50,6 +50,16 @@ impl Record for Offer {
 }
 
 impl Offer {
+    /// As bytes, for a letter.
+    pub fn encode(&self) -> Result<Vec<u8>, Error> {
+        wire::encode(self).map_err(Error::Record)
+    }
+
+    /// Reads what [`Offer::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        wire::decode(bytes).map_err(Error::Record)
+    }
+
     /// The hash of the whole offer: transcript and name of what it starts.
     fn id(&self) -> Result<[u8; 32], Error> {
         Ok(crypto::sha256(&[label::RATCHET_OFFER, &wire::encode(self).map_err(Error::Record)?]))

@@ -36,7 +36,7 @@ pub(super) struct Ack {
 }
 
 /// What travels sealed beside the file key.
-#[derive(Encode, Decode)]
+#[derive(Clone, Encode, Decode)]
 pub(super) struct Header {
     /// Letters in the epoch before.
     pub(super) previous: [u8; 4],

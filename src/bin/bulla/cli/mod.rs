@@ -202,6 +202,8 @@ pub(crate) enum Contact {
     Show(ContactShow),
     /// Give a contact another name
     Rename(ContactRename),
+    /// Offer new keys to a contact whose letters do not open any more
+    Renew(ContactName),
     /// Close the mailbox that was made for a contact: nothing comes from him any more
     Revoke(ContactRevoke),
     /// Forget a contact, and close his mailbox
@@ -227,6 +229,14 @@ pub(crate) struct ContactAdd {
 pub(crate) struct ContactList {
     #[command(flatten)]
     pub(crate) keys: Keys,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContactName {
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    /// The contact's name
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Args)]

@@ -39,9 +39,11 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
                 pairs.unlink(&fingerprint);
                 Ok::<_, bulla::contact::Error>(())
             })?;
+            me.sessions_file(&fingerprint)?.remove()?;
             app.ui.note(&format!("removed {}, {}", gone.name(), gone.fingerprint()));
             Ok(Exit::Done)
         }
+        cli::Contact::Renew(args) => renew(app, args),
         cli::Contact::Revoke(args) => {
             let me = app.me(&args.keys)?;
             let fingerprint = me.book()?.get(&args.name)?.fingerprint();
@@ -71,6 +73,22 @@ fn close(me: &Me, network: &cli::Network, fingerprint: &Fingerprint) -> Result<u
         })?;
     }
     Ok(mailboxes.len())
+}
+
+/// Begins anew with the keys of letters, because the user wants it.
+fn renew(app: &App, args: &cli::ContactName) -> Result<Exit> {
+    let me = app.me(&args.keys)?;
+    let fingerprint = me.book()?.get(&args.name)?.fingerprint();
+    let Some(secret) = me.pairs()?.pairwise_of(&fingerprint).into_iter().next() else {
+        let fail = Fail::new(Exit::Conflict, format!("you and {} have not paired", args.name));
+        return Err(fail.hint("letters to his card have no keys to renew: bulla invite").into());
+    };
+    me.sessions_file(&fingerprint)?.update(|sessions| sessions.renew(&secret, now()))?;
+    app.ui.note(&format!(
+        "your next letter to {0} offers new keys; {0}'s answer takes them",
+        args.name
+    ));
+    Ok(Exit::Done)
 }
 
 fn add(app: &App, args: &cli::ContactAdd) -> Result<Exit> {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use bulla::age::{self, Inspection};
-use bulla::letter::{self, EnvelopeReader};
+use bulla::letter::{self, EnvelopeReader, ratchet};
 use bulla::text::{hex_encode, printable};
 use serde_json::{Value, json};
 
@@ -48,7 +48,9 @@ pub(crate) fn run(app: &App, args: &cli::Inspect) -> Result<Exit> {
 }
 
 fn age(inspection: &Inspection) -> Vec<(&'static str, Value)> {
+    let ratchet = inspection.stanzas == [ratchet::KIND];
     let resists = match inspection.post_quantum {
+        _ if ratchet => "yes",
         Some(true) => "yes",
         Some(false) => "no",
         None => "unknown",
@@ -57,7 +59,7 @@ fn age(inspection: &Inspection) -> Vec<(&'static str, Value)> {
         ("stanzas", json!(inspection.stanzas)),
         ("post_quantum", json!(resists)),
         ("armored", json!(inspection.armored)),
-        ("forward_secrecy", json!(false)),
+        ("forward_secrecy", json!(ratchet)),
         ("header_bytes", json!(inspection.header)),
         ("payload_bytes", json!(inspection.payload)),
         ("plaintext_bytes", json!(inspection.plaintext)),

@@ -6,6 +6,7 @@ pub(crate) mod generate;
 pub(crate) mod index;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod notice;
 pub(crate) mod open;
 pub(crate) mod pair;
 pub(crate) mod relay;

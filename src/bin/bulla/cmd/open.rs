@@ -10,14 +10,15 @@ use bulla::letter::{self, Content, EnvelopeReader, Letter};
 use bulla::relay::protocol::Id;
 use bulla::relay::spool::Spool;
 
-use crate::app::{App, Me, Turn};
+use crate::app::{App, Turn};
 use crate::body::{Bodies, Body};
 use crate::classify::classify;
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::paired::Found;
 use crate::record::{Sender, line};
-use crate::unlock::Unlock;
+use crate::unlock::{Ours, Unlock};
 
 pub(crate) fn run(app: &App, args: &cli::Open) -> Result<Exit> {
     let bodies = Bodies::new(app, args)?;
@@ -63,6 +64,9 @@ struct Came {
     sender: Option<Fingerprint>,
     id: [u8; 16],
     place: Option<Place>,
+    letter: Letter,
+    /// The ratchet that opened it.
+    found: Option<Found>,
     /// The relay's id, when it came in an envelope.
     envelope: Option<[u8; 32]>,
     /// Held until the letter is remembered.
@@ -136,37 +140,54 @@ impl Open<'_> {
     /// Opens one sealed file to its end and lets its body out. Returns what is to be remembered
     /// of it, if it was a letter.
     fn one(&mut self, sealed: impl Read + Send) -> Result<Option<Came>> {
-        let opener = Opener::new(Dearmored::new(sealed)?, &[&self.unlock])
-            .map_err(|error| self.unlock.reason(error))?;
+        let opener = Opener::new(Dearmored::new(sealed)?, &[&self.unlock]);
+        let found = self.unlock.found();
+        let opener = opener.map_err(|error| self.unlock.reason(error))?;
         let mine = self.unlock.fingerprints();
-        let (content, accepted) = letter::open(opener, &mine, |content| self.accept(content))?;
+        let accept = |content: &Content| self.accept(content, found.as_ref());
+        let (content, accepted) = letter::open_paired(opener, &mine, &self.unlock, accept)?;
         let Accepted { body, about } = accepted;
         let (Content::Letter(letter), Some(About { came, sender, receipt })) = (content, about)
         else {
-            self.bodies.finish(body, |body| line(None, None, None, body))?;
+            self.bodies.finish(body, |body| line(None, None, None, false, body))?;
             return Ok(None);
         };
         self.warn(&letter, sender.as_ref(), receipt);
-        self.bodies.finish(body, |body| line(Some(&letter), sender.as_ref(), receipt, body))?;
-        Ok(Some(came))
+        let ratchet = found.is_some();
+        self.bodies
+            .finish(body, |body| line(Some(&letter), sender.as_ref(), receipt, ratchet, body))?;
+        if let Some(found) = &found {
+            self.ours(&came.me)?.paired.go_on(found);
+        }
+        Ok(Some(Came { found, ..came }))
     }
 
     /// Decides whether a body is let out, and where to, before any of it is.
-    fn accept(&self, content: &Content) -> Result<Accepted> {
+    fn accept(&self, content: &Content, found: Option<&Found>) -> Result<Accepted> {
         let Content::Letter(letter) = content else {
             if self.args.from.is_some() {
                 return Err(unauthenticated("a plain age file proves no sender").into());
             }
             return Ok(Accepted { body: self.bodies.begin(None)?, about: None });
         };
-        let about = self.about(letter)?;
-        Ok(Accepted { body: self.bodies.begin(Some(letter))?, about: Some(about) })
+        let about = self.about(letter, found)?;
+        let body = match letter.postscript.notice {
+            Some(_) => Body::Nowhere,
+            None => self.bodies.begin(Some(letter))?,
+        };
+        Ok(Accepted { body, about: Some(about) })
     }
 
-    fn about(&self, letter: &Letter) -> Result<About> {
-        let me = self.me(&letter.to)?;
+    fn about(&self, letter: &Letter, found: Option<&Found>) -> Result<About> {
+        let me = &self.ours(&letter.to)?.me;
         let book = me.book()?;
         let fingerprint = letter.from.as_ref().map(|card| card.fingerprint());
+        if let Some(found) = found
+            && fingerprint != Some(found.contact)
+        {
+            let message = "a letter under the keys of one contact names another as its sender";
+            return Err(unauthenticated(message).into());
+        }
         let sender = letter.from.as_ref().map(|card| {
             let contact = book.by_fingerprint(&card.fingerprint());
             Sender::new(card, contact)
@@ -202,6 +223,10 @@ impl Open<'_> {
         };
         let again = self.args.again || std::env::var_os("BULLA_AGAIN").is_some_and(|v| v == "1");
         if receipt == Some(Receipt::Replay) && !again {
+            // A run that ended before it erased the key of what it had opened.
+            if let Some(found) = found {
+                self.ours(&letter.to)?.paired.settle(self.app.ui, me, found)?;
+            }
             let message =
                 format!("letter {} was opened before", bulla::text::hex_encode(&letter.id));
             return Err(Fail::new(Exit::Conflict, message).hint("--again opens it again").into());
@@ -211,6 +236,8 @@ impl Open<'_> {
             sender: fingerprint,
             id: letter.id,
             place,
+            letter: letter.clone(),
+            found: None,
             envelope: None,
             _turn: turn,
         };
@@ -248,7 +275,7 @@ impl Open<'_> {
     /// that cannot get lost any more: what went into a pipe can, so its copy is kept.
     fn record(&mut self) -> Result<()> {
         for came in std::mem::take(&mut self.unrecorded) {
-            let me = self.me(&came.me)?;
+            let Ours { me, paired, .. } = self.ours(&came.me)?;
             if !me.has_home() {
                 continue;
             }
@@ -256,6 +283,13 @@ impl Open<'_> {
                 let _ = came.record(book);
                 Ok::<_, bulla::contact::Error>(())
             })?;
+            if let Some(found) = &came.found {
+                paired.settle(self.app.ui, me, found)?;
+            }
+            paired.hear(me, &came.letter)?;
+            if let Some(notice) = &came.letter.postscript.notice {
+                super::notice::take(self.app, me, &came.letter, notice)?;
+            }
             if let Some(id) = came.envelope.filter(|_| self.bodies.is_durable()) {
                 // If this fails the copy is kept a week longer.
                 let _ = Spool::confirm(&me.folder()?.join("spool"), &Id(id));
@@ -264,8 +298,8 @@ impl Open<'_> {
         Ok(())
     }
 
-    fn me(&self, fingerprint: &Fingerprint) -> Result<&Me> {
-        self.unlock.me(fingerprint).ok_or_else(|| crate::app::no_identity().into())
+    fn ours(&self, fingerprint: &Fingerprint) -> Result<&Ours> {
+        self.unlock.of(fingerprint).ok_or_else(|| crate::app::no_identity().into())
     }
 
     fn finish(mut self) -> Result<()> {

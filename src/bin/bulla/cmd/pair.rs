@@ -48,7 +48,7 @@ pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
     let made = Made::new(&client)?;
     made.register(&me, &client, args.token.as_ref(), expires)?;
     let card = settle(&me, |_| ())?;
-    let own = Own { identity: &me.identity, card: &card, address: made.mailbox_address(&me) };
+    let own = Own { identity: &me.identity, card: &card, address: me.address(&made.mailbox) };
     let meeting = made.meeting_address(&me);
     let (pairing, invite) = match args.public {
         true => Pairing::offer_public(&own, meeting, expires, now())?,
@@ -156,7 +156,7 @@ fn join(me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact::Own> {
     let made = Made::new(&client)?;
     made.register(me, &client, args.token.as_ref(), invite.expires())?;
     let card = settle(me, |_| ())?;
-    let own = Own { identity: &me.identity, card: &card, address: made.mailbox_address(me) };
+    let own = Own { identity: &me.identity, card: &card, address: me.address(&made.mailbox) };
     let step = Pairing::join(invite, &own, made.meeting_address(me), now())?;
     let meeting = made.meeting.clone();
     let underway = made.underway(args.name.clone(), step.state);
@@ -236,14 +236,11 @@ impl Made {
 
     fn meeting_address(&self, me: &Me) -> Address {
         let index = &self.meeting.index;
-        let key = me.identity.meeting_mailbox(index);
-        address(&self.meeting, &key, me.identity.meeting_capability(index))
-    }
-
-    fn mailbox_address(&self, me: &Me) -> Address {
-        let index = &self.mailbox.index;
-        let key = me.identity.contact_mailbox(index);
-        address(&self.mailbox, &key, me.identity.contact_capability(index, 0))
+        Address {
+            relay: self.meeting.relay.clone(),
+            mailbox: me.identity.meeting_mailbox(index).public(),
+            capability: me.identity.meeting_capability(index).into(),
+        }
     }
 
     fn register(
@@ -270,10 +267,6 @@ impl Made {
         let capability = identity.contact_capability(mailbox, 0);
         open(&identity.contact_mailbox(mailbox), &capability, &Terms::default())
     }
-}
-
-fn address(own: &contact::Own, key: &SigningSecret, capability: Secret<32>) -> Address {
-    Address { relay: own.relay.clone(), mailbox: key.public(), capability: capability.into() }
 }
 
 /// What a pairing waits for, in words; `None` when it waits for nothing that matters.

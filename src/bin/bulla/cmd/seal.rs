@@ -3,14 +3,19 @@
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use bulla::age::{self, ArmorWriter, Opener, Recipient, ScryptRecipient, Sealer, X25519Identity};
+use bulla::contact::pairing::Address;
 use bulla::contact::{Book, Pairs, Place};
+use bulla::crypto;
 use bulla::files::{self, Access};
 use bulla::identity::Card;
-use bulla::letter::{self, EnvelopeWriter, Heading, Routing, Sender};
+use bulla::letter::ratchet::{Machine, Next, Sessions};
+use bulla::letter::{Draft, EnvelopeWriter, Heading, Postscript, Routing, Sender};
 use bulla::progress::Progress;
+use bulla::secret::Secret;
 
 use crate::app::{App, Me, now};
 use crate::cli;
@@ -92,23 +97,45 @@ struct To {
     name: Option<String>,
 }
 
+/// One of the letters somebody gets: he has one for each of his machines.
+struct Copy {
+    routing: Routing,
+    /// The machine, and the secret shared with him.
+    paired: Option<(Machine, Arc<Secret<32>>)>,
+}
+
 impl To {
-    /// Where a letter goes: to the mailbox made in pairing, else to that on the card. One that hides
-    /// its sender goes to the card's, since the other says who it is from.
-    fn routing(&self, pairs: Option<&Pairs>) -> Routing {
-        let paired = pairs.and_then(|pairs| pairs.address_of(&self.card.fingerprint()));
-        match paired {
-            Some(address) => Routing {
-                relay: Some(address.relay.clone()),
-                mailbox: address.mailbox,
-                capability: Some(address.capability.clone()),
-            },
-            None => Routing {
+    /// Where letters go: to the mailboxes made in pairing, else to that on the card. One that hides
+    /// its sender goes to the card's, since the others say who it is from.
+    fn copies(&self, pairs: Option<&Pairs>) -> Vec<Copy> {
+        let fingerprint = self.card.fingerprint();
+        let secret = pairs.and_then(|pairs| pairs.pairwise_of(&fingerprint).into_iter().next());
+        let machines = pairs.map_or(&[][..], |pairs| pairs.machines_of(&fingerprint));
+        let (Some(secret), false) = (secret, machines.is_empty()) else {
+            let routing = Routing {
                 relay: self.card.relay().map(str::to_owned),
                 mailbox: *self.card.mailbox(),
                 capability: Some(self.card.capability().clone()),
-            },
-        }
+            };
+            return vec![Copy { routing, paired: None }];
+        };
+        let copy = |machine: &Address| Copy {
+            routing: routing(machine),
+            paired: Some((machine.mailbox, secret.clone())),
+        };
+        machines.iter().map(copy).collect()
+    }
+
+    fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or_else(|| self.card.name())
+    }
+}
+
+fn routing(address: &Address) -> Routing {
+    Routing {
+        relay: Some(address.relay.clone()),
+        mailbox: address.mailbox,
+        capability: Some(address.capability.clone()),
     }
 }
 
@@ -130,14 +157,16 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
         _ => None,
     };
     let pairs = card.as_ref().map(|(me, _)| me.pairs()).transpose()?;
-    let sender = card.as_ref().map(|(me, card)| Sender { identity: &me.identity, card });
+    let with_copies = |to: To| (to.copies(pairs.as_ref()), to);
+    let to: Vec<(Vec<Copy>, To)> = to.into_iter().map(with_copies).collect();
     let heading = heading(args)?;
 
+    let copies = to.iter().map(|(copies, _)| copies.len()).sum();
     let (input, bar) = watched(app, args)?;
-    let mut bodies = Bodies::new(input, args.file.as_deref(), to.len())?;
+    let mut bodies = Bodies::new(input, args.file.as_deref(), copies)?;
     let mut output = target.open(Access::Umask)?;
     let mut envelopes = EnvelopeWriter::new(&mut output)?;
-    for to in &to {
+    for (copies, to) in &to {
         let place = match (&card, &to.name) {
             // Durable before there is any ciphertext: a number is never used twice.
             (Some((me, _)), Some(name)) if me.has_home() => {
@@ -145,22 +174,59 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
             }
             _ => None,
         };
-        let routing = to.routing(pairs.as_ref());
-        if routing.relay.is_none() {
-            let title = to.name.as_deref().unwrap_or_else(|| to.card.name());
-            app.ui.warn(&format!("no relay is on the card of {title}: push with --relay URL"));
-        }
         let heading =
             Heading { place: place.map(|Place { stream, seq }| (stream, seq)), ..heading.clone() };
-        let mut envelope = envelopes.begin(&routing)?;
-        bodies.with(bar.as_ref(), |body| {
-            Ok(letter::seal(&heading, &to.card, sender, body, &mut envelope)?)
-        })?;
-        envelope.finish()?;
+        let id = crypto::random()?;
+        for copy in copies {
+            if copy.routing.relay.is_none() {
+                let title = to.title();
+                app.ui.warn(&format!("no relay is on the card of {title}: push with --relay URL"));
+            }
+            let sender = card.as_ref().map(|(me, card)| Sender {
+                identity: &me.identity,
+                card,
+                pairwise: copy.paired.as_ref().map(|(_, secret)| &**secret),
+            });
+            let mut draft = Draft { id, ..Draft::new(heading.clone(), &to.card, sender)? };
+            if let (Some((me, _)), Some((machine, secret)), Some(pairs)) =
+                (&card, &copy.paired, &pairs)
+            {
+                under_ratchet(app, me, pairs, to, machine, secret, &mut draft)?;
+            }
+            let mut envelope = envelopes.begin(&copy.routing)?;
+            bodies.with(bar.as_ref(), |body| Ok(draft.seal(body, &mut envelope)?))?;
+            envelope.finish()?;
+        }
     }
     envelopes.finish()?;
     output.finish()?;
     Ok(Exit::Done)
+}
+
+/// Takes the key of the next letter to a machine of a contact's, or offers new ones where they are
+/// not here.
+fn under_ratchet(
+    app: &App,
+    me: &Me,
+    pairs: &Pairs,
+    to: &To,
+    machine: &Machine,
+    secret: &Secret<32>,
+    draft: &mut Draft<'_>,
+) -> Result<()> {
+    let fingerprint = to.card.fingerprint();
+    match Sessions::next(&me.sessions_file(&fingerprint)?, machine, secret, now())? {
+        Next::Key(key) => draft.key = Some(*key),
+        Next::Offer(offer) => {
+            let name = to.title();
+            app.ui.warn(&format!(
+                "until {name} answers, letters to {name} have no forward secrecy: new keys are offered"
+            ));
+            let reply = pairs.mailbox_of(&fingerprint).map(|own| routing(&me.address(own)));
+            draft.postscript = Postscript { reply, offer: Some(offer.encode()?), notice: None };
+        }
+    }
+    Ok(())
 }
 
 /// A contact by name, else the card in a file. A card of somebody in the book is numbered with

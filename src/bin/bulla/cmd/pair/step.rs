@@ -4,11 +4,16 @@ use std::io::{Cursor, Write as _};
 use std::time::Duration;
 
 use anyhow::Result;
-use bulla::contact::pairing::{End, Error, Event, MESSAGE, Outgoing, Pairing, Step, Waits};
+use bulla::contact::pairing::{
+    End, Error, Event, MESSAGE, Outgoing, Paired, Pairing, Role, Step, Waits,
+};
 use bulla::contact::{Own, Underway};
 use bulla::crypto;
+use bulla::kem::PublicKey;
+use bulla::letter::ratchet::{self, Ratchet, Start};
 use bulla::relay::client::Inbox;
 use bulla::relay::protocol::{Entry, Id, MAX_LIST, Mailbox};
+use bulla::secret::Secret;
 use bulla::text::hex_encode;
 use serde_json::json;
 
@@ -166,6 +171,9 @@ pub(super) fn take(
             name = me
                 .book_file()?
                 .update(|book| book.pair(wanted, card, paired.trust, paired.since))?;
+            // First: a step that is taken again after a crash finds them there, and what begins them
+            // stands nowhere else from here on.
+            begin(me, paired)?;
             pairs.link(one.mailbox.clone(), paired)?;
         }
         Ok(Some((send, event, name)))
@@ -173,6 +181,24 @@ pub(super) fn take(
     let Some((messages, event, name)) = done else { return Ok(Outcome::Nothing) };
     send(network, &messages)?;
     tell(app, me, &name, &event)
+}
+
+/// Begins the ratchets of letters with somebody.
+fn begin(me: &Me, paired: &Paired) -> Result<()> {
+    let theirs = PublicKey::from_bytes(&paired.their_key)?;
+    me.sessions_file(&paired.card.fingerprint())?.update(|sessions| {
+        sessions.begin(paired.address.mailbox, || {
+            Ratchet::new(Start {
+                secret: &paired.pairwise,
+                transcript: paired.transcript,
+                inviter: paired.role == Role::Inviter,
+                ours: Secret::take(&mut { *paired.own_seed.expose() }),
+                theirs,
+            })
+        });
+        Ok::<_, ratchet::Error>(())
+    })?;
+    Ok(())
 }
 
 /// Pushes messages to where they go.

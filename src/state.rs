@@ -7,23 +7,40 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::contact::Book;
-use crate::contact::Error;
-use crate::contact::Place;
 use crate::crypto;
 use crate::files;
 use crate::secret::Secret;
 use crate::wire;
 use crate::wire::Record;
 
-/// A record that is kept in a sealed file of its own.
+/// Why state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file is damaged, or it belongs to another identity. It is never overwritten.
+    #[error("the {what} cannot be opened: {why}")]
+    Damaged {
+        /// What is in it.
+        what: &'static str,
+        /// What its seal says.
+        #[source]
+        why: crypto::Error,
+    },
+    /// The file opened, but holds nothing this program knows.
+    #[error("state that cannot be read: {0}")]
+    Record(#[source] wire::Error),
+    /// No random bytes, or sealing failed.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
+    /// The file system failed.
+    #[error("state cannot be read or written: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// A record that is kept in a file of its own name.
 pub trait Kept: Record + Default {
     /// Name of the file.
     const FILE: &'static str;
-}
-
-impl Kept for Book {
-    const FILE: &'static str = "book";
 }
 
 /// A record in a folder of the owner's state.
@@ -34,19 +51,22 @@ impl Kept for Book {
 #[derive(Debug)]
 pub struct StateFile<R> {
     folder: PathBuf,
+    name: String,
     key: Secret<32>,
-    record: PhantomData<R>,
+    record: PhantomData<fn() -> R>,
 }
-
-/// The contact book in a folder, under the key that
-/// [`Identity::storage_key`](crate::identity::Identity::storage_key) gives for
-/// [`STORAGE_BOOK`](crypto::label::STORAGE_BOOK).
-pub type BookFile = StateFile<Book>;
 
 impl<R: Kept> StateFile<R> {
     /// The file in `folder`, under the storage key of its kind. Touches no file.
     pub fn new(folder: &Path, key: Secret<32>) -> Self {
-        Self { folder: folder.to_owned(), key, record: PhantomData }
+        Self::named(folder, R::FILE, key)
+    }
+}
+
+impl<R: Record + Default> StateFile<R> {
+    /// One of several files of a kind, each under a key of its own. Touches no file.
+    pub fn named(folder: &Path, name: &str, key: Secret<32>) -> Self {
+        Self { folder: folder.to_owned(), name: name.to_owned(), key, record: PhantomData }
     }
 
     /// The record as it is now. Takes no lock: it is replaced as a whole.
@@ -71,7 +91,7 @@ impl<R: Kept> StateFile<R> {
         change: impl FnOnce(&mut R) -> Result<T, E>,
     ) -> Result<T, E> {
         files::create_private_folder(&self.folder).map_err(Error::Io)?;
-        let lock = self.folder.join(format!("{}.lock", R::FILE));
+        let lock = self.folder.join(format!("{}.lock", self.name));
         let _lock = files::Lock::acquire(&lock).map_err(Error::Io)?;
         let mut record = self.read()?;
         let before = Self::encode(&record)?;
@@ -88,15 +108,19 @@ impl<R: Kept> StateFile<R> {
         Ok(Zeroizing::new(wire::encode(record).map_err(Error::Record)?))
     }
 
-    fn path(&self) -> PathBuf {
-        self.folder.join(R::FILE)
+    /// Removes the file for good, if it is there.
+    pub fn remove(&self) -> Result<(), Error> {
+        let lock = self.folder.join(format!("{}.lock", self.name));
+        for path in [self.path(), lock] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(files::sync_folder(&self.folder)?)
     }
-}
 
-impl StateFile<Book> {
-    /// The place of the next letter to a contact, durable when this returns: a number is never
-    /// used twice, whatever becomes of the letter.
-    pub fn next_outgoing(&self, name: &str) -> Result<Place, Error> {
-        self.update(|book| book.next_outgoing(name))
+    fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
     }
 }

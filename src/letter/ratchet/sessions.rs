@@ -1,0 +1,157 @@
+//! All ratchets with one contact, as they are kept.
+
+use std::fmt;
+
+use crate::age;
+use crate::letter::ratchet::Adopted;
+use crate::letter::ratchet::Error;
+use crate::letter::ratchet::Fault;
+use crate::letter::ratchet::LetterKey;
+use crate::letter::ratchet::Offer;
+use crate::letter::ratchet::Outcome;
+use crate::letter::ratchet::Pending;
+use crate::letter::ratchet::Ratchet;
+use crate::letter::ratchet::Sealed;
+use crate::secret::Secret;
+use crate::state::StateFile;
+use crate::wire::Decode;
+use crate::wire::Encode;
+use crate::wire::Record;
+
+/// Machines of one contact; the one longest there makes room.
+pub const MAX_MACHINES: usize = 8;
+
+/// A machine of a contact, by the mailbox in which it takes letters from here.
+pub type Machine = [u8; 32];
+
+/// The ratchets with one contact, one for each of his machines.
+#[derive(Default, Encode, Decode)]
+pub struct Sessions(Vec<(Machine, Ratchet)>);
+
+impl Record for Sessions {
+    const NAME: &'static str = "ratchets";
+    const VERSION: u8 = 1;
+    const MAX: usize = MAX_MACHINES * Ratchet::MAX + 1024;
+}
+
+/// How the next letter to a machine is sealed.
+#[derive(Debug)]
+pub enum Next {
+    /// Under this key.
+    Key(Box<LetterKey>),
+    /// To the contact's card, with this offer inside, until he answers it.
+    Offer(Offer),
+}
+
+impl Sessions {
+    /// Begins with a machine after a pairing; one that is known keeps its ratchet.
+    pub fn begin(&mut self, machine: Machine, ratchet: impl FnOnce() -> Ratchet) {
+        if self.get(&machine).is_none() {
+            self.push(machine, ratchet());
+        }
+    }
+
+    /// The key of the next letter, once the state that is past it is on the disk. Where there is no
+    /// state a new start is offered, with the secret of the pairing.
+    pub fn next(
+        file: &StateFile<Self>,
+        machine: &Machine,
+        secret: &Secret<32>,
+        now: u64,
+    ) -> Result<Next, Error> {
+        // What is returned here is handed out when the state is durable, and only then.
+        file.update(|sessions| {
+            if sessions.get(machine).is_none() {
+                sessions.push(*machine, Ratchet::recover(secret, now)?);
+            }
+            let ratchet = sessions.get_mut(machine).ok_or(Error::Unanswered)?;
+            if let Some(offer) = ratchet.offer() {
+                return Ok(Next::Offer(offer));
+            }
+            let Sealed { key, .. } = ratchet.seal(now)?;
+            Ok(Next::Key(Box::new(key)))
+        })
+    }
+
+    /// Whether a stanza is, as far as can be seen at once, the next of one of these.
+    pub fn expect(&self, stanza: &age::Stanza) -> Result<bool, Error> {
+        for (_, ratchet) in &self.0 {
+            if ratchet.expects(stanza)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// As [`Ratchet::open`], with all of them; says whose it was.
+    pub fn open(&self, stanza: &age::Stanza) -> Result<Option<(Machine, Outcome)>, Error> {
+        for (machine, ratchet) in &self.0 {
+            if let Some(outcome) = ratchet.open(stanza)? {
+                return Ok(Some((*machine, outcome)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// As [`Ratchet::apply`].
+    pub fn apply(&mut self, machine: &Machine, pending: Pending, now: u64) -> Result<(), Error> {
+        self.get_mut(machine).ok_or(Error::Spent)?.apply(pending, now)
+    }
+
+    /// As [`Ratchet::adopt`], also of a machine that was not known.
+    pub fn adopt(
+        &mut self,
+        machine: &Machine,
+        offer: &Offer,
+        secret: &Secret<32>,
+        now: u64,
+    ) -> Result<Adopted, Error> {
+        match self.get_mut(machine) {
+            Some(ratchet) => ratchet.adopt(offer, secret, now),
+            None => {
+                self.push(*machine, Ratchet::answer(offer, secret, now)?);
+                Ok(Adopted::New)
+            }
+        }
+    }
+
+    /// As [`Ratchet::resync`].
+    pub fn resync(
+        &mut self,
+        machine: &Machine,
+        fault: &Fault,
+        secret: &Secret<32>,
+        now: u64,
+    ) -> Result<bool, Error> {
+        self.get_mut(machine).map_or(Ok(false), |ratchet| ratchet.resync(fault, secret, now))
+    }
+
+    /// Offers a new start to each machine, because the user wants one.
+    pub fn renew(&mut self, secret: &Secret<32>, now: u64) -> Result<(), Error> {
+        self.0.iter_mut().try_for_each(|(_, ratchet)| {
+            let fault = ratchet.in_use();
+            ratchet.resync(&fault, secret, now).map(drop)
+        })
+    }
+
+    fn push(&mut self, machine: Machine, ratchet: Ratchet) {
+        if self.0.len() >= MAX_MACHINES {
+            self.0.remove(0);
+        }
+        self.0.push((machine, ratchet));
+    }
+
+    fn get(&self, machine: &Machine) -> Option<&Ratchet> {
+        self.0.iter().find(|(known, _)| known == machine).map(|(_, ratchet)| ratchet)
+    }
+
+    fn get_mut(&mut self, machine: &Machine) -> Option<&mut Ratchet> {
+        self.0.iter_mut().find(|(known, _)| known == machine).map(|(_, ratchet)| ratchet)
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions(..)")
+    }
+}
