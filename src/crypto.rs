@@ -50,6 +50,8 @@ pub mod label {
     pub const STORAGE_RATCHET: &[u8] = b"bulla/v1/storage/ratchet/key";
     /// Storage root to the name of their file, in the same way.
     pub const STORAGE_RATCHET_NAME: &[u8] = b"bulla/v1/storage/ratchet/name";
+    /// Storage root to the key of the list of keys that are to be erased.
+    pub const STORAGE_OWED: &[u8] = b"bulla/v1/storage/owed";
     /// Storage root to the key that wraps index keys.
     pub const STORAGE_INDEX: &[u8] = b"bulla/v1/storage/index";
     /// Storage root to the name of the folder of one identity's state.
@@ -408,6 +410,7 @@ mod tests {
             STORAGE_PAIRS,
             STORAGE_RATCHET,
             STORAGE_RATCHET_NAME,
+            STORAGE_OWED,
             RATCHET_START,
             RATCHET_OFFER,
             RATCHET_ROOT,

@@ -9,7 +9,7 @@ use bulla::contact::{Book, BookFile, Own, Pairs};
 use bulla::crypto::label;
 use bulla::files::{self, Lock};
 use bulla::identity::{Fingerprint, Identity, Key, Keyfile};
-use bulla::letter::ratchet::Sessions;
+use bulla::letter::ratchet::{Owed, Sessions};
 use bulla::state::StateFile;
 use bulla::text::hex_encode;
 use zeroize::Zeroizing;
@@ -151,6 +151,11 @@ impl Me {
         let name = of(label::STORAGE_RATCHET_NAME);
         let name = hex_encode(name.expose().get(..8).unwrap_or_default());
         Ok(StateFile::named(self.folder()?, &name, of(label::STORAGE_RATCHET)))
+    }
+
+    /// The file of the keys to be erased when a command has succeeded.
+    pub(crate) fn owed_file(&self) -> Result<StateFile<Owed>> {
+        Ok(StateFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_OWED)))
     }
 
     /// What others need to write to a mailbox that was made for one of them.

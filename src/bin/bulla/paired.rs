@@ -8,7 +8,9 @@ use bulla::contact::Pairs;
 use bulla::contact::pairing::Address;
 use bulla::identity::Fingerprint;
 use bulla::letter::Letter;
-use bulla::letter::ratchet::{self, Adopted, Machine, Offer, Opened, Outcome, Pending, Sessions};
+use bulla::letter::ratchet::{
+    self, Adopted, Due, Machine, Offer, Opened, Outcome, Pending, Sessions,
+};
 use bulla::secret::Secret;
 
 use crate::app::{Me, now};
@@ -99,17 +101,31 @@ impl Paired {
         }
     }
 
-    /// Makes what a letter changes durable: its key is gone when this returns.
-    pub(crate) fn settle(&self, ui: Ui, me: &Me, found: &Found) -> Result<()> {
+    /// Makes what a letter changes durable: its key is gone when this returns. A command of `relay
+    /// pull --exec` may fail after it opened the letter `given` to it, and be given it again: then
+    /// the key stays until [`erase`] is called.
+    pub(crate) fn settle(
+        &self,
+        ui: Ui,
+        me: &Me,
+        found: &Found,
+        given: Option<[u8; 32]>,
+    ) -> Result<()> {
         let Found { contact, machine, pending, fault } = found;
-        let applied = me.sessions_file(contact)?.update(|sessions| {
-            match sessions.apply(machine, pending.clone(), now()) {
-                // Another process was faster, and did all this.
-                Err(ratchet::Error::Spent) => Ok(false),
-                other => other.map(|()| true),
+        let due = |id| {
+            let (contact, machine, pending) = (contact.to_bytes(), *machine, pending.clone());
+            Due { id, contact, machine, pending }
+        };
+        let put_off = match given {
+            Some(id) => {
+                me.owed_file()?.update(|owed| Ok::<_, ratchet::Error>(owed.put_off(due(id))))?
             }
-        })?;
-        if applied && let Some(fault) = fault {
+            None => false,
+        };
+        if !put_off {
+            apply(me, contact, machine, pending)?;
+        }
+        if let Some(fault) = fault {
             let secrets = self.secrets(me, contact);
             let book = me.book()?;
             let name = book.by_fingerprint(contact).map_or("the sender", |known| known.name());
@@ -169,6 +185,30 @@ impl State {
         }
         self.read.as_mut().ok_or_else(|| anyhow::anyhow!("nothing was read"))
     }
+}
+
+/// Erases the key of a letter whose command has succeeded.
+pub(crate) fn erase(me: &Me, id: &[u8; 32]) -> Result<()> {
+    let file = me.owed_file()?;
+    let owed = file.read()?;
+    let Some(due) = owed.of(id) else { return Ok(()) };
+    apply(me, &Fingerprint::from_bytes(due.contact), &due.machine, &due.pending)?;
+    file.update(|owed| {
+        owed.done(id);
+        Ok::<_, ratchet::Error>(())
+    })?;
+    Ok(())
+}
+
+fn apply(me: &Me, contact: &Fingerprint, machine: &Machine, pending: &Pending) -> Result<()> {
+    me.sessions_file(contact)?.update(|sessions| {
+        match sessions.apply(machine, pending.clone(), now()) {
+            // Another process was faster, and erased it.
+            Err(ratchet::Error::Spent) => Ok(()),
+            other => other,
+        }
+    })?;
+    Ok(())
 }
 
 /// Whose letter a stanza is: those are looked at first of whom it may be the next.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../RATCHET.md")]
 
 mod line;
+mod owed;
 mod receiving;
 mod sending;
 mod session;
@@ -12,6 +13,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+pub use owed::Due;
+pub use owed::Owed;
 pub use session::Offer;
 pub use session::Start;
 pub use sessions::MAX_MACHINES;
@@ -140,7 +143,7 @@ pub struct Opened {
 }
 
 /// What a letter changes, once all of it was verified and is safely out.
-#[derive(Clone)]
+#[derive(Clone, Encode, Decode)]
 #[must_use = "the key of the letter stays until this is applied"]
 pub struct Pending {
     tag: [u8; TAG],

@@ -225,7 +225,7 @@ impl Open<'_> {
         if receipt == Some(Receipt::Replay) && !again {
             // A run that ended before it erased the key of what it had opened.
             if let Some(found) = found {
-                self.ours(&letter.to)?.paired.settle(self.app.ui, me, found)?;
+                self.ours(&letter.to)?.paired.settle(self.app.ui, me, found, None)?;
             }
             let message =
                 format!("letter {} was opened before", bulla::text::hex_encode(&letter.id));
@@ -274,6 +274,8 @@ impl Open<'_> {
     /// Remembers the letters whose bodies are where they should be, and tells the spool of those
     /// that cannot get lost any more: what went into a pipe can, so its copy is kept.
     fn record(&mut self) -> Result<()> {
+        // By `relay pull --exec`, which says when the command has succeeded.
+        let given = std::env::var_os("BULLA_ID").is_some();
         for came in std::mem::take(&mut self.unrecorded) {
             let Ours { me, paired, .. } = self.ours(&came.me)?;
             if !me.has_home() {
@@ -284,7 +286,7 @@ impl Open<'_> {
                 Ok::<_, bulla::contact::Error>(())
             })?;
             if let Some(found) = &came.found {
-                paired.settle(self.app.ui, me, found)?;
+                paired.settle(self.app.ui, me, found, came.envelope.filter(|_| given))?;
             }
             paired.hear(me, &came.letter)?;
             if let Some(notice) = &came.letter.postscript.notice {

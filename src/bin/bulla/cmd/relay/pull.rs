@@ -15,11 +15,12 @@ use bulla::relay::pull::{Delivered, Options, Stopped, follow_all, pull_again, pu
 use bulla::relay::spool::Spool;
 use serde_json::json;
 
-use crate::app::App;
+use crate::app::{App, Me};
 use crate::classify::classify;
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::output::{Nature, Output, Target};
+use crate::paired;
 use crate::source;
 
 pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
@@ -42,7 +43,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     }
 
     let marks = spool.folder().to_owned();
-    let mut out = Delivery { app, args, target, routing, marks, stream: None };
+    let mut out = Delivery { app, args, me: &me, target, routing, marks, stream: None };
     let deliver = |id: Id, letter: &mut File| out.deliver(id, letter);
     let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
     let report = if args.again {
@@ -85,6 +86,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
 struct Delivery<'a> {
     app: &'a App,
     args: &'a cli::RelayPull,
+    me: &'a Me,
     target: Target,
     routing: Routing,
     /// Where it is marked that a command failed.
@@ -161,13 +163,17 @@ impl Delivery<'_> {
         }
         let status = child.wait()?;
         let failed = self.failed(id);
+        let conflict = status.code() == Some(Exit::Conflict.code().into());
+        if (status.success() || conflict) && !self.args.peek {
+            paired::erase(self.me, &id.0)?;
+        }
         if status.success() {
             if failed.exists() {
                 std::fs::remove_file(failed)?;
             }
             return Ok(Delivered::Yes);
         }
-        if status.code() == Some(Exit::Conflict.code().into()) {
+        if conflict {
             self.app.ui.note(&format!("{id} was opened before"));
             return Ok(Delivered::Yes);
         }

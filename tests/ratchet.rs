@@ -1,0 +1,331 @@
+//! Letters between people who paired: keys used once, stolen, lost, copied and restored.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{BULLA, Person, Ran, Relay};
+use serde_json::Value;
+
+/// Alice invited Bob, over a relay of theirs.
+struct World {
+    alice: Person,
+    bob: Person,
+    _relay: Relay,
+    _store: tempfile::TempDir,
+}
+
+fn world() -> World {
+    let store = tempfile::tempdir().unwrap();
+    let relay = Relay::start(store.path());
+    let (alice, bob) = (Person::with_identity(), Person::with_identity());
+    let invite = alice.run(&["invite", "--as", "bob", "--relay", &relay.url]).expect(0).out;
+    bob.pipe(&["pair", "--as", "alice", "-"], &invite).expect(0);
+    alice.run(&["pair"]);
+    bob.run(&["pair"]);
+    alice.run(&["pair"]).expect(0);
+    bob.run(&["contact", "show", "alice"]).expect(0);
+    alice.run(&["contact", "show", "bob"]).expect(0);
+    World { alice, bob, _relay: relay, _store: store }
+}
+
+fn seal(from: &Person, to: &str, body: &str) -> Vec<u8> {
+    from.pipe(&["seal", "--to", to], body.as_bytes()).expect(0).out
+}
+
+fn open(by: &Person, letter: &[u8]) -> Ran {
+    by.pipe(&["open", "--json"], letter)
+}
+
+/// Opens a letter and demands its body, and whether it has forward secrecy.
+#[track_caller]
+fn opens(by: &Person, letter: &[u8], body: &str, forward_secrecy: bool) -> Value {
+    let line = open(by, letter).expect(0).json().remove(0);
+    assert_eq!((&line["body"], &line["forward_secrecy"]), (&body.into(), &forward_secrecy.into()));
+    line
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// Somebody else with all that this person has now: a thief, a backup, a container.
+fn clone(person: &Person) -> Person {
+    let other = Person::new();
+    copy(&person.home().join("home"), &other.home().join("home"));
+    other
+}
+
+fn restore(person: &Person, backup: &Person) {
+    fs::remove_dir_all(person.home().join("home")).unwrap();
+    copy(&backup.home().join("home"), &person.home().join("home"));
+}
+
+#[test]
+fn a_letter_between_those_who_paired_has_a_key_of_its_own() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let letter = seal(alice, "bob", "hello");
+    let seen = alice.pipe(&["inspect", "--json"], &letter).expect(0).json().remove(0);
+    assert_eq!(seen["stanzas"], serde_json::json!(["bulla-ratchet-v1"]));
+    assert_eq!((&seen["forward_secrecy"], &seen["post_quantum"]), (&true.into(), &"yes".into()));
+    let line = opens(bob, &letter, "hello", true);
+    assert_eq!(line["from"]["proof"], "pairwise");
+    assert_eq!((&line["seq"], &line["missed"]), (&1.into(), &0.into()));
+    let answer = seal(bob, "alice", "and to you");
+    opens(alice, &answer, "and to you", true);
+    // Its key is gone: nobody opens it again, whatever he says.
+    let again = bob.pipe(&["open", "--again"], &letter).expect(16);
+    assert!(again.err.contains("its key was erased"), "{}", again.err);
+    assert!(again.out.is_empty());
+    // Nor the sender, who never had one to open it with.
+    open(alice, &letter).expect(10);
+}
+
+#[test]
+fn letters_that_hide_their_sender_or_come_from_a_job_say_that_they_have_no_forward_secrecy() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let hidden = alice.pipe(&["seal", "--to", "bob", "--anonymous"], b"guess").expect(0).out;
+    opens(bob, &hidden, "guess", false);
+    let card = bob.card("Bob", "http://127.0.0.1:9");
+    let identity = fs::read_to_string(alice.home().join("home/identity")).unwrap();
+    let mut job = std::process::Command::new(BULLA);
+    job.args(["seal", "--no-input", "--to"]).arg(card).env_clear();
+    job.env("BULLA_IDENTITY", identity).stdout(std::process::Stdio::piped());
+    job.stderr(std::process::Stdio::piped());
+    let sealed = common::feed(job, b"built").expect(0).out;
+    let seen = bob.pipe(&["inspect", "--json"], &sealed).expect(0).json().remove(0);
+    assert_eq!(seen["forward_secrecy"], false);
+    let line = opens(bob, &sealed, "built", false);
+    assert_eq!(
+        (&line["from"]["name"], &line["from"]["proof"]),
+        (&"alice".into(), &"signature".into())
+    );
+}
+
+#[test]
+fn lost_late_and_reordered_letters_open() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let letters: Vec<Vec<u8>> = (0..6).map(|n| seal(alice, "bob", &n.to_string())).collect();
+    let missed = |n: usize| opens(bob, &letters[n], &n.to_string(), true)["missed"].clone();
+    assert_eq!((missed(4), missed(0), missed(5)), (4.into(), 0.into(), 0.into()));
+    seal(bob, "alice", "lost");
+    opens(alice, &seal(bob, "alice", "came"), "came", true);
+    // Of an epoch before, after the answer began the next.
+    opens(bob, &seal(alice, "bob", "next"), "next", true);
+    assert_eq!((missed(2), missed(1), missed(3)), (0.into(), 0.into(), 0.into()));
+    let stream: Vec<u8> =
+        ["a", "b", "c"].iter().flat_map(|body| seal(alice, "bob", body)).collect();
+    assert_eq!(bob.pipe(&["open", "-o", "all"], &stream).expect(0).out, b"");
+    assert_eq!(fs::read(bob.home().join("all")).unwrap(), b"abc");
+}
+
+#[test]
+fn what_cannot_be_opened_whole_costs_no_key() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let letter = seal(alice, "bob", &"long enough for two chunks ".repeat(5000));
+    for at in [letter.len() - 40, letter.len() / 2, 1500, 400] {
+        let mut damaged = letter.clone();
+        damaged[at] ^= 1;
+        let status = open(bob, &damaged).status;
+        assert!([10, 12, 13].contains(&status), "byte {at}: {status}");
+        assert_eq!(open(bob, &letter[..at]).expect(12).out, b"");
+    }
+    // Nor does an output that cannot be written.
+    fs::write(bob.home().join("there"), "already").unwrap();
+    bob.pipe(&["open", "-o", "there"], &letter).expect(20);
+    assert_eq!(open(bob, &letter).expect(0).json().len(), 1);
+}
+
+#[test]
+fn a_thief_opens_nothing_that_was_opened_and_nothing_after_an_exchange() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let before = seal(alice, "bob", "before");
+    opens(bob, &before, "before", true);
+    let lost = seal(alice, "bob", "under way");
+    let thief = clone(bob);
+    // What was opened stays shut, what was under way does not: nobody had opened it.
+    open(&thief, &before).expect(16);
+    opens(&clone(&thief), &lost, "under way", true);
+    let next = seal(alice, "bob", "no exchange yet");
+    opens(&clone(&thief), &next, "no exchange yet", true);
+    opens(bob, &next, "no exchange yet", true);
+    // Bob writes, which offers a key the thief does not have; Alice's answer is under it.
+    opens(alice, &seal(bob, "alice", "one"), "one", true);
+    let healed = seal(alice, "bob", "healed");
+    for _ in 0..2 {
+        let refused = open(&thief, &healed);
+        assert!([10, 16].contains(&refused.status), "{}", refused.err);
+        assert!(refused.out.is_empty());
+    }
+    opens(bob, &healed, "healed", true);
+    // The other's letters were never his to open.
+    let to_alice = seal(bob, "alice", "private");
+    open(&thief, &to_alice).expect(10);
+    opens(alice, &to_alice, "private", true);
+}
+
+#[test]
+fn a_thief_of_the_sender_is_shut_out_by_an_exchange() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    opens(bob, &seal(alice, "bob", "before"), "before", true);
+    let thief = clone(alice);
+    let first = seal(alice, "bob", "first");
+    opens(bob, &first, "first", true);
+    let answer = seal(bob, "alice", "answer");
+    // To a key that Alice offered in her first letter after the theft.
+    let refused = open(&thief, &answer);
+    assert!([10, 16].contains(&refused.status), "{}", refused.err);
+    opens(alice, &answer, "answer", true);
+}
+
+#[test]
+fn a_restored_sender_is_noticed_and_comes_back_into_step() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    opens(bob, &seal(alice, "bob", "1"), "1", true);
+    let backup = clone(alice);
+    let second = seal(alice, "bob", "2");
+    opens(bob, &second, "2", true);
+    restore(alice, &backup);
+    // The same number once more, under another key.
+    let twin = seal(alice, "bob", "not 2");
+    assert_ne!(second, twin);
+    let refused = open(bob, &twin).expect(16);
+    assert!(
+        refused.err.contains("out of step") && refused.err.contains("ask for it again"),
+        "{}",
+        refused.err
+    );
+    // Bob offers a new start with his next letter, Alice answers under it, and all is well.
+    let warned = bob.pipe(&["seal", "--to", "alice"], b"again?").expect(0);
+    assert!(warned.err.contains("no forward secrecy"), "{}", warned.err);
+    opens(alice, &warned.out, "again?", false);
+    opens(bob, &seal(alice, "bob", "again"), "again", true);
+    opens(alice, &seal(bob, "alice", "thanks"), "thanks", true);
+}
+
+#[test]
+fn a_restored_recipient_comes_back_into_step() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    opens(alice, &seal(bob, "alice", "1"), "1", true);
+    let backup = clone(bob);
+    opens(alice, &seal(bob, "alice", "2"), "2", true);
+    opens(bob, &seal(alice, "bob", "to a key of letter 2"), "to a key of letter 2", true);
+    restore(bob, &backup);
+    let lost = seal(alice, "bob", "to a key that is gone");
+    let refused = open(bob, &lost);
+    assert!([10, 16].contains(&refused.status), "{}", refused.err);
+    if refused.status == 10 {
+        bob.run(&["contact", "renew", "alice"]).expect(0);
+    }
+    opens(alice, &seal(bob, "alice", "here I am"), "here I am", false);
+    opens(bob, &seal(alice, "bob", "welcome"), "welcome", true);
+}
+
+#[test]
+fn without_state_a_new_start_is_offered() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    opens(bob, &seal(alice, "bob", "1"), "1", true);
+    // Everything but the ratchet came through: as after a restored backup.
+    let mut removed = 0;
+    for entry in walkdir::WalkDir::new(alice.home().join("home")) {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_str().unwrap();
+        if entry.file_type().is_file() && name.len() == 16 {
+            fs::remove_file(entry.path()).unwrap();
+            removed += 1;
+        }
+    }
+    assert_eq!(removed, 1);
+    let under_way = seal(bob, "alice", "under the old keys");
+    open(alice, &under_way).expect(10);
+    for n in 2..4 {
+        opens(bob, &seal(alice, "bob", &n.to_string()), &n.to_string(), false);
+    }
+    opens(alice, &seal(bob, "alice", "answer"), "answer", true);
+    opens(bob, &seal(alice, "bob", "4"), "4", true);
+}
+
+#[test]
+fn copies_never_use_a_key_twice() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let container = clone(alice);
+    let stanza = |letter: &[u8]| {
+        let text = String::from_utf8_lossy(letter);
+        let line = text.lines().find(|line| line.contains("bulla-ratchet-v1 ")).unwrap().to_owned();
+        let mut words = line.split(' ').map(str::to_owned).skip(2);
+        (words.next().unwrap(), words.next().unwrap())
+    };
+    let (one, other) = (seal(alice, "bob", "same"), seal(&container, "bob", "same"));
+    let ((tag, salt), (same_tag, other_salt)) = (stanza(&one), stanza(&other));
+    assert_eq!(tag, same_tag);
+    assert_ne!(salt, other_salt);
+    opens(bob, &one, "same", true);
+    open(bob, &other).expect(16);
+}
+
+#[test]
+fn many_seal_to_one_contact_at_once() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let letters: Vec<Vec<u8>> = std::thread::scope(|scope| {
+        let sealing: Vec<_> =
+            (0..8).map(|n| scope.spawn(move || seal(alice, "bob", &n.to_string()))).collect();
+        sealing.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut seen: Vec<u64> = letters
+        .iter()
+        .enumerate()
+        .map(|(n, letter)| opens(bob, letter, &n.to_string(), true)["seq"].as_u64().unwrap())
+        .collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (1..=8).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_command_that_failed_after_it_opened_a_paired_contacts_letter_gets_it_again() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let letter = seal(alice, "bob", "body");
+    alice.pipe(&["relay", "push"], &letter).expect(0);
+    let exec = |end: &str| format!("{BULLA} open >> got; exit {end}");
+    bob.run(&["relay", "pull", "--exec", &exec("75")]).expect(70);
+    bob.run(&["relay", "pull", "--exec", &exec("0")]).expect(0);
+    assert_eq!(fs::read(bob.home().join("got")).unwrap(), b"bodybody");
+    bob.run(&["relay", "pull", "--exec", "true"]).expect(1);
+    // Now that the command has succeeded, the key is gone.
+    open(bob, &letter).expect(16);
+    let thief = clone(bob);
+    thief.pipe(&["open", "--again"], &letter).expect(16);
+}
+
+#[test]
+fn of_a_removed_contact_no_key_is_left() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let letter = seal(alice, "bob", "never opened");
+    bob.run(&["contact", "remove", "alice"]).expect(0);
+    let refused = open(bob, &letter).expect(10);
+    assert!(refused.err.contains("hint:"), "{}", refused.err);
+    alice.run(&["contact", "renew", "nobody"]).expect(2);
+}
