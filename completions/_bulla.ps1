@@ -339,9 +339,9 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('capability', 'capability', [CompletionResultType]::ParameterValue, 'Say who may push to your mailbox, beside those who have your card')
             [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Push letters to the relays their envelopes name')
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Take your letters from your relay')
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List what waits in your mailbox')
-            [CompletionResult]::new('ack', 'ack', [CompletionResultType]::ParameterValue, 'Delete messages from your mailbox by their ids')
-            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show your mailbox and what the relay allows')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List what waits in your mailboxes')
+            [CompletionResult]::new('ack', 'ack', [CompletionResultType]::ParameterValue, 'Delete messages from your mailboxes by their ids')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show your mailboxes and what their relays allow')
             break
         }
         'bulla;relay;serve' {

@@ -320,9 +320,9 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand capability 'Say who may push to your mailbox, beside those who have your card'
             cand push 'Push letters to the relays their envelopes name'
             cand pull 'Take your letters from your relay'
-            cand list 'List what waits in your mailbox'
-            cand ack 'Delete messages from your mailbox by their ids'
-            cand status 'Show your mailbox and what the relay allows'
+            cand list 'List what waits in your mailboxes'
+            cand ack 'Delete messages from your mailboxes by their ids'
+            cand status 'Show your mailboxes and what their relays allow'
         }
         &'bulla;relay;serve'= {
             cand --store 'The folder with everything the relay keeps, or postgres://USER@HOST[:PORT][,HOST…]/DATABASE; given again for each further cluster'

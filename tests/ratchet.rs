@@ -329,3 +329,21 @@ fn of_a_removed_contact_no_key_is_left() {
     assert!(refused.err.contains("hint:"), "{}", refused.err);
     alice.run(&["contact", "renew", "nobody"]).expect(2);
 }
+
+#[test]
+fn what_waits_is_seen_and_deleted_in_every_mailbox() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    for body in ["one", "two"] {
+        alice.pipe(&["relay", "push"], &seal(alice, "bob", body)).expect(0);
+    }
+    let listed = bob.run(&["relay", "list", "--json"]).expect(0).json();
+    assert_eq!(listed.iter().map(|line| &line["contact"]).collect::<Vec<_>>(), ["alice", "alice"]);
+    let status = bob.run(&["relay", "status", "--json"]).expect(0).json();
+    assert_eq!((&status[0]["contact"], &status[0]["messages"]), (&"alice".into(), &2.into()));
+    let (first, second) = (listed[0]["id"].as_str().unwrap(), listed[1]["id"].as_str().unwrap());
+    bob.run(&["relay", "ack", first]).expect(0);
+    bob.run(&["relay", "ack", first]).expect(1);
+    let left = bob.run(&["relay", "list", "-0"]).expect(0).text();
+    assert_eq!(left, format!("{second}\0"));
+}

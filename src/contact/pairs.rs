@@ -182,9 +182,11 @@ impl Pairs {
         self.links.iter().filter(move |link| link.fingerprint == fingerprint)
     }
 
-    /// The mailboxes that letters come to.
-    pub fn mailboxes(&self) -> impl Iterator<Item = &Own> {
-        self.links.iter().filter(|link| link.open).map(|link| &link.mailbox)
+    /// The mailboxes that letters come to, and whom each was made for.
+    pub fn mailboxes(&self) -> impl Iterator<Item = (&Own, Fingerprint)> {
+        let of = |link: &Link| Fingerprint::from_bytes(link.fingerprint);
+        let open = self.links.iter().filter(|link| link.open);
+        open.map(move |link| (&link.mailbox, of(link)))
     }
 
     /// Those of them that were made for somebody.

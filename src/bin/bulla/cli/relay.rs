@@ -33,11 +33,11 @@ pub(crate) enum Relay {
     Push(RelayPush),
     /// Take your letters from your relay
     Pull(RelayPull),
-    /// List what waits in your mailbox
+    /// List what waits in your mailboxes
     List(RelayList),
-    /// Delete messages from your mailbox by their ids
+    /// Delete messages from your mailboxes by their ids
     Ack(RelayAck),
-    /// Show your mailbox and what the relay allows
+    /// Show your mailboxes and what their relays allow
     Status(RelayStatus),
 }
 

@@ -3,6 +3,7 @@
 mod backup;
 mod capability;
 mod key;
+mod mailbox;
 mod operator;
 mod pull;
 mod push;
@@ -11,20 +12,16 @@ mod serve;
 mod store;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use bulla::contact::Own;
+use anyhow::Result;
 use bulla::crypto::SigningSecret;
 use bulla::relay::client::{Client, Options};
-use bulla::relay::protocol::{Id, Mailbox};
 use bulla::relay::pull::Owned;
-use serde_json::json;
 
-use crate::app::{App, Me, date};
+use crate::app::{App, Me};
 use crate::cli::{self, Network};
 use crate::exit::{Exit, Fail};
 
@@ -40,9 +37,9 @@ pub(crate) fn run(app: &App, verb: &cli::Relay) -> Result<Exit> {
         cli::Relay::Capability(verb) => capability::run(app, verb),
         cli::Relay::Push(args) => push::run(app, args),
         cli::Relay::Pull(args) => pull::run(app, args),
-        cli::Relay::List(args) => list(app, args),
-        cli::Relay::Ack(args) => ack(app, args),
-        cli::Relay::Status(args) if args.store.is_empty() => status(app, args),
+        cli::Relay::List(args) => mailbox::list(app, args),
+        cli::Relay::Ack(args) => mailbox::ack(app, args),
+        cli::Relay::Status(args) if args.store.is_empty() => mailbox::status(app, args),
         cli::Relay::Status(args) => {
             let (store, store_password) = (args.store.clone(), args.store_password.clone());
             let store = cli::StoreAt { store, store_password };
@@ -77,31 +74,38 @@ pub(crate) fn own_or(me: &Me, network: &Network, url: &str) -> Result<Client> {
     client(own_url(me, network)?.as_deref().unwrap_or(url), network)
 }
 
+/// A mailbox that letters come to.
+struct Mine {
+    owned: Owned,
+    /// The contact it was made for; it is the card's otherwise.
+    name: Option<String>,
+}
+
 /// The mailboxes that letters come to, the card's first. With `--relay` they are those at that
 /// relay.
-fn mailboxes(me: &Me, network: &Network) -> Result<Vec<Owned>> {
+fn mine(me: &Me, network: &Network) -> Result<Vec<Mine>> {
     let (book, pairs) = (me.book()?, me.pairs()?);
     let named = network.relay.as_ref().map(|url| client(url, network)).transpose()?;
     let named = named.map(|client| client.url());
-    let mut places: Vec<(String, SigningSecret)> = Vec::new();
+    let mut places: Vec<(String, SigningSecret, Option<String>)> = Vec::new();
     // Who never registered one has only those that pairings made.
     if book.settings.relay.is_some() || pairs.mailboxes().next().is_none() {
-        let url = named.clone().or(book.settings.relay).ok_or_else(unknown_relay)?;
-        places.push((url, me.identity.card_mailbox()));
+        let url = named.clone().or(book.settings.relay.clone()).ok_or_else(unknown_relay)?;
+        places.push((url, me.identity.card_mailbox(), None));
     }
-    let asked = |own: &&Own| named.as_ref().is_none_or(|named| *named == own.relay);
-    places.extend(
-        pairs
-            .mailboxes()
-            .filter(asked)
-            .map(|own| (own.relay.clone(), me.identity.contact_mailbox(&own.index))),
-    );
+    for (own, contact) in pairs.mailboxes() {
+        if named.as_ref().is_none_or(|named| *named == own.relay) {
+            let known = book.by_fingerprint(&contact).map(|contact| contact.name().to_owned());
+            let name = known.unwrap_or_else(|| contact.to_string());
+            places.push((own.relay.clone(), me.identity.contact_mailbox(&own.index), Some(name)));
+        }
+    }
     let mut clients: BTreeMap<String, Arc<Client>> = BTreeMap::new();
-    let with_client = |(url, key): (String, SigningSecret)| -> Result<Owned> {
+    let with_client = |(url, key, name): (String, SigningSecret, _)| -> Result<Mine> {
         let known = clients.get(&url).filter(|_| !network.unlink).cloned();
         let client = known.map_or_else(|| client(&url, network).map(Arc::new), Ok)?;
         clients.insert(url, client.clone());
-        Ok(Owned { client, key: Arc::new(key) })
+        Ok(Mine { owned: Owned { client, key: Arc::new(key) }, name })
     };
     places.into_iter().map(with_client).collect()
 }
@@ -115,78 +119,4 @@ fn own_url(me: &Me, network: &Network) -> Result<Option<String>> {
 
 fn unknown_relay() -> Fail {
     Fail::usage("no relay is named").hint("name it with --relay URL, or in BULLA_RELAY")
-}
-
-fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
-    let me = app.me(&args.keys)?;
-    let client = own(&me, &args.network)?;
-    let entries = client.list(&me.identity.card_mailbox(), Duration::ZERO, usize::MAX)?;
-    let mut stdout = std::io::stdout().lock();
-    for entry in &entries {
-        if args.null {
-            write!(stdout, "{}\0", entry.id)?;
-        } else if app.ui.json {
-            let expires = date(entry.expires);
-            let object =
-                json!({ "schema": 1, "id": entry.id, "size": entry.size, "expires": expires });
-            writeln!(stdout, "{object}")?;
-        } else {
-            writeln!(stdout, "{}  {:>10}  {}", entry.id, entry.size, date(entry.expires))?;
-        }
-    }
-    stdout.flush()?;
-    Ok(if entries.is_empty() { Exit::Negative } else { Exit::Done })
-}
-
-fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
-    let ids = args.id.iter().map(|text| {
-        text.parse::<Id>().with_context(|| format!("{text:?} is no id as relay list prints them"))
-    });
-    let ids = ids.collect::<Result<Vec<_>>>()?;
-    let me = app.me(&args.keys)?;
-    let deleted = own(&me, &args.network)?.ack(&me.identity.card_mailbox(), &ids)?;
-    app.ui.note(&format!("{deleted} deleted at the relay"));
-    if app.ui.json {
-        writeln!(std::io::stdout(), "{}", json!({ "schema": 1, "deleted": deleted }))?;
-    }
-    Ok(if deleted == 0 { Exit::Negative } else { Exit::Done })
-}
-
-fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
-    let me = app.me(&args.keys)?;
-    let client = own(&me, &args.network)?;
-    let info = client.info()?;
-    let key = me.identity.card_mailbox();
-    let status = client.status(&key)?;
-    let mut stdout = std::io::stdout().lock();
-    if app.ui.json {
-        let object = json!({
-            "schema": 1,
-            "relay": client.url(),
-            "mailbox": Mailbox(key.public()),
-            "messages": status.messages,
-            "bytes": status.bytes,
-            "max_messages": status.max_messages,
-            "max_bytes": status.max_bytes,
-            "versions": info.versions,
-            "limits": info.limits,
-            "registration": info.registration,
-        });
-        writeln!(stdout, "{object}")?;
-    } else {
-        writeln!(
-            stdout,
-            "relay     {}\nmailbox   {}\nwaiting   {} of {} messages, {} of {} bytes\n\
-             message   at most {} bytes, kept {} hours",
-            client.url(),
-            Mailbox(key.public()),
-            status.messages,
-            status.max_messages,
-            status.bytes,
-            status.max_bytes,
-            info.limits.message_bytes,
-            info.limits.ttl_hours,
-        )?;
-    }
-    Ok(Exit::Done)
 }

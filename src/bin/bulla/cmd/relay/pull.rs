@@ -32,7 +32,8 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
                 .hint("bulla relay pull | bulla open, or --output-dir DIR")
         })?;
     let me = app.me(&args.keys)?;
-    let boxes = super::mailboxes(&me, &args.network)?;
+    let boxes = super::mine(&me, &args.network)?;
+    let boxes: Vec<_> = boxes.into_iter().map(|mine| mine.owned).collect();
     let mut spool = Spool::open(me.folder()?.join("spool"))?;
     let relay = boxes.first().map(|first| first.client.url());
     let mailbox = me.identity.card_mailbox().public();

@@ -1,0 +1,111 @@
+//! `relay list`, `ack` and `status`: what waits in one's mailboxes, the card's and those made for
+//! contacts.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bulla::relay::protocol::{Id, Mailbox};
+use serde_json::json;
+
+use super::Mine;
+use crate::app::{App, date};
+use crate::cli;
+use crate::exit::Exit;
+
+pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
+    let me = app.me(&args.keys)?;
+    let mut stdout = std::io::stdout().lock();
+    let mut any = false;
+    for Mine { owned, name } in super::mine(&me, &args.network)? {
+        for entry in owned.client.list(&owned.key, Duration::ZERO, usize::MAX)? {
+            any = true;
+            let expires = date(entry.expires);
+            if args.null {
+                write!(stdout, "{}\0", entry.id)?;
+            } else if app.ui.json {
+                let object = json!({
+                    "schema": 1,
+                    "id": entry.id,
+                    "size": entry.size,
+                    "expires": expires,
+                    "mailbox": Mailbox(owned.key.public()),
+                    "contact": name,
+                });
+                writeln!(stdout, "{object}")?;
+            } else {
+                let name = name.as_deref().unwrap_or_default();
+                let line = format!("{}  {:>10}  {expires}  {name}", entry.id, entry.size);
+                writeln!(stdout, "{}", line.trim_end())?;
+            }
+        }
+    }
+    stdout.flush()?;
+    Ok(if any { Exit::Done } else { Exit::Negative })
+}
+
+pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
+    let ids = args.id.iter().map(|text| {
+        text.parse::<Id>().with_context(|| format!("{text:?} is no id as relay list prints them"))
+    });
+    let ids = ids.collect::<Result<Vec<_>>>()?;
+    let me = app.me(&args.keys)?;
+    let mut deleted = 0;
+    // Where a message is, its relay knows; a relay that is asked for those of others learns ids
+    // that say nothing to it.
+    for Mine { owned, .. } in super::mine(&me, &args.network)? {
+        let here = owned.client.list(&owned.key, Duration::ZERO, usize::MAX)?;
+        let here: Vec<Id> = here.iter().map(|e| e.id).filter(|id| ids.contains(id)).collect();
+        if !here.is_empty() {
+            deleted += owned.client.ack(&owned.key, &here)?;
+        }
+    }
+    app.ui.note(&format!("{deleted} deleted at the relay"));
+    if app.ui.json {
+        writeln!(std::io::stdout(), "{}", json!({ "schema": 1, "deleted": deleted }))?;
+    }
+    Ok(if deleted == 0 { Exit::Negative } else { Exit::Done })
+}
+
+pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
+    let me = app.me(&args.keys)?;
+    let mut stdout = std::io::stdout().lock();
+    for (at, Mine { owned, name }) in super::mine(&me, &args.network)?.into_iter().enumerate() {
+        let client = &owned.client;
+        let (info, status) = (client.info()?, client.status(&owned.key)?);
+        let mailbox = Mailbox(owned.key.public());
+        if app.ui.json {
+            let object = json!({
+                "schema": 1,
+                "relay": client.url(),
+                "mailbox": mailbox,
+                "contact": name,
+                "messages": status.messages,
+                "bytes": status.bytes,
+                "max_messages": status.max_messages,
+                "max_bytes": status.max_bytes,
+                "versions": info.versions,
+                "limits": info.limits,
+                "registration": info.registration,
+            });
+            writeln!(stdout, "{object}")?;
+            continue;
+        }
+        let blank = if at == 0 { "" } else { "\n" };
+        let made_for = name.map_or("on the card".into(), |name| format!("for {name}"));
+        writeln!(
+            stdout,
+            "{blank}relay     {}\nmailbox   {mailbox} {made_for}\n\
+             waiting   {} of {} messages, {} of {} bytes\n\
+             message   at most {} bytes, kept {} hours",
+            client.url(),
+            status.messages,
+            status.max_messages,
+            status.bytes,
+            status.max_bytes,
+            info.limits.message_bytes,
+            info.limits.ttl_hours,
+        )?;
+    }
+    Ok(Exit::Done)
+}
