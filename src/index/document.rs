@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn hostile_lengths_are_cut() {
-        let fields = Fields::of(&Fields::schema()).unwrap();
+        let fields = Fields::of(&Fields::schema(&super::super::stems::Stems::default())).unwrap();
         let mut document = Document::new(Kind::Mail, "i".into());
         document.from = "é".repeat(1 << 20);
         document.subject = "s".repeat(1 << 20);

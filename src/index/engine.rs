@@ -15,7 +15,8 @@ use super::Error;
 use super::cells::Damage;
 use super::directory::CellDirectory;
 use super::document::Document;
-use super::schema::{Fields, WORDS};
+use super::schema::{Fields, WORDS, stemmed};
+use super::stems::Stems;
 use super::words::WordTokenizer;
 use super::{folder, head};
 use crate::files;
@@ -47,6 +48,7 @@ pub struct Index {
     pub(super) engine: tantivy::Index,
     pub(super) reader: IndexReader,
     pub(super) fields: Fields,
+    pub(super) stems: Stems,
 }
 
 /// What an index holds.
@@ -66,6 +68,15 @@ impl Index {
     /// Makes an index in a folder that is empty or not there, under a fresh key wrapped with
     /// `wrapping`. The folder appears whole or not at all.
     pub fn create(folder: &Path, wrapping: &Secret<32>) -> Result<Self, Error> {
+        Self::create_stemmed(folder, wrapping, &Stems::default())
+    }
+
+    /// The same, for an index that finds the other forms of a word in these languages too.
+    pub fn create_stemmed(
+        folder: &Path,
+        wrapping: &Secret<32>,
+        stems: &Stems,
+    ) -> Result<Self, Error> {
         match folder::is_empty(folder) {
             Ok(true) => {}
             Ok(false) if folder::has_key(folder) => return Err(Error::Exists(folder.into())),
@@ -83,7 +94,7 @@ impl Index {
             .map_err(io)?;
         let index_key = folder::new_key(beside.path(), wrapping)?;
         let directory = CellDirectory::new(beside.path(), index_key);
-        tantivy::Index::create(directory, Fields::schema(), tantivy::IndexSettings::default())
+        tantivy::Index::create(directory, Fields::schema(stems), tantivy::IndexSettings::default())
             .map_err(|error| Error::Engine(error.to_string()))?;
         fs::rename(beside.path(), &absolute).map_err(|error| match error.kind() {
             io::ErrorKind::DirectoryNotEmpty => Error::Exists(folder.into()),
@@ -99,17 +110,22 @@ impl Index {
     pub fn open(folder: &Path, wrapping: &Secret<32>) -> Result<Self, Error> {
         let directory = CellDirectory::new(folder, folder::unwrap_key(folder, wrapping)?);
         let opened = tantivy::Index::open(directory.clone()).and_then(|engine| {
-            engine.tokenizers().register(WORDS, WordTokenizer);
+            let stems = Fields::stems(&engine.schema()).ok_or_else(|| {
+                TantivyError::SchemaError("it names no languages this program knows".into())
+            })?;
+            let tokenizers = engine.tokenizers();
+            tokenizers.register(WORDS, WordTokenizer::default());
+            tokenizers.register(&stemmed(&stems), WordTokenizer::new(stems.clone()));
             let fields = Fields::of(&engine.schema())?;
             let reader = engine
                 .reader_builder()
                 .reload_policy(ReloadPolicy::Manual)
                 .doc_store_cache_num_blocks(STORE_BLOCKS)
                 .try_into()?;
-            Ok((engine, fields, reader))
+            Ok((engine, fields, stems, reader))
         });
-        let (engine, fields, reader) = checked(&directory, opened)?;
-        Ok(Self { directory, engine, reader, fields })
+        let (engine, fields, stems, reader) = checked(&directory, opened)?;
+        Ok(Self { directory, engine, reader, fields, stems })
     }
 
     /// Opens the index, or makes one where there is none.
@@ -121,6 +137,11 @@ impl Index {
             },
             other => other,
         }
+    }
+
+    /// The languages whose stems it holds.
+    pub fn stems(&self) -> &Stems {
+        &self.stems
     }
 
     /// The folder of the index.

@@ -15,6 +15,7 @@ mod queue;
 mod schema;
 mod search;
 mod snippet;
+mod stems;
 mod verify;
 mod words;
 mod writer;
@@ -44,6 +45,8 @@ pub use search::Results;
 pub use search::SearchOptions;
 pub use search::Sort;
 pub use snippet::Snippet;
+pub use stems::Stems;
+pub use stems::StemsError;
 pub use verify::Checked;
 pub use writer::Writer;
 

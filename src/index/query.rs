@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Operators are upper case. Words beside each other are AND-ed. A word or phrase is taken apart by
-//! the rule documents are: `it's`, `a@b.org` and `sched_setattr` are phrases of two or three
+//! the rule documents are: `a@b.org` and `sched_setattr` are phrases of two or three
 //! words. `*` behind a word or phrase leaves the end of its last word open (that of a phrase to
 //! 8,192 words a field and segment). `after:` is on or
 //! after, `before:` strictly before the first moment (UTC) of a day, month or year.

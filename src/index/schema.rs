@@ -2,8 +2,10 @@
 
 use tantivy::TantivyError;
 use tantivy::schema::{
-    FAST, Field, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions,
+    FAST, Field, FieldType, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions,
 };
+
+use super::stems::Stems;
 
 /// Name under which the word rule is registered.
 pub(super) const WORDS: &str = "words";
@@ -51,14 +53,22 @@ pub(super) struct Fields {
     pub(super) size: Field,
 }
 
+/// Name under which the word rule with stems is registered; that without them when there are none.
+pub(super) fn stemmed(stems: &Stems) -> String {
+    if stems.is_empty() { WORDS.to_owned() } else { format!("{WORDS}:{stems}") }
+}
+
 impl Fields {
-    /// The schema of a new index.
-    pub(super) fn schema() -> Schema {
-        let words = TextOptions::default().set_indexing_options(
-            TextFieldIndexing::default()
-                .set_tokenizer(WORDS)
-                .set_index_option(IndexRecordOption::WithFreqsAndPositions),
-        );
+    /// The schema of a new index: it names the languages that prose is stemmed in.
+    pub(super) fn schema(stems: &Stems) -> Schema {
+        let by = |tokenizer: &str| {
+            TextOptions::default().set_indexing_options(
+                TextFieldIndexing::default()
+                    .set_tokenizer(tokenizer)
+                    .set_index_option(IndexRecordOption::WithFreqsAndPositions),
+            )
+        };
+        let (words, prose) = (by(WORDS), by(&stemmed(stems)));
         let whole = TextOptions::default().set_indexing_options(
             TextFieldIndexing::default()
                 .set_tokenizer("raw")
@@ -70,15 +80,32 @@ impl Fields {
         builder.add_text_field("source", whole.clone());
         builder.add_u64_field(ORDER, FAST);
         builder.add_bytes_field("head", STORED);
-        for name in ["from", "to", "cc", "subject", "attachment", "path"] {
+        for name in ["from", "to", "cc", "path"] {
             builder.add_text_field(name, words.clone());
+        }
+        for name in ["subject", "attachment"] {
+            builder.add_text_field(name, prose.clone());
         }
         for name in ["kind", "message", "thread", "flag", "tag"] {
             builder.add_text_field(name, whole.clone());
         }
         builder.add_u64_field(SIZE, FAST);
-        builder.add_text_field("body", words | STORED);
+        builder.add_text_field("body", prose | STORED);
         builder.build()
+    }
+
+    /// The languages that a schema names.
+    pub(super) fn stems(schema: &Schema) -> Option<Stems> {
+        let body = schema.get_field_entry(schema.get_field("body").ok()?);
+        let FieldType::Str(options) = body.field_type() else { return None };
+        let name = options.get_indexing_options()?.tokenizer();
+        name.strip_prefix(WORDS)?.trim_start_matches(':').parse().ok()
+    }
+
+    /// Whether a field holds prose, whose words have stems as well.
+    #[allow(dead_code, reason = "the query language is to ask by it")]
+    pub(super) fn is_prose(&self, field: Field) -> bool {
+        [self.subject, self.body, self.attachment].contains(&field)
     }
 
     /// The handles in a schema that was read back.
