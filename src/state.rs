@@ -91,8 +91,7 @@ impl<R: Record + Default> StateFile<R> {
         change: impl FnOnce(&mut R) -> Result<T, E>,
     ) -> Result<T, E> {
         files::create_private_folder(&self.folder).map_err(Error::Io)?;
-        let lock = self.folder.join(format!("{}.lock", self.name));
-        let _lock = files::Lock::acquire(&lock).map_err(Error::Io)?;
+        let _lock = files::Lock::acquire(&self.lock()).map_err(Error::Io)?;
         let mut record = self.read()?;
         let before = Self::encode(&record)?;
         let result = change(&mut record)?;
@@ -110,14 +109,18 @@ impl<R: Record + Default> StateFile<R> {
 
     /// Removes the file for good, if it is there.
     pub fn remove(&self) -> Result<(), Error> {
-        let lock = self.folder.join(format!("{}.lock", self.name));
-        for path in [self.path(), lock] {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
+        files::create_private_folder(&self.folder)?;
+        let lock = self.lock();
+        let _lock = files::Lock::acquire(&lock)?;
+        match std::fs::remove_file(self.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => std::fs::remove_file(lock)?,
         }
         Ok(files::sync_folder(&self.folder)?)
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.folder.join(format!("{}.lock", self.name))
     }
 
     fn path(&self) -> PathBuf {

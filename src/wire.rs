@@ -11,7 +11,7 @@ use bincode::config::{self, Configuration, Limit, LittleEndian, Varint};
 use bincode::de::read::Reader as _;
 use bincode::de::{BorrowDecoder, Decoder};
 use bincode::enc::Encoder;
-use bincode::enc::write::Writer as _;
+use bincode::enc::write::{SizeWriter, Writer as _};
 use bincode::error::{DecodeError, EncodeError};
 pub use bincode::{Decode, Encode};
 
@@ -95,10 +95,17 @@ fn settings() -> Configuration<LittleEndian, Varint, Limit<LIMIT>> {
 }
 
 /// Encodes a record: version byte, then fields.
+///
+/// The bytes may be secret and are the caller's to wipe: they are measured first, since a vector
+/// that grows leaves copies behind.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, Error> {
-    let mut out = vec![T::VERSION];
+    let mut size = SizeWriter::default();
+    bincode::encode_into_writer(record, &mut size, settings()).map_err(|e| malformed::<T>(&e))?;
+    let length = size.bytes_written.saturating_add(1);
+    check_length::<T>(length as u64)?;
+    let mut out = Vec::with_capacity(length);
+    out.push(T::VERSION);
     bincode::encode_into_std_write(record, &mut out, settings()).map_err(|e| malformed::<T>(&e))?;
-    check_length::<T>(out.len() as u64)?;
     Ok(out)
 }
 
@@ -183,6 +190,12 @@ mod tests {
     fn golden_bytes() {
         assert_eq!(encode(&pair()).unwrap(), [1, 251, 44, 1, 3, b'h', 0xc3, 0xa9]);
         assert_eq!(decode::<Pair>(&encode(&pair()).unwrap()).unwrap(), pair());
+    }
+
+    #[test]
+    fn bytes_are_measured_before_they_are_written() {
+        let bytes = encode(&pair()).unwrap();
+        assert_eq!(bytes.len(), bytes.capacity());
     }
 
     #[test]

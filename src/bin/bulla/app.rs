@@ -211,8 +211,7 @@ pub(crate) struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // Who waited for this file goes on with it though its name is gone, and so may somebody
-        // with a new file of the same name: if the letter was let out, the book says so by now.
+        // Who waits for it makes it anew.
         let _ = std::fs::remove_file(&self.path);
     }
 }
