@@ -7,6 +7,14 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use bulla::contact::Pairs;
+use bulla::crypto::label;
+use bulla::identity::{Card, Fingerprint, Identity};
+use bulla::letter::ratchet::{LetterKey, Next, Sessions};
+use bulla::letter::{Draft, Heading, Sender};
+use bulla::secret::Secret;
+use bulla::state::StateFile;
+use bulla::text::hex_encode;
 use common::{BULLA, Person, Ran, Relay};
 use serde_json::Value;
 
@@ -346,4 +354,45 @@ fn what_waits_is_seen_and_deleted_in_every_mailbox() {
     bob.run(&["relay", "ack", first]).expect(1);
     let left = bob.run(&["relay", "list", "-0"]).expect(0).text();
     assert_eq!(left, format!("{second}\0"));
+}
+
+/// The next key of one's ratchet with somebody, and who one is.
+fn next_key(of: &Person, with: &Fingerprint) -> (Identity, LetterKey) {
+    let home = of.home().join("home");
+    let line = fs::read_to_string(home.join("identity")).unwrap();
+    let line = line.lines().find(|line| !line.starts_with('#')).unwrap();
+    let identity = Identity::parse(line).unwrap();
+    let hex = |key: &Secret<32>| hex_encode(&key.expose()[..8]);
+    let folder = home.join(hex(&identity.storage_key(label::STORAGE_FOLDER)));
+    let key = |label| identity.storage_key_for(label, &with.to_bytes());
+    let pairs = StateFile::<Pairs>::new(&folder, identity.storage_key(label::STORAGE_PAIRS));
+    let pairs = pairs.read().unwrap();
+    let machine = pairs.machines_of(with)[0].mailbox;
+    let name = hex(&key(label::STORAGE_RATCHET_NAME));
+    let file = StateFile::named(&folder, &name, key(label::STORAGE_RATCHET));
+    let next = Sessions::next(&file, &machine, &pairs.pairwise_of(with)[0], 1_767_225_600).unwrap();
+    let Next::Key(key) = next else { panic!("an offer") };
+    (identity, *key)
+}
+
+#[test]
+fn a_letter_under_one_contacts_keys_names_no_other_sender() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let bobs = Card::parse_text(&bob.run(&["card"]).expect(0).text()).unwrap();
+    let (alices, key) = next_key(alice, &bobs.fingerprint());
+    let carol = Identity::generate().unwrap();
+    let card = carol.card("Carol", None, 0, 1).unwrap();
+    let letter = |identity: &Identity, card: &Card, key| {
+        let sender = Sender { identity, card, pairwise: None };
+        let mut out = Vec::new();
+        let draft = Draft::new(Heading::default(), &bobs, Some(sender)).unwrap();
+        Draft { key: Some(key), ..draft }.seal(&b"it is me"[..], &mut out).unwrap();
+        out
+    };
+    let refused = open(bob, &letter(&carol, &card, key)).expect(11);
+    assert!(refused.err.contains("names another"), "{}", refused.err);
+    let key = next_key(alice, &bobs.fingerprint()).1;
+    let card = alices.card("Alice", None, 0, 1).unwrap();
+    opens(bob, &letter(&alices, &card, key), "it is me", true);
 }
