@@ -1203,7 +1203,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__invite)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --as --expires --token --public --qr --wait --json --quiet --verbose --no-input --help"
+            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --as --expires --token --public --words --qr --wait --json --quiet --verbose --no-input --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1478,7 +1478,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__pair)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --as --token --wait --confirm --digits --json --quiet --verbose --no-input --help"
+            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --as --token --words --wait --confirm --digits --json --quiet --verbose --no-input --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1546,6 +1546,21 @@ _bulla() {
                     return 0
                     ;;
                 --token)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --words)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"

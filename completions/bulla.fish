@@ -76,6 +76,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand invite" -l token -d 'The tok
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l wait -d 'Then go on with the pairing for so many seconds' -r
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l public -d 'Make an invite that others may see or change on its way: then each of you types four digits that the other reads out'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l words -d 'Make an invite that others may see or change on its way, and three words for it, which you say to the other side: one wrong guess at them ends it'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l qr -d 'Draw the invite as a QR code'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -89,6 +90,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand pair" -l timeout -d 'Give up
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l as -d 'The name you give whoever invites; his own name for himself otherwise' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l token -d 'The token the relay\'s operator gave you: a file, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l words -d 'The words that the inviter says, for an invite with words: a file, -, @ENV:NAME or @FD:N; asked on the terminal otherwise' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l wait -d 'Go on with the pairing for so many seconds' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l confirm -d 'Type the four digits that the other side shows, for the pairing of this name' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l digits -d 'The digits, for --confirm NAME: a file, -, @ENV:NAME or @FD:N' -r -F

@@ -90,6 +90,10 @@ pub mod label {
     pub const PAIRING_CARD: &[u8] = b"bulla/v1/pairing/card";
     /// What is hashed into the digits two people compare.
     pub const PAIRING_DIGITS: &[u8] = b"bulla/v1/pairing/digits";
+    /// What CPace binds words that two people speak to.
+    pub const PAIRING_WORDS: &[u8] = b"bulla/v1/pairing/words";
+    /// Chaining key to the proof that the inviter knows the words.
+    pub const PAIRING_PROOF: &[u8] = b"bulla/v1/pairing/proof";
     /// What a card's owner signs before the keys he pairs with.
     pub const PAIRING_HAND: &[u8] = b"bulla/v1/pairing/hand";
     /// Pairwise secret and transcript to the first root of a ratchet's line. A direction, one byte,

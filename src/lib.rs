@@ -59,6 +59,7 @@
 //! | [`index`] | where was that sentence |
 //! | [`crypto`] | which primitives, and all domain labels |
 //! | [`kem`] | how is a secret agreed on with the holder of a key |
+//! | [`pake`] | how is a secret agreed on by a few words |
 //! | [`state`] | how is a record kept on the disk |
 //! | [`secret`] [`wire`] [`text`] [`files`] [`padding`] [`progress`] | the ground |
 
@@ -71,6 +72,7 @@ pub mod index;
 pub mod kem;
 pub mod letter;
 pub mod padding;
+pub mod pake;
 pub mod progress;
 pub mod relay;
 pub mod secret;

@@ -14,11 +14,11 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "lib" => vec![],
         module if GROUND.contains(&module) => GROUND.to_vec(),
         "crypto" => above(&[]),
-        "kem" | "state" => above(&["crypto"]),
+        "kem" | "pake" | "state" => above(&["crypto"]),
         "age" => above(&["crypto"]),
         "identity" => above(&["crypto", "age"]),
         "letter" | "contact" | "relay" | "index" => {
-            above(&["crypto", "kem", "state", "age", "identity"])
+            above(&["crypto", "kem", "pake", "state", "age", "identity"])
         }
         _ => return None,
     })

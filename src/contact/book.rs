@@ -35,6 +35,8 @@ pub enum Trust {
     SecretInvite,
     /// Paired, and each typed the digits that the other showed.
     Digits,
+    /// Paired, and one typed the words that the other said.
+    Words,
 }
 
 /// What the owner of the book says of himself: what his card is made of.

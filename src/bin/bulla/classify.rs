@@ -153,8 +153,17 @@ fn pairing(error: &contact::pairing::Error) -> Option<Verdict> {
         }
         E::Expired { .. } => verdict(Exit::Conflict, "ask for another one: bulla invite"),
         E::Digits | E::OwnDigits => Some((Exit::Usage, None)),
+        E::Word { nearest, .. } => {
+            verdict(Exit::Usage, &format!("did you hear {nearest:?}? nothing was tried yet"))
+        }
+        E::WordCount { .. } => {
+            verdict(Exit::Usage, "type them with blanks or hyphens between; nothing was tried yet")
+        }
+        E::WordsMissing => verdict(Exit::Usage, "bulla pair INVITE --words SRC"),
+        E::WordsUnused => verdict(Exit::Usage, "leave --words out"),
         E::NoDigits | E::Confirmed => Some((Exit::Conflict, None)),
         E::Key(_)
+        | E::Share(_)
         | E::Commitment
         | E::Forged
         | E::Malformed(_)

@@ -7,7 +7,8 @@
 //! - Questions go to the controlling terminal, never to stdin or stdout.
 //! - With `--json` the last line on stderr is the error as an object.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};
 
 use anyhow::{Context as _, Result};
 use bulla::progress::Progress;
@@ -18,6 +19,9 @@ use zeroize::Zeroizing;
 use crate::bar::Bar;
 use crate::cli::Common;
 use crate::exit::{Exit, Fail};
+
+/// Bytes of an answer that are read.
+const MAX_LINE: u64 = 1 << 10;
 
 /// Talks to the person, if there is one.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +43,11 @@ impl Ui {
         if !self.quiet {
             line("", text);
         }
+    }
+
+    /// Something that would be lost if it were not said: not even `--quiet` holds it back.
+    pub(crate) fn say(&self, text: &str) {
+        line("", text);
     }
 
     /// Something that only a curious person wants to know.
@@ -102,18 +111,31 @@ impl Ui {
     }
 
     fn ask(&self, question: &str) -> Result<SecretString> {
-        let locked = |message: &str| {
-            Fail::new(Exit::Locked, message)
-                .hint("give the passphrase with --passphrase FILE, @ENV:NAME or @FD:N")
-        };
-        if self.no_input {
-            return Err(locked("a passphrase is needed, and --no-input forbids to ask").into());
-        }
-        if std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty").is_err() {
-            return Err(locked("a passphrase is needed, and there is no terminal to ask on").into());
-        }
+        self.terminal("a passphrase is needed", "the passphrase with --passphrase")?;
         let answer = rpassword::prompt_password(question).context("cannot ask on the terminal")?;
         Ok(Zeroizing::new(answer))
+    }
+
+    /// Asks for the words of an invite on the controlling terminal, where they can be seen.
+    pub(crate) fn ask_words(&self) -> Result<SecretString> {
+        let mut terminal = self.terminal("the invite's words are needed", "them with --words")?;
+        terminal.write_all(b"the words that the inviter says: ")?;
+        let mut line = SecretString::default();
+        BufReader::new(terminal.take(MAX_LINE)).read_line(&mut line)?;
+        Ok(line)
+    }
+
+    /// The controlling terminal, where there is one and it may be asked on.
+    fn terminal(&self, needed: &str, instead: &str) -> Result<File> {
+        let locked = |why: &str| {
+            Fail::new(Exit::Locked, format!("{needed}, and {why}"))
+                .hint(format!("give {instead} FILE, @ENV:NAME or @FD:N"))
+        };
+        if self.no_input {
+            return Err(locked("--no-input forbids to ask").into());
+        }
+        let terminal = File::options().read(true).write(true).open("/dev/tty");
+        Ok(terminal.map_err(|_| locked("there is no terminal to ask on"))?)
     }
 }
 

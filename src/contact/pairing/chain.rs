@@ -29,7 +29,7 @@ impl Chain {
         let hash = crypto::sha256(&[label::PAIRING_INVITE, &invite.record()?]);
         let key = match invite.kind() {
             Kind::Secret(secret) => crypto::hkdf(secret.expose(), &hash, label::PAIRING_CHAIN),
-            Kind::Public(_) => crypto::hkdf(&hash, &hash, label::PAIRING_CHAIN),
+            Kind::Public(_) | Kind::Words => crypto::hkdf(&hash, &hash, label::PAIRING_CHAIN),
         };
         Ok(Self { key: Arc::new(key), hash })
     }
@@ -45,7 +45,7 @@ impl Chain {
     }
 
     /// Something was agreed.
-    pub(super) fn agree(&mut self, shared: &Secret<32>) {
+    pub(super) fn agree<const N: usize>(&mut self, shared: &Secret<N>) {
         let both = Zeroizing::new([self.key.expose().as_slice(), shared.expose()].concat());
         self.key = Arc::new(crypto::hkdf(&both, &self.hash, label::PAIRING_CHAIN));
     }
@@ -58,6 +58,11 @@ impl Chain {
     /// The key of one side's messages after the keys are agreed.
     pub(super) fn later(&self, from: Role) -> Secret<32> {
         self.derive(&[label::PAIRING_LATER, &[from.byte()]].concat())
+    }
+
+    /// Shows that the inviter has what was agreed so far: no other key has the same.
+    pub(super) fn proof(&self) -> Secret<32> {
+        self.derive(label::PAIRING_PROOF)
     }
 
     /// What the two share, after both hands are in the transcript.

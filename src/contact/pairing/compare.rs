@@ -96,7 +96,7 @@ impl Comparing {
         let word = message::send(&self.agreed.to, &self.agreed.later(role), Sort::Later, &word)?;
         self.said.pending.push(word.clone());
         if !right {
-            return Ok(Closed::burn(self.said, word, now));
+            return Ok(Closed::burn(End::BurntHere, self.said, word, now));
         }
         self.confirmed = Some(word.clone());
         self.settle(vec![word], Event::WeConfirmed, now)

@@ -182,9 +182,8 @@ impl Closed {
         Move { state, send: Vec::new(), event: Event::Ended(end) }
     }
 
-    /// Wrong digits were typed here, and the other side is told.
-    pub(super) fn burn(said: Said, word: Outgoing, now: u64) -> Move {
-        let end = End::BurntHere;
+    /// Wrong digits or words were typed here, and the other side is told.
+    pub(super) fn burn(end: End, said: Said, word: Outgoing, now: u64) -> Move {
         let state = State::Closed(Self { end, said, since: now });
         Move { state, send: vec![word], event: Event::Ended(end) }
     }

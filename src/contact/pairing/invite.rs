@@ -25,6 +25,8 @@ pub enum Kind {
     Secret(Arc<Secret<32>>),
     /// By digits. The invite commits to what the inviter will show, and may be read by anybody.
     Public([u8; 32]),
+    /// By words that the inviter says to the other: the invite may be read by anybody.
+    Words,
 }
 
 /// An invite: good for one other side, once, until it expires.

@@ -3,6 +3,7 @@
 use crate::contact::pairing::Address;
 use crate::contact::pairing::Error;
 use crate::contact::pairing::Invite;
+use crate::contact::pairing::Kind;
 use crate::contact::pairing::Outgoing;
 use crate::contact::pairing::Refusal;
 use crate::contact::pairing::Role;
@@ -18,6 +19,7 @@ use crate::contact::pairing::message::Opening;
 use crate::contact::pairing::message::Reveal;
 use crate::contact::pairing::message::Sort;
 use crate::contact::pairing::party::Party;
+use crate::contact::pairing::spoken;
 use crate::contact::pairing::state::State;
 use crate::contact::pairing::step::Event;
 use crate::contact::pairing::step::Move;
@@ -65,6 +67,10 @@ impl Offered {
 
     /// The first joiner's first message.
     pub(super) fn receive(self, bytes: &[u8], now: u64) -> Result<Option<Move>, Error> {
+        if matches!(self.invite.kind(), Kind::Words) {
+            let words = self.party.seed.words();
+            return spoken::answer(&self.invite, self.party, &words, bytes, now);
+        }
         let begin = Chain::begin(&self.invite)?;
         let secret = self.invite.is_secret();
         let Some((join, joined)) = read_join(&begin, bytes)? else { return Ok(None) };

@@ -15,6 +15,7 @@ use crate::crypto::TAG;
 use crate::crypto::label;
 use crate::kem::CIPHERTEXT;
 use crate::kem::PUBLIC_KEY;
+use crate::pake::Share;
 use crate::secret::Secret;
 use crate::wire;
 use crate::wire::Decode;
@@ -70,6 +71,37 @@ impl Record for Join {
     const NAME: &'static str = "pairing request";
     const VERSION: u8 = 1;
     const MAX: usize = 2048;
+}
+
+/// The joiner's first message when words are spoken.
+#[derive(Clone, Encode, Decode)]
+pub(super) struct Call {
+    pub(super) join: Join,
+    pub(super) share: Share,
+}
+
+impl Record for Call {
+    const NAME: &'static str = "pairing request by words";
+    const VERSION: u8 = 1;
+    const MAX: usize = Join::MAX + 32;
+}
+
+/// The inviter's answer when words are spoken.
+#[derive(Encode, Decode)]
+pub(super) struct Proof {
+    pub(super) encapsulated: [u8; CIPHERTEXT],
+    pub(super) share: Share,
+    /// That the inviter has the words. The tag of what is sealed would not do: one ciphertext can
+    /// have the right tag under many keys, and try many words at once.
+    pub(super) proof: [u8; 32],
+    /// A [`Reveal`].
+    pub(super) sealed: Vec<u8>,
+}
+
+impl Record for Proof {
+    const NAME: &'static str = "pairing answer by words";
+    const VERSION: u8 = 1;
+    const MAX: usize = PLAIN - 2;
 }
 
 /// A shared secret for the other side, and what is sealed under it: [`Reveal`] or [`Finish`].
@@ -148,7 +180,7 @@ impl Record for Signed {
 pub(super) enum Later {
     /// The digits are right.
     Hand(Hand),
-    /// The digits were wrong.
+    /// The digits or the words were wrong.
     Burnt,
     /// Everything has come.
     Done,

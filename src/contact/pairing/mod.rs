@@ -10,8 +10,10 @@ mod inviter;
 mod joiner;
 mod message;
 mod party;
+mod spoken;
 mod state;
 mod step;
+mod words;
 
 pub use address::Address;
 pub use address::Outgoing;
@@ -28,10 +30,12 @@ pub use step::Event;
 pub use step::Paired;
 pub use step::Step;
 pub use step::Waits;
+pub use words::Words;
 
 use crate::crypto;
 use crate::identity;
 use crate::kem;
+use crate::pake;
 use crate::text;
 use crate::wire;
 
@@ -69,6 +73,9 @@ pub enum Error {
     /// The other side's X-Wing key or ciphertext is invalid.
     #[error("the other side's key is refused: {0}")]
     Key(#[from] kem::Error),
+    /// The other side's share of CPace is invalid. Nothing was learnt of the words, on either side.
+    #[error("the other side's share is refused: {0}")]
+    Share(#[from] pake::Error),
     /// The inviter's key is not the one the public invite commits to.
     #[error("the answer does not open the invite's commitment: somebody changed one of them")]
     Commitment,
@@ -99,6 +106,28 @@ pub enum Error {
     /// The digits were typed before, and other ones.
     #[error("the digits were confirmed already")]
     Confirmed,
+    /// A word that no invite has.
+    #[error("{got:?} is no word of an invite")]
+    Word {
+        /// What was typed, made safe to print, 24 characters at most.
+        got: String,
+        /// The word that is most like it.
+        nearest: &'static str,
+    },
+    /// More words than an invite has, or fewer.
+    #[error("expected the {expected} words of the invite, got {got}")]
+    WordCount {
+        /// Words of an invite.
+        expected: usize,
+        /// Words that were typed.
+        got: usize,
+    },
+    /// The invite goes with words that its inviter says.
+    #[error("the invite goes with words that the inviter says, and none were given")]
+    WordsMissing,
+    /// Words were given with an invite of another kind.
+    #[error("the invite goes without words")]
+    WordsUnused,
     /// No random bytes.
     #[error(transparent)]
     Crypto(#[from] crypto::Error),

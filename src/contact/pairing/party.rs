@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::contact::pairing::Address;
 use crate::contact::pairing::Error;
+use crate::contact::pairing::Words;
 use crate::contact::pairing::message::Bytes;
 use crate::contact::pairing::message::Hand;
 use crate::contact::pairing::message::Opening;
@@ -83,6 +84,16 @@ impl Seed {
     /// The random bytes of an encapsulation at one place of the transcript.
     pub(super) fn encapsulation(&self, transcript: &[u8; 32]) -> Secret<64> {
         self.draw(5, transcript)
+    }
+
+    /// The words of an invite.
+    pub(super) fn words(&self) -> Words {
+        Words::from_random(&self.draw(6, &[]))
+    }
+
+    /// The scalar of a run of CPace that begins at one place of the transcript.
+    pub(super) fn scalar(&self, transcript: &[u8; 32]) -> Secret<32> {
+        self.draw(7, transcript)
     }
 
     pub(super) fn opening(&self, card: &Card) -> Opening {

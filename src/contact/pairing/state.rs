@@ -15,6 +15,7 @@ use crate::contact::pairing::Own;
 use crate::contact::pairing::Role;
 use crate::contact::pairing::Step;
 use crate::contact::pairing::Waits;
+use crate::contact::pairing::Words;
 use crate::contact::pairing::chain::Chain;
 use crate::contact::pairing::compare::Comparing;
 use crate::contact::pairing::end::Closed;
@@ -25,6 +26,9 @@ use crate::contact::pairing::joiner::Joined;
 use crate::contact::pairing::message;
 use crate::contact::pairing::party::Party;
 use crate::contact::pairing::party::Seed;
+use crate::contact::pairing::spoken::Called;
+use crate::contact::pairing::spoken::Heard;
+use crate::contact::pairing::spoken::Proved;
 use crate::contact::pairing::step::Event;
 use crate::contact::pairing::step::Move;
 use crate::contact::pairing::step::Said;
@@ -65,6 +69,17 @@ pub(super) enum State {
     Comparing(Box<Comparing>),
     Settled(Settled),
     Closed(Closed),
+    Called(Box<Called>),
+    Heard(Box<Heard>),
+    Proved(Box<Proved>),
+}
+
+/// How an invite is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Secret,
+    Public,
+    Words,
 }
 
 impl Record for Pairing {
@@ -89,7 +104,7 @@ impl Pairing {
         now: u64,
     ) -> Result<(Self, Invite), Error> {
         let seed = Seed::random()?;
-        Self::offer(seed, false, own, meeting, expires, now)
+        Self::offer(seed, Way::Secret, own, meeting, expires, now)
     }
 
     /// Makes a public invite: others may see or change the line, so the two compare digits.
@@ -100,12 +115,27 @@ impl Pairing {
         expires: u64,
         now: u64,
     ) -> Result<(Self, Invite), Error> {
-        Self::offer(Seed::random()?, true, own, meeting, expires, now)
+        Self::offer(Seed::random()?, Way::Public, own, meeting, expires, now)
+    }
+
+    /// Makes an invite that others may see or change, and the words that the inviter says to whom
+    /// he means: by telephone, face to face, any way that those others do not hear. As
+    /// [`Pairing::offer_secret`] otherwise.
+    pub fn offer_words(
+        own: &Own<'_>,
+        meeting: Address,
+        expires: u64,
+        now: u64,
+    ) -> Result<(Self, Invite, Words), Error> {
+        let seed = Seed::random()?;
+        let words = seed.words();
+        let (pairing, invite) = Self::offer(seed, Way::Words, own, meeting, expires, now)?;
+        Ok((pairing, invite, words))
     }
 
     pub(super) fn offer(
         seed: Seed,
-        public: bool,
+        way: Way,
         own: &Own<'_>,
         meeting: Address,
         expires: u64,
@@ -114,11 +144,13 @@ impl Pairing {
         if meeting.mailbox == own.address.mailbox {
             return Err(Error::OneMailbox);
         }
-        let kind = if public {
-            let opening = message::encode(&seed.opening(own.card))?;
-            Kind::Public(Invite::commitment(&opening))
-        } else {
-            Kind::Secret(Arc::new(seed.invite()))
+        let kind = match way {
+            Way::Secret => Kind::Secret(Arc::new(seed.invite())),
+            Way::Public => {
+                let opening = message::encode(&seed.opening(own.card))?;
+                Kind::Public(Invite::commitment(&opening))
+            }
+            Way::Words => Kind::Words,
         };
         let invite = Invite::new(kind, meeting, expires)?;
         invite.check_time(now)?;
@@ -130,23 +162,46 @@ impl Pairing {
     }
 
     /// Takes up an invite. `reply` is a fresh mailbox of the joiner's for the inviter's messages.
-    /// For a secret invite it may be the one in `own`; for a public invite, which others read,
-    /// it is another.
+    /// For a secret invite it may be the one in `own`; for one that others read, it is another.
     ///
     /// # Errors
     ///
-    /// [`Error::Expired`], [`Error::OneMailbox`], [`Error::NotTheOwner`], or of an address.
+    /// [`Error::Expired`], [`Error::OneMailbox`], [`Error::NotTheOwner`], [`Error::WordsMissing`],
+    /// or of an address.
     pub fn join(invite: &Invite, own: &Own<'_>, reply: Address, now: u64) -> Result<Step, Error> {
-        Self::join_from(Seed::random()?, invite, own, reply, now)
+        Self::join_from(Seed::random()?, invite, None, own, reply, now)
+    }
+
+    /// Takes up an invite with the words that its inviter said. Wrong ones end the pairing on both
+    /// sides. As [`Pairing::join`] otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pairing::join`]; [`Error::WordsUnused`] when the invite is of another kind.
+    pub fn join_by_words(
+        invite: &Invite,
+        words: &Words,
+        own: &Own<'_>,
+        reply: Address,
+        now: u64,
+    ) -> Result<Step, Error> {
+        Self::join_from(Seed::random()?, invite, Some(words), own, reply, now)
     }
 
     pub(super) fn join_from(
         seed: Seed,
         invite: &Invite,
+        words: Option<&Words>,
         own: &Own<'_>,
         reply: Address,
         now: u64,
     ) -> Result<Step, Error> {
+        let words = match (invite.kind(), words) {
+            (Kind::Words, Some(words)) => Some(words),
+            (Kind::Words, None) => return Err(Error::WordsMissing),
+            (_, Some(_)) => return Err(Error::WordsUnused),
+            (_, None) => None,
+        };
         invite.check_time(now)?;
         reply.check()?;
         if !invite.is_secret() && reply.mailbox == own.address.mailbox {
@@ -159,7 +214,10 @@ impl Pairing {
             mailbox: reply.mailbox,
             expires: invite.expires(),
         };
-        Ok(head.step(Joined::begin(invite.clone(), party, reply)?))
+        Ok(head.step(match words {
+            Some(words) => Called::begin(invite.clone(), words, party, reply)?,
+            None => Joined::begin(invite.clone(), party, reply)?,
+        }))
     }
 
     /// Reads a stored pairing.
@@ -196,6 +254,9 @@ impl Pairing {
             State::Comparing(comparing) => comparing.receive(bytes, now),
             State::Settled(settled) => settled.receive(bytes, now),
             State::Closed(_) => Ok(None),
+            State::Called(called) => called.receive(bytes, now),
+            State::Heard(heard) => heard.receive(bytes, now),
+            State::Proved(proved) => proved.receive(bytes, now),
         };
         Ok(step?.map(|step| self.head.clone().step(step)))
     }
@@ -224,8 +285,8 @@ impl Pairing {
     pub fn waits_for(&self) -> Waits {
         match &self.state {
             State::Offered(_) => Waits::Joiner,
-            State::Answered(_) => Waits::Confirmation,
-            State::Joined(_) => Waits::Answer,
+            State::Answered(_) | State::Heard(_) | State::Proved(_) => Waits::Confirmation,
+            State::Joined(_) | State::Called(_) => Waits::Answer,
             State::Comparing(comparing) => comparing.waits_for(),
             State::Settled(settled) => settled.waits_for(),
             State::Closed(closed) => Waits::Over(closed.end()),
@@ -280,6 +341,9 @@ impl Pairing {
             State::Comparing(comparing) => comparing.said(),
             State::Settled(settled) => settled.said(),
             State::Closed(closed) => closed.said(),
+            State::Called(called) => called.said(),
+            State::Heard(heard) => heard.said(),
+            State::Proved(proved) => proved.said(),
         }
     }
 }

@@ -112,6 +112,10 @@ pub enum End {
     Refused(Refusal),
     /// Both sides are one identity.
     Oneself,
+    /// The words given here are not those of whoever answered.
+    WordsHere,
+    /// The joiner says that he has other words.
+    WordsThere,
 }
 
 /// A step of one state, before it is a [`Pairing`] again.

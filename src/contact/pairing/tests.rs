@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::party::Seed;
+use super::state::Way;
 use super::*;
 use crate::contact::Trust;
 use crate::identity::Card;
@@ -53,11 +54,20 @@ impl Person {
     }
 
     fn offer(&self, public: bool) -> (Pairing, Invite) {
-        Pairing::offer(self.seed(), public, &self.own(), self.meeting(), UNTIL, NOW).unwrap()
+        self.offer_by(if public { Way::Public } else { Way::Secret })
+    }
+
+    fn offer_by(&self, way: Way) -> (Pairing, Invite) {
+        Pairing::offer(self.seed(), way, &self.own(), self.meeting(), UNTIL, NOW).unwrap()
     }
 
     fn join(&self, invite: &Invite) -> Step {
-        Pairing::join_from(self.seed(), invite, &self.own(), self.meeting(), NOW).unwrap()
+        Pairing::join_from(self.seed(), invite, None, &self.own(), self.meeting(), NOW).unwrap()
+    }
+
+    fn join_by(&self, invite: &Invite, words: &Words) -> Step {
+        let (own, reply) = (self.own(), self.meeting());
+        Pairing::join_from(self.seed(), invite, Some(words), &own, reply, NOW).unwrap()
     }
 }
 
@@ -529,4 +539,5 @@ fn own_things_are_checked_before_they_go_out() {
 mod hostile;
 mod orders;
 mod relay;
+mod spoken;
 mod vectors;

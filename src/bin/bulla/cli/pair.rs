@@ -15,6 +15,7 @@ here too: pairing takes a few messages, and goes on whenever one of you runs it.
 Examples:
   bulla invite --wait 300 | ssh host bulla pair --wait 300
   bulla invite --as bob --expires 1d > invite
+  bulla invite --words --as bob > invite
   bulla invite --qr")]
 pub(crate) struct Invite {
     #[command(flatten)]
@@ -34,6 +35,10 @@ pub(crate) struct Invite {
     /// that the other reads out
     #[arg(long)]
     pub(crate) public: bool,
+    /// Make an invite that others may see or change on its way, and three words for it, which you
+    /// say to the other side: one wrong guess at them ends it
+    #[arg(long, conflicts_with = "public")]
+    pub(crate) words: bool,
     /// Draw the invite as a QR code
     #[arg(long, conflicts_with = "json")]
     pub(crate) qr: bool,
@@ -51,6 +56,7 @@ Examples:
   ssh host 'bulla invite --wait 60' | bulla pair --wait 60
   bulla pair --as alice invite
   bulla pair @ENV:INVITE
+  bulla pair --as alice invite --words words
   bulla pair --wait 300
   bulla pair --confirm carol --digits digits")]
 pub(crate) struct Pair {
@@ -64,6 +70,10 @@ pub(crate) struct Pair {
     /// The token the relay's operator gave you: a file, @ENV:NAME or @FD:N
     #[arg(long, value_name = "SRC", value_hint = ValueHint::FilePath)]
     pub(crate) token: Option<Source>,
+    /// The words that the inviter says, for an invite with words: a file, -, @ENV:NAME or @FD:N;
+    /// asked on the terminal otherwise
+    #[arg(long, value_name = "SRC", conflicts_with = "confirm", value_hint = ValueHint::FilePath)]
+    pub(crate) words: Option<Source>,
     /// Go on with the pairing for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) wait: u64,

@@ -177,6 +177,7 @@ pub(crate) fn trust(trust: Trust) -> &'static str {
         Trust::CardByHand => "card by hand",
         Trust::SecretInvite => "secret-invite",
         Trust::Digits => "digits",
+        Trust::Words => "words",
         _ => "unknown",
     }
 }

@@ -8,7 +8,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use bulla::contact::pairing::{Address, Digits, Invite, Own, Pairing, Role, Waits};
+use bulla::contact::pairing::{
+    Address, Digits, End, Error, Invite, Kind, Own, Pairing, Role, Waits, Words,
+};
 use bulla::contact::{self, Underway};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
@@ -33,6 +35,8 @@ const BEGIN: usize = 32;
 const MAX_LINE: u64 = 4 << 10;
 /// How long after the end of an invite its mailbox takes messages: as long as a relay keeps them.
 const AFTER: u64 = 30 * 24 * 3600;
+/// How often the words are asked for, when what is typed are none.
+const ASKED: usize = 4;
 /// Pause between two looks while pairings are waited for.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Longest wait for one message, after which what this process did not do is seen too.
@@ -50,14 +54,20 @@ pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
     let card = settle(&me, |_| ())?;
     let own = Own { identity: &me.identity, card: &card, address: me.address(&made.mailbox) };
     let meeting = made.meeting_address(&me);
-    let (pairing, invite) = match args.public {
-        true => Pairing::offer_public(&own, meeting, expires, now())?,
-        false => Pairing::offer_secret(&own, meeting, expires, now())?,
+    let (pairing, invite, words) = if args.words {
+        let (pairing, invite, words) = Pairing::offer_words(&own, meeting, expires, now())?;
+        (pairing, invite, Some(words.to_text()))
+    } else {
+        let (pairing, invite) = match args.public {
+            true => Pairing::offer_public(&own, meeting, expires, now())?,
+            false => Pairing::offer_secret(&own, meeting, expires, now())?,
+        };
+        (pairing, invite, None)
     };
     let line = invite.to_line()?;
     let meeting = made.meeting.clone();
     me.pairs_file()?.update(|pairs| pairs.begin(made.underway(args.name.clone(), pairing)))?;
-    show(app, args, &line, expires)?;
+    show(app, args, &line, words.as_ref(), expires)?;
     if args.wait == 0 {
         return Ok(Exit::Done);
     }
@@ -65,10 +75,19 @@ pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
 }
 
 /// Prints an invite.
-fn show(app: &App, args: &cli::Invite, line: &SecretString, expires: u64) -> Result<()> {
+fn show(
+    app: &App,
+    args: &cli::Invite,
+    line: &SecretString,
+    words: Option<&SecretString>,
+    expires: u64,
+) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     if app.ui.json {
-        let object = json!({ "schema": 1, "invite": line.as_str(), "expires": date(expires) });
+        let mut object = json!({ "schema": 1, "invite": line.as_str(), "expires": date(expires) });
+        if let (Some(words), Some(fields)) = (words, object.as_object_mut()) {
+            fields.insert("words".into(), words.as_str().into());
+        }
         writeln!(stdout, "{object}")?;
     } else if args.qr {
         // In upper case it makes a smaller code, and is read all the same.
@@ -77,9 +96,13 @@ fn show(app: &App, args: &cli::Invite, line: &SecretString, expires: u64) -> Res
         writeln!(stdout, "{}", line.as_str())?;
     }
     stdout.flush()?;
-    let who = match args.public {
-        true => "the two of you compare digits: bulla pair shows them",
-        false => "whoever has this line can pair with you, once",
+    if let (Some(words), false) = (words, app.ui.json) {
+        app.ui.say(&format!("words: {}", words.as_str()));
+    }
+    let who = match (args.words, args.public) {
+        (true, _) => "the line may be seen: say the words to the other side alone",
+        (_, true) => "the two of you compare digits: bulla pair shows them",
+        _ => "whoever has this line can pair with you, once",
     };
     app.ui.note(&format!("{who}; it is good until {}", date(expires)));
     if args.wait == 0 {
@@ -103,10 +126,14 @@ pub(crate) fn run(app: &App, args: &cli::Pair) -> Result<Exit> {
         return self::confirm(app, &me, &args.network, name, typed);
     }
     let Some(line) = invite_line(args)? else {
+        if args.words.is_some() {
+            let fail = Fail::usage("--words goes with an invite, and there is none");
+            return Err(fail.hint("bulla pair INVITE --words SRC").into());
+        }
         return wait(app, &me, &args.network, args.wait, None);
     };
     let invite = Invite::parse(&line)?;
-    let meeting = join(&me, args, &invite)?;
+    let meeting = join(app, &me, args, &invite)?;
     if args.wait == 0 {
         app.ui.note("the invite is accepted: bulla pair goes on, here and on the other side");
         return Ok(Exit::Done);
@@ -140,7 +167,24 @@ fn invite_line(args: &cli::Pair) -> Result<Option<SecretString>> {
     Ok((!line.trim().is_empty()).then_some(line))
 }
 
-fn join(me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact::Own> {
+/// The words of an invite that has some. Slips are told before anything is tried with them.
+fn words(app: &App, args: &cli::Pair, invite: &Invite) -> Result<Option<Words>> {
+    match (invite.kind(), &args.words) {
+        (Kind::Words, Some(source)) => return Ok(Some(source.line("the words")?.parse()?)),
+        (Kind::Words, None) => {}
+        (_, Some(_)) => return Err(Error::WordsUnused.into()),
+        (_, None) => return Ok(None),
+    }
+    for _ in 1..ASKED {
+        match app.ui.ask_words()?.parse() {
+            Ok(words) => return Ok(Some(words)),
+            Err(slip) => drop(app.ui.error(&anyhow::Error::new(slip))),
+        }
+    }
+    Ok(Some(app.ui.ask_words()?.parse()?))
+}
+
+fn join(app: &App, me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact::Own> {
     if let Some(name) = &args.name {
         contact::check_name(name)?;
     }
@@ -149,15 +193,24 @@ fn join(me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact::Own> {
         if known.pairing.role() == Role::Inviter {
             return Err(Fail::new(Exit::Conflict, "this invite is your own").into());
         }
-        // Accepted before: it goes on.
+        match known.pairing.waits_for() {
+            Waits::Over(end) if end != End::Paired => return Err(step::ended(end).into()),
+            // Accepted before: it goes on.
+            _ => {}
+        }
         return Ok(known.meeting.clone());
     }
+    let words = words(app, args, invite)?;
     let client = relay::own_or(me, &args.network, &invite.address().relay)?;
     let made = Made::new(&client)?;
     made.register(me, &client, args.token.as_ref(), invite.expires())?;
     let card = settle(me, |_| ())?;
     let own = Own { identity: &me.identity, card: &card, address: me.address(&made.mailbox) };
-    let step = Pairing::join(invite, &own, made.meeting_address(me), now())?;
+    let reply = made.meeting_address(me);
+    let step = match &words {
+        Some(words) => Pairing::join_by_words(invite, words, &own, reply, now())?,
+        None => Pairing::join(invite, &own, reply, now())?,
+    };
     let meeting = made.meeting.clone();
     let underway = made.underway(args.name.clone(), step.state);
     pairs.update(|pairs| pairs.begin(underway))?;

@@ -37,6 +37,9 @@ fn receive(state: State, bytes: &[u8]) -> Result<Option<Move>, Error> {
         State::Comparing(state) => state.receive(bytes, NOW),
         State::Settled(state) => state.receive(bytes, NOW),
         State::Closed(_) => Ok(None),
+        State::Called(state) => state.receive(bytes, NOW),
+        State::Heard(state) => state.receive(bytes, NOW),
+        State::Proved(state) => state.receive(bytes, NOW),
     }
 }
 
@@ -373,16 +376,18 @@ fn the_longest_of_everything_fits() {
     let (ann, bob) = (long(1), long(2));
     let anns = Own { address: far(ann.address(1)), ..ann.own() };
     let bobs = Own { address: far(bob.address(1)), ..bob.own() };
-    for public in [false, true] {
+    for way in [Way::Secret, Way::Public, Way::Words] {
         let (offered, invite) =
-            Pairing::offer(ann.seed(), public, &anns, far(ann.meeting()), u64::MAX, NOW).unwrap();
+            Pairing::offer(ann.seed(), way, &anns, far(ann.meeting()), u64::MAX, NOW).unwrap();
         assert!(Invite::parse(&invite.to_line().unwrap()).is_ok());
+        let words = ann.seed().words();
+        let words = (way == Way::Words).then_some(&words);
         let joined =
-            Pairing::join_from(bob.seed(), &invite, &bobs, far(bob.meeting()), NOW).unwrap();
+            Pairing::join_from(bob.seed(), &invite, words, &bobs, far(bob.meeting()), NOW).unwrap();
         let answered = step(&offered, sent(&joined));
         let bobs = step(&joined.state, sent(&answered));
         let anns = step(&answered.state, sent(&bobs));
-        let states = if public {
+        let states = if way == Way::Public {
             let word = bobs.state.confirm(digits(&anns.state), NOW).unwrap();
             let told = step(&anns.state, sent(&word));
             [word.state, told.state.confirm(digits(&bobs.state), NOW).unwrap().state]

@@ -12,9 +12,13 @@ struct World {
 }
 
 impl World {
-    fn new(public: bool) -> Self {
-        let (offered, invite) = ann().offer(public);
-        let joined = bob().join(&invite);
+    fn new(way: Way) -> Self {
+        let (offered, invite) = ann().offer_by(way);
+        let words = (way == Way::Words).then(|| ann().seed().words());
+        let joined = match words {
+            Some(words) => bob().join_by(&invite, &words),
+            None => bob().join(&invite),
+        };
         Self { sides: [offered, joined.state], paired: [None, None], mail: joined.send }
     }
 
@@ -59,9 +63,10 @@ impl World {
     fn check(&self, burnt: bool) {
         match (&self.paired[0], &self.paired[1]) {
             (Some(anns), Some(bobs)) => agree(anns, bobs),
-            // An inviter by secret pairs last; by digits either may be a message ahead.
-            (Some(anns), None) => assert_eq!(anns.trust, Trust::Digits),
-            (None, _) => {}
+            // By secret the inviter pairs last, by words the joiner; by digits either may be ahead.
+            (Some(anns), None) => assert_ne!(anns.trust, Trust::SecretInvite),
+            (None, Some(bobs)) => assert_ne!(bobs.trust, Trust::Words),
+            (None, None) => {}
         }
         let over = self.sides.iter().map(Pairing::waits_for);
         if burnt {
@@ -90,8 +95,8 @@ impl World {
     }
 }
 
-fn run(public: bool, acts: &[(u8, usize)], burn: Option<usize>) {
-    let mut world = World::new(public);
+fn run(way: Way, acts: &[(u8, usize)], burn: Option<usize>) {
+    let mut world = World::new(way);
     for (act, which) in acts {
         let (side, at) = (which % 2, which % world.mail.len().max(1));
         match act {
@@ -130,10 +135,10 @@ proptest! {
 
     #[test]
     fn both_pair_or_neither_believes_anything_false(
-        public in any::<bool>(),
+        way in prop_oneof![Just(Way::Secret), Just(Way::Public), Just(Way::Words)],
         acts in proptest::collection::vec((0u8..10, any::<usize>()), 0..60),
     ) {
-        run(public, &acts, None);
+        run(way, &acts, None);
     }
 
     #[test]
@@ -141,6 +146,6 @@ proptest! {
         acts in proptest::collection::vec((0u8..8, any::<usize>()), 0..30),
         side in 0usize..2,
     ) {
-        run(true, &acts, Some(side));
+        run(Way::Public, &acts, Some(side));
     }
 }

@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::*;
 use crate::contact::pairing::chain::Chain;
+use crate::contact::pairing::message::Call;
 use crate::contact::pairing::message::Exchange;
+use crate::contact::pairing::message::Proof;
 use crate::contact::pairing::message::Sort;
 use crate::text::hex_encode as hex;
 use crate::wire;
@@ -125,13 +127,121 @@ fn vector(public: bool) -> Value {
     })
 }
 
+/// A pairing by words, and the same with wrong ones.
+fn words_vector() -> Value {
+    let words = ann().seed().words();
+    let (offered, invite) = ann().offer_by(Way::Words);
+    let joined = bob().join_by(&invite, &words);
+    let answered = step(&offered, sent(&joined));
+    let proved = step(&joined.state, sent(&answered));
+    let settled = step(&answered.state, sent(&proved));
+    let done = step(&proved.state, sent(&settled));
+    let over = step(&settled.state, sent(&done));
+    let states = vec![
+        state("offered", &offered),
+        state("called", &joined.state),
+        state("heard", &answered.state),
+        state("proved", &proved.state),
+        state("inviter settled", &settled.state),
+        state("joiner settled", &done.state),
+        state("inviter done", &over.state),
+    ];
+
+    let mut chain = Chain::begin(&invite).unwrap();
+    let mut join = message("join", Role::Joiner, &chain.outer(), Sort::Join, sent(&joined));
+    let call: Call =
+        wire::decode(&message::open(&chain.outer(), Sort::Join, sent(&joined)).unwrap()).unwrap();
+    chain.mix(&message::encode(&call.join).unwrap());
+    let session = *chain.hash();
+    let scalar = bob().seed().scalar(&session);
+    join["session"] = hex(&session).into();
+    join["scalar"] = hex(scalar.expose()).into();
+    join["share"] = hex(&call.share).into();
+    chain.mix(&call.share);
+
+    let outer = chain.outer();
+    let mut answer = message("answer", Role::Inviter, &outer, Sort::Answer, sent(&answered));
+    let proof: Proof =
+        wire::decode(&message::open(&outer, Sort::Answer, sent(&answered)).unwrap()).unwrap();
+    let shared = bob().seed().kem().decapsulate(&proof.encapsulated).unwrap();
+    chain.mix(&proof.encapsulated);
+    chain.agree(&shared);
+    let torn = chain.later(Role::Joiner);
+    let run = pake::Run {
+        session: &session,
+        first: pake::Said { share: &call.share, data: &[] },
+        second: pake::Said { share: &proof.share, data: chain.hash() },
+    };
+    let isk = pake::Ephemeral::from_random(&scalar).key_of_first(&run).unwrap();
+    answer["shared"] = hex(shared.expose()).into();
+    answer["scalar"] = hex(ann().seed().scalar(chain.hash()).expose()).into();
+    answer["share"] = hex(&proof.share).into();
+    answer["data"] = hex(chain.hash()).into();
+    answer["isk"] = hex(isk.expose()).into();
+    chain.mix(&proof.share);
+    chain.agree(&isk);
+    answer["proof"] = hex(chain.proof().expose()).into();
+    answer["inside"] = hex(&chain.open(&proof.sealed).unwrap()).into();
+    answer["transcript"] = hex(chain.hash()).into();
+
+    let outer = chain.outer();
+    let mut finish = message("finish", Role::Joiner, &outer, Sort::Finish, sent(&proved));
+    let exchange: Exchange =
+        wire::decode(&message::open(&outer, Sort::Finish, sent(&proved)).unwrap()).unwrap();
+    let shared = ann().seed().kem().decapsulate(&exchange.encapsulated).unwrap();
+    chain.mix(&exchange.encapsulated);
+    chain.agree(&shared);
+    finish["shared"] = hex(shared.expose()).into();
+    finish["inside"] = hex(&chain.open(&exchange.sealed).unwrap()).into();
+    finish["transcript"] = hex(chain.hash()).into();
+    let later =
+        |name, from, bytes: &[u8]| message(name, from, &chain.later(from), Sort::Later, bytes);
+    let messages = vec![
+        join,
+        answer,
+        finish,
+        later("inviter's hand", Role::Inviter, sent(&settled)),
+        later("joiner's done", Role::Joiner, sent(&done)),
+    ];
+
+    let wrong: Words = "bamboo maple zigzag".parse().unwrap();
+    let joined = bob().join_by(&invite, &wrong);
+    let answered = step(&offered, sent(&joined));
+    let burnt = step(&joined.state, sent(&answered));
+    let wrong = json!({
+        "words": *wrong.to_text(),
+        "join": hex(&message::name(sent(&joined))),
+        "answer": hex(&message::name(sent(&answered))),
+        "burnt": hex(&message::name(sent(&burnt))),
+        "states": [state("joiner burnt", &burnt.state)],
+    });
+    let (anns, bobs) = (paired(settled), paired(done));
+    agree(&anns, &bobs);
+    json!({
+        "description": "a pairing by words as PAIRING.md says, from fixed seeds; bytes in hexadecimal",
+        "now": NOW,
+        "expires": UNTIL,
+        "inviter": side(&ann()),
+        "joiner": side(&bob()),
+        "invite": *invite.to_line().unwrap(),
+        "words": *words.to_text(),
+        "messages": messages,
+        "torn": hex(torn.expose()),
+        "wrong": wrong,
+        "transcript": hex(&anns.transcript),
+        "pairwise": hex(anns.pairwise.expose()),
+        "states": states,
+    })
+}
+
 #[test]
 fn published_vectors() {
-    for (name, public) in [("secret", false), ("public", true)] {
+    for (name, now) in
+        [("secret", vector(false)), ("public", vector(true)), ("words", words_vector())]
+    {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/vectors/pairing")
             .join(format!("{name}.json"));
-        let now = vector(public);
         if std::env::var_os("BLESS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             let text = serde_json::to_string_pretty(&now).unwrap();

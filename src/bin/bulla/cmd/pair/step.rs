@@ -253,7 +253,8 @@ fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
     Ok(Outcome::Step)
 }
 
-fn ended(end: End) -> Fail {
+/// What is said of a pairing that brought no contact.
+pub(super) fn ended(end: End) -> Fail {
     match end {
         End::BurntHere => Fail::new(
             Exit::SenderNotAuthenticated,
@@ -265,6 +266,16 @@ fn ended(end: End) -> Fail {
             "the other side typed wrong digits, and the invite is burnt",
         )
         .hint("bulla invite makes another"),
+        End::WordsHere => Fail::new(
+            Exit::SenderNotAuthenticated,
+            "these are not the words: somebody is in between, or they were misheard or mistyped",
+        )
+        .hint("this invite is burnt on both sides: bulla invite --words makes another"),
+        End::WordsThere => Fail::new(
+            Exit::SenderNotAuthenticated,
+            "whoever took up the invite gave other words, and it is burnt",
+        )
+        .hint("bulla invite --words makes another"),
         End::Oneself => Fail::new(Exit::Conflict, "this invite is your own"),
         _ => Fail::new(Exit::Conflict, "the invite was used or has expired")
             .hint("ask for another one"),
