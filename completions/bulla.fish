@@ -38,6 +38,8 @@ complete -c bulla -n "__fish_bulla_needs_command" -f -a "contact" -d 'Keep the b
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "seal" -d 'Seal a stream: an age file, or letters when --to names who they are for'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "open" -d 'Open what was sealed for you'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "inspect" -d 'Show what anybody can see of something sealed, without a key'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "backup" -d 'Write everything of yours that a lost machine takes away into one sealed file'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "restore" -d 'Put a backup back'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "relay" -d 'Run a relay, push to one, pull from one'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "index" -d 'Build and keep the encrypted index'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "search" -d 'Find words in the encrypted index'
@@ -206,6 +208,30 @@ complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s q -l quiet -d 'N
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -l passphrase -d 'Seal it to the passphrase from a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s r -l recipient -d 'Seal it to this recipient (age1…, age1pq1…); may be given again' -r
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s R -l recipients-file -d 'Seal it to the recipients listed in a file, one a line' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s i -l identity -d 'Identity to keep: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -l identity-passphrase -d 'Passphrase of that identity, when it is locked: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s p -l ask-passphrase -d 'Seal it to a passphrase asked on the terminal'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s a -l armor -d 'Print the backup as text'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -s i -l identity -d 'The key that the backup is sealed to: a file, - for stdin, @ENV:NAME or @FD:N; may be given again' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -l passphrase -d 'Passphrase of the backup, or of the locked key behind -i: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -l identity-passphrase -d 'Passphrase of an identity that is here and locked, to see whether it is the same' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -l lock -d 'Lock the restored identity with a new passphrase, asked on the terminal or from a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -s f -l force -d 'Replace another identity that is here, and state that is damaged'
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -s v -l verbose -d 'Say more of what is done'

@@ -9,7 +9,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use bulla::contact::backup::Backup;
 use bulla::contact::pairing::Invite;
+use bulla::contact::{Book, Pairs};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::identity::Card;
@@ -34,6 +36,7 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
 pub(crate) const ALL: &[Target] = &[
+    ("backup", backup),
     ("card", card),
     ("envelope", envelope),
     ("field", field),
@@ -73,6 +76,19 @@ pub(crate) fn card(data: &[u8]) {
             card.to_bytes()
         );
     }
+}
+
+/// What is inside a backup: what is read can be put back, and twice is as good as once.
+pub(crate) fn backup(data: &[u8]) {
+    let Ok(backup) = Backup::from_bytes(data) else { return };
+    let (mut book, mut pairs) = (Book::default(), Pairs::default());
+    let (twice, mailboxes) = (backup.book.clone(), backup.pairs.open());
+    if book.merge(backup.book).is_ok() {
+        let once = book.clone();
+        assert!(book.merge(twice).is_ok_and(|merged| merged.added == 0));
+        assert_eq!(book, once);
+    }
+    assert!(pairs.merge(backup.pairs).is_ok_and(|_| pairs.open() <= mailboxes));
 }
 
 /// An invite, as its record and as its line: whatever is read is written as it was read.

@@ -97,10 +97,21 @@ impl<R: Record + Default> StateFile<R> {
         let result = change(&mut record)?;
         let after = Self::encode(&record)?;
         if after != before {
-            let sealed = crypto::seal_record(&self.key, R::NAME, &after).map_err(Error::Crypto)?;
-            files::replace_private(&self.path(), &sealed).map_err(Error::Io)?;
+            self.write(&after)?;
         }
         Ok(result)
+    }
+
+    /// Puts a record in the place of whatever is there, also of what cannot be read.
+    pub fn replace(&self, record: &R) -> Result<(), Error> {
+        files::create_private_folder(&self.folder).map_err(Error::Io)?;
+        let _lock = files::Lock::acquire(&self.lock())?;
+        self.write(&Self::encode(record)?)
+    }
+
+    fn write(&self, record: &[u8]) -> Result<(), Error> {
+        let sealed = crypto::seal_record(&self.key, R::NAME, record)?;
+        Ok(files::replace_private(&self.path(), &sealed)?)
     }
 
     fn encode(record: &R) -> Result<Zeroizing<Vec<u8>>, Error> {

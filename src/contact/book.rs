@@ -1,5 +1,9 @@
 //! The book: contacts by name, the owner's own settings, and what is remembered of letters.
 
+mod merge;
+
+pub use merge::Merged;
+
 use crate::contact::Error;
 use crate::contact::memory::Ids;
 use crate::contact::memory::Place;
@@ -189,8 +193,7 @@ impl Book {
             return Err(Error::Full { max: MAX_CONTACTS });
         }
         // What came from this sender while he was a stranger stays remembered.
-        let received = self.strangers.iter().position(|(stranger, _)| *stranger == fingerprint);
-        let received = received.map(|at| self.strangers.remove(at).1).unwrap_or_default();
+        let received = self.take_stranger(&fingerprint).unwrap_or_default();
         self.contacts.push(Contact {
             name: name.into(),
             fingerprint,
@@ -316,8 +319,7 @@ impl Book {
         if let Some(contact) = self.contacts.iter_mut().find(|c| c.fingerprint == sender) {
             return contact.received.record(id, place);
         }
-        let known = self.strangers.iter().position(|(stranger, _)| *stranger == sender);
-        let mut received = known.map(|at| self.strangers.remove(at).1).unwrap_or_default();
+        let mut received = self.take_stranger(&sender).unwrap_or_default();
         let receipt = received.record(id, place);
         self.remember_stranger(sender, received);
         receipt
@@ -328,6 +330,11 @@ impl Book {
             self.strangers.remove(0);
         }
         self.strangers.push((sender, received));
+    }
+
+    fn take_stranger(&mut self, sender: &[u8; 32]) -> Option<Received> {
+        let at = self.strangers.iter().position(|(stranger, _)| stranger == sender)?;
+        Some(self.strangers.remove(at).1)
     }
 
     fn position(&self, name: &str) -> Result<usize, Error> {

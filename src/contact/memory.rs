@@ -97,6 +97,26 @@ impl Received {
         }
         receipt
     }
+
+    /// Takes what another memory of the same sender has besides, as the older of the two. Where
+    /// the bounds bite, it is forgotten first.
+    pub(crate) fn merge(&mut self, older: Self) {
+        let mut streams = Vec::new();
+        for theirs in older.streams.into_iter().rev().take(STREAMS).rev() {
+            match self.streams.iter_mut().find(|ours| ours.id == theirs.id) {
+                Some(ours) => ours.merge(theirs),
+                None => {
+                    let mut stream = Stream::new(theirs.id);
+                    stream.merge(theirs);
+                    streams.push(stream);
+                }
+            }
+        }
+        streams.append(&mut self.streams);
+        streams.drain(..streams.len().saturating_sub(STREAMS));
+        self.streams = streams;
+        self.loose.merge(older.loose, LOOSE);
+    }
 }
 
 /// Letter ids, the oldest first.
@@ -117,6 +137,16 @@ impl Ids {
             self.0.pop_front();
         }
         self.0.push_back(*id);
+    }
+
+    /// Takes the ids of an older list that are not here.
+    pub(crate) fn merge(&mut self, older: Self, limit: usize) {
+        let mut ids = older.0;
+        ids.drain(..ids.len().saturating_sub(limit));
+        ids.retain(|id| !self.0.contains(id));
+        ids.append(&mut self.0);
+        ids.drain(..ids.len().saturating_sub(limit));
+        self.0 = ids;
     }
 }
 
@@ -172,5 +202,31 @@ impl Stream {
             self.recent.pop_front();
         }
         self.recent.push_back((seq, *id));
+    }
+
+    /// Takes the numbers that an older memory of this stream has seen. Runs that are none, as
+    /// no writer of ours makes them, are left out.
+    fn merge(&mut self, older: Self) {
+        self.floor = self.floor.max(older.floor);
+        let mut runs = std::mem::take(&mut self.ranges);
+        runs.extend(older.ranges);
+        runs.retain(|&(first, last)| first <= last && last > self.floor);
+        runs.sort_unstable();
+        for (first, last) in runs {
+            match self.ranges.last_mut() {
+                Some(run) if first <= run.1.saturating_add(1) => run.1 = run.1.max(last),
+                _ => self.ranges.push((first, last)),
+            }
+        }
+        while self.ranges.len() > RANGES
+            || self.ranges.first().is_some_and(|run| run.0 <= self.floor.saturating_add(1))
+        {
+            self.floor = self.ranges.remove(0).1;
+        }
+        let mut recent = older.recent;
+        recent.retain(|(seq, _)| !self.recent.iter().any(|(known, _)| known == seq));
+        recent.append(&mut self.recent);
+        recent.drain(..recent.len().saturating_sub(RECENT));
+        self.recent = recent;
     }
 }

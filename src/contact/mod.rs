@@ -4,6 +4,7 @@
 //! Everything is in one sealed file under the owner's storage key ([`BookFile`]); a [`Book`]
 //! is what it holds.
 
+pub mod backup;
 mod book;
 mod memory;
 pub mod pairing;
@@ -13,6 +14,7 @@ pub use book::Added;
 pub use book::Book;
 pub use book::BookFile;
 pub use book::Contact;
+pub use book::Merged;
 pub use book::Settings;
 pub use book::Trust;
 pub use book::check_name;

@@ -1,5 +1,7 @@
 //! What comes of invites: pairings under way, and what two who paired hold together.
 
+mod keep;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

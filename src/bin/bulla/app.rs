@@ -36,19 +36,28 @@ impl App {
         source: Option<&Source>,
         passphrase: Option<&Source>,
     ) -> Result<Option<Vec<Key>>> {
-        let Some((bytes, place)) = self.key_bytes(source)? else { return Ok(None) };
-        let parsed = Keyfile::parse(&bytes).with_context(|| format!("in {place}"))?;
-        let keys = match parsed {
-            Keyfile::Open(keys) => keys,
+        let Some(file) = self.key_file(source)? else { return Ok(None) };
+        Ok(Some(self.unlock(&file, passphrase)?))
+    }
+
+    /// The same, as it is kept.
+    pub(crate) fn key_file(&self, source: Option<&Source>) -> Result<Option<KeyFile>> {
+        Ok(self.key_bytes(source)?.map(|(bytes, place)| KeyFile { bytes, place }))
+    }
+
+    /// The keys of a key file, which may be locked.
+    pub(crate) fn unlock(&self, file: &KeyFile, passphrase: Option<&Source>) -> Result<Vec<Key>> {
+        let KeyFile { bytes, place } = file;
+        match Keyfile::parse(bytes).with_context(|| format!("in {place}"))? {
+            Keyfile::Open(keys) => Ok(keys),
             Keyfile::Locked(locked) => {
                 let passphrase = match passphrase {
                     Some(source) => source.passphrase()?,
-                    None => self.ui.ask_passphrase(&place)?,
+                    None => self.ui.ask_passphrase(place)?,
                 };
-                locked.unlock(passphrase).with_context(|| format!("in {place}"))?
+                locked.unlock(passphrase).with_context(|| format!("in {place}"))
             }
-        };
-        Ok(Some(keys))
+        }
     }
 
     fn key_bytes(&self, source: Option<&Source>) -> Result<Option<(Zeroizing<Vec<u8>>, String)>> {
@@ -90,16 +99,27 @@ impl App {
     pub(crate) fn me_if_any(&self, keys: &Keys) -> Result<Option<Me>> {
         let found = self.keys(keys.identity.as_ref(), keys.passphrase.as_ref())?;
         let Some(keys) = found else { return Ok(None) };
-        let identity = keys.into_iter().find_map(|key| match key {
-            Key::Bulla(identity) => Some(identity),
-            Key::Age(_) => None,
-        });
-        let identity = identity.ok_or_else(|| {
-            Fail::new(Exit::Malformed, "a plain age identity has no card, contacts or mailbox")
-                .hint("bulla keygen --default makes an identity that has")
-        })?;
-        Ok(Some(Me::new(identity, &self.home)))
+        Ok(Some(Me::new(first(keys)?, &self.home)))
     }
+}
+
+/// Whom a key file is of: its first identity of ours.
+pub(crate) fn first(keys: Vec<Key>) -> Result<Identity> {
+    let identity = keys.into_iter().find_map(|key| match key {
+        Key::Bulla(identity) => Some(identity),
+        Key::Age(_) => None,
+    });
+    identity.ok_or_else(|| {
+        Fail::new(Exit::Malformed, "a plain age identity has no card, contacts or mailbox")
+            .hint("bulla keygen --default makes an identity that has")
+            .into()
+    })
+}
+
+/// A key file as it is kept, and where.
+pub(crate) struct KeyFile {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    pub(crate) place: String,
 }
 
 /// The error of a verb that needs an identity where none is found.

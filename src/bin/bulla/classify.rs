@@ -34,6 +34,7 @@ fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         .or_else(|| cause.downcast_ref().and_then(server))
         .or_else(|| cause.downcast_ref().and_then(store))
         .or_else(|| cause.downcast_ref().and_then(tls))
+        .or_else(|| cause.downcast_ref().and_then(relay_backup))
         .or_else(|| cause.downcast_ref().and_then(backup))
         .or_else(|| cause.downcast_ref().and_then(index))
         .or_else(|| cause.downcast_ref().and_then(record))
@@ -124,7 +125,7 @@ fn state(error: &state::Error) -> Option<Verdict> {
     use state::Error as E;
     match error {
         E::Damaged { .. } => {
-            verdict(Exit::Damaged, "is it another identity's? else restore it from a backup")
+            verdict(Exit::Damaged, "is it another identity's? else bulla restore --force BACKUP")
         }
         E::Record(_) => Some((Exit::Malformed, None)),
         E::Io(inner) => io(inner),
@@ -250,7 +251,23 @@ fn store(error: &relay::store::Error) -> Option<Verdict> {
     }
 }
 
-fn backup(error: &server::backup::Error) -> Option<Verdict> {
+fn backup(error: &contact::backup::Error) -> Option<Verdict> {
+    use contact::backup::Error as E;
+    match error {
+        E::Malformed(_) => verdict(Exit::Malformed, "a backup is what bulla backup wrote"),
+        E::Locked => {
+            verdict(Exit::Usage, "seal it to a passphrase with -p, or to a key kept elsewhere")
+        }
+        E::Identity(inner) => identity(inner),
+        // Their text is that of what they carry, so it is not among their causes.
+        E::Record(inner) => record(inner),
+        E::Age(inner) => age(inner),
+        E::Contact(inner) => contact(inner),
+        _ => None,
+    }
+}
+
+fn relay_backup(error: &server::backup::Error) -> Option<Verdict> {
     use server::backup::Error as E;
     match error {
         E::Malformed(_) => verdict(Exit::Malformed, "a backup is what bulla relay backup wrote"),

@@ -13,6 +13,7 @@ mod notify;
 mod output;
 mod paired;
 mod qr;
+mod recipients;
 mod record;
 mod source;
 mod ui;
@@ -54,6 +55,8 @@ fn run(app: &App, verb: &Verb) -> anyhow::Result<Exit> {
         Verb::Seal(args) => cmd::seal::run(app, args),
         Verb::Open(args) => cmd::open::run(app, args),
         Verb::Inspect(args) => cmd::inspect::run(app, args),
+        Verb::Backup(args) => cmd::backup::run(app, args),
+        Verb::Restore(args) => cmd::restore::run(app, args),
         Verb::Relay(args) => cmd::relay::run(app, args),
         Verb::Index(args) => cmd::index::run(app, args),
         Verb::Search(args) => cmd::search::run(app, args),

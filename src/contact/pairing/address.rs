@@ -21,7 +21,7 @@ pub struct Address {
 }
 
 impl Address {
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(in crate::contact) fn check(&self) -> Result<(), Error> {
         identity::check_relay(&self.relay).map_err(Error::Relay)?;
         crypto::check_signing_key(&self.mailbox).map_err(|_| Error::Mailbox)
     }

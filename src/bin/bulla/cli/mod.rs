@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::source::Source;
 
+mod backup;
 mod index;
 mod operator;
 mod pair;
@@ -14,6 +15,7 @@ mod relay;
 mod serve;
 mod store;
 
+pub(crate) use backup::*;
 pub(crate) use index::*;
 pub(crate) use operator::*;
 pub(crate) use pair::*;
@@ -105,6 +107,10 @@ pub(crate) enum Verb {
     Open(Open),
     /// Show what anybody can see of something sealed, without a key
     Inspect(Inspect),
+    /// Write everything of yours that a lost machine takes away into one sealed file
+    Backup(Backup),
+    /// Put a backup back
+    Restore(Restore),
     /// Run a relay, push to one, pull from one
     #[command(subcommand)]
     Relay(Relay),

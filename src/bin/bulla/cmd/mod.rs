@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+pub(crate) mod backup;
 pub(crate) mod card;
 pub(crate) mod contact;
 pub(crate) mod generate;
@@ -10,5 +11,6 @@ pub(crate) mod notice;
 pub(crate) mod open;
 pub(crate) mod pair;
 pub(crate) mod relay;
+pub(crate) mod restore;
 pub(crate) mod seal;
 pub(crate) mod search;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use bulla::age::{self, ArmorWriter, Opener, Recipient, ScryptRecipient, Sealer, X25519Identity};
+use bulla::age::{ArmorWriter, Opener, Recipient, ScryptRecipient, Sealer, X25519Identity};
 use bulla::contact::pairing::Address;
 use bulla::contact::{Book, Pairs, Place};
 use bulla::crypto;
-use bulla::files::{self, Access};
+use bulla::files::Access;
 use bulla::identity::Card;
 use bulla::letter::ratchet::{Machine, Next, Sessions};
 use bulla::letter::{Draft, EnvelopeWriter, Heading, Postscript, Routing, Sender};
@@ -20,11 +20,9 @@ use bulla::secret::Secret;
 use crate::app::{App, Me, now};
 use crate::cli;
 use crate::exit::{Exit, Fail};
-use crate::input::{self, Input};
+use crate::input::Input;
 use crate::output::{Nature, Target};
-
-/// Greatest list of recipients: 16 MiB, as age's.
-const MAX_LIST: u64 = 16 << 20;
+use crate::recipients;
 
 pub(crate) fn run(app: &App, args: &cli::Seal) -> Result<Exit> {
     if args.to.is_empty() { plain(app, args) } else { letters(app, args) }
@@ -54,27 +52,7 @@ fn plain(app: &App, args: &cli::Seal) -> Result<Exit> {
 }
 
 fn recipients(app: &App, args: &cli::Seal) -> Result<Vec<Box<dyn Recipient>>> {
-    let mut found = Vec::new();
-    for value in &args.recipient {
-        found.push(age::parse_recipient(value).context("cannot take what is behind -r")?);
-    }
-    for path in &args.recipients_file {
-        let bytes = if path == Path::new("-") {
-            files::read_to_limit(input::stdin("-R")?, MAX_LIST)
-        } else {
-            files::read_bounded(path, MAX_LIST)
-        };
-        let bytes =
-            bytes.with_context(|| format!("cannot read recipients from {}", path.display()))?;
-        let text = String::from_utf8_lossy(&bytes);
-        for (number, line) in (1..).zip(text.lines()).map(|(n, line)| (n, line.trim())) {
-            if !line.is_empty() && !line.starts_with('#') {
-                let recipient = age::parse_recipient(line)
-                    .with_context(|| format!("line {number} of {}", path.display()))?;
-                found.push(recipient);
-            }
-        }
-    }
+    let mut found = recipients::read(&args.recipient, &args.recipients_file)?;
     if found.is_empty() {
         let passphrase = match &args.keys.passphrase {
             Some(source) => Some(source.passphrase()?),

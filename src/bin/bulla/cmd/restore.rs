@@ -1,0 +1,310 @@
+//! `restore`: what `backup` wrote, put back.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context as _, Result};
+use bulla::age::{
+    self, Class, Dearmored, FileKey, Identity as _, Opener, ScryptIdentity, ScryptRecipient, Stanza,
+};
+use bulla::contact::backup::Backup;
+use bulla::contact::{Book, Merged, Pairs};
+use bulla::files::{Access, AtomicFile, Existing};
+use bulla::identity::{self, Fingerprint, Keyfile};
+use bulla::secret::SecretString;
+use bulla::state::{self, StateFile};
+use bulla::wire::Record;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::app::{App, KeyFile, Me, date, first};
+use crate::cli;
+use crate::exit::{Exit, Fail};
+use crate::input::Input;
+
+pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
+    let input = Input::open(args.file.as_deref(), "a backup")?;
+    let key = BackupKey { app, args, stopped: Mutex::new(None) };
+    let opener = Dearmored::new(input)
+        .map_err(age::Error::from)
+        .and_then(|input| Opener::new(input, &[&key]))
+        .map_err(|error| key.reason(error))?;
+    let Backup { created, identity, key_file, book, pairs, .. } = Backup::open(opener)?;
+
+    // Everything that can be refused or asked comes before anything is changed.
+    let fingerprint = identity.fingerprint();
+    let place = place(app, args, &fingerprint, &key_file)?;
+    let text = match (&place, lock(app, args)?) {
+        (Place::Here(_), Some(_)) => {
+            let fail = Fail::usage("the identity is here already, and --lock would change it");
+            return Err(fail.hint("leave --lock out").into());
+        }
+        (_, Some(passphrase)) => {
+            let text = match std::str::from_utf8(&key_file) {
+                Ok(text) if matches!(Keyfile::parse(&key_file), Ok(Keyfile::Open(_))) => {
+                    Zeroizing::new(text.to_owned())
+                }
+                // It is locked with another passphrase, which is not asked for.
+                _ => identity::render(&identity, created),
+            };
+            let locked = identity::protect(&text, &ScryptRecipient::new(passphrase))?;
+            Zeroizing::new(locked.into_bytes())
+        }
+        (_, None) => key_file,
+    };
+    let me = Me::new(identity, &app.home);
+    let (merged, links) = put_back(app, &me, book, pairs, args.force)?;
+    // Last, so that where there is an identity all of it is there: until then a run that was killed
+    // left state that nobody can name, and the next run finds it.
+    place.write(&text)?;
+
+    place.tell(app);
+    for (name, new) in &merged.renamed {
+        app.ui.warn(&format!("{name:?} is another contact here: the restored one is {new:?}"));
+    }
+    app.ui.note(&format!("fingerprint: {fingerprint}"));
+    app.ui.note(&format!(
+        "contacts: {} added, {} updated; mailboxes for them: {links} added; backup of {}",
+        merged.added,
+        merged.updated,
+        date(created)
+    ));
+    if links > 0 {
+        app.ui.note(
+            "write to each contact once: what they seal for the lost machine cannot be opened here",
+        );
+    }
+    if app.ui.json {
+        let object = json!({
+            "schema": 1,
+            "fingerprint": fingerprint.to_string(),
+            "identity": place.word(),
+            "created": date(created),
+            "contacts_added": merged.added,
+            "contacts_updated": merged.updated,
+            "mailboxes_added": links,
+        });
+        writeln!(std::io::stdout(), "{object}")?;
+    }
+    Ok(Exit::Done)
+}
+
+// ---- the seal ----
+
+/// Opens a backup with whatever it asks for.
+struct BackupKey<'a> {
+    app: &'a App,
+    args: &'a cli::Restore,
+    /// Why no key could be had, which an age error cannot carry.
+    stopped: Mutex<Option<anyhow::Error>>,
+}
+
+impl BackupKey<'_> {
+    fn reason(&self, error: age::Error) -> anyhow::Error {
+        let ours = self.stopped.lock().ok().and_then(|mut stopped| stopped.take());
+        ours.unwrap_or_else(|| error.into())
+    }
+
+    fn passphrase(&self) -> Result<ScryptIdentity> {
+        let passphrase = match &self.args.passphrase {
+            Some(source) => source.passphrase()?,
+            None => self.app.ui.ask_passphrase("the backup")?,
+        };
+        Ok(ScryptIdentity::new(passphrase))
+    }
+
+    fn keys(&self) -> Result<Vec<identity::Key>> {
+        let mut keys = Vec::new();
+        for source in &self.args.identity {
+            let passphrase = self.args.passphrase.as_ref();
+            keys.extend(self.app.keys(Some(source), passphrase)?.unwrap_or_default());
+        }
+        if self.args.identity.is_empty() {
+            let fail =
+                Fail::new(Exit::NoIdentityFits, "the backup is sealed to a key, none is given");
+            return Err(fail.hint("name the key with -i FILE").into());
+        }
+        Ok(keys)
+    }
+
+    fn find(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>> {
+        if self.class() == Class::Passphrase && stanzas.iter().any(|one| one.kind == "scrypt") {
+            return Ok(self.passphrase()?.unwrap(stanzas)?);
+        }
+        for key in self.keys()? {
+            if let Some(file_key) = key.unwrap(stanzas)? {
+                return Ok(Some(file_key));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl age::Identity for BackupKey<'_> {
+    fn unwrap(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, age::Error> {
+        self.find(stanzas).map_err(|error| {
+            if let Ok(mut stopped) = self.stopped.lock() {
+                *stopped = Some(error);
+            }
+            age::Error::NoMatch
+        })
+    }
+
+    /// Without `-i` a passphrase is tried.
+    fn class(&self) -> Class {
+        if self.args.identity.is_empty() { Class::Passphrase } else { Class::PostQuantum }
+    }
+}
+
+// ---- the identity ----
+
+/// What becomes of the identity.
+enum Place {
+    /// It is there already, as its key file or from elsewhere.
+    Here(String),
+    /// It comes to a place where there is none.
+    New(PathBuf),
+    /// It takes the place of another, whose fingerprint may not be known.
+    Instead(PathBuf, Option<Fingerprint>),
+}
+
+/// Where every verb looks for the identity: there it comes, unless it is there.
+fn place(app: &App, args: &cli::Restore, ours: &Fingerprint, key_file: &[u8]) -> Result<Place> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let elsewhere = set("BULLA_IDENTITY").is_some() || set("BULLA_IDENTITY_COMMAND").is_some();
+    let path = match set("BULLA_IDENTITY_FILE").filter(|_| set("BULLA_IDENTITY").is_none()) {
+        Some(path) => PathBuf::from(path),
+        None if elsewhere => PathBuf::new(),
+        None => app.home.make_identity_place()?,
+    };
+    let is_file = !path.as_os_str().is_empty();
+    if is_file && path.symlink_metadata().is_err() {
+        return Ok(Place::New(path));
+    }
+    let Some(found) = app.key_file(None)? else { return Ok(Place::New(path)) };
+    if *found.bytes == *key_file {
+        return Ok(Place::Here(found.place));
+    }
+    let theirs = match fingerprint(app, args, &found) {
+        Ok(theirs) if theirs == *ours => return Ok(Place::Here(found.place)),
+        Ok(theirs) => Some(theirs),
+        Err(_) if is_file && args.force => None,
+        Err(error) => return Err(error.context("cannot see whether the identity here is the same")),
+    };
+    if !is_file {
+        let message = format!("another identity comes from {}", found.place);
+        return Err(Fail::new(Exit::OutputExists, message)
+            .hint("unset BULLA_IDENTITY and BULLA_IDENTITY_COMMAND, and restore again")
+            .into());
+    }
+    if !args.force {
+        let message = format!("another identity is in {}", path.display());
+        return Err(Fail::new(Exit::OutputExists, message)
+            .hint("set BULLA_HOME to a new folder, or --force to replace it for good")
+            .into());
+    }
+    Ok(Place::Instead(path, theirs))
+}
+
+fn fingerprint(app: &App, args: &cli::Restore, found: &KeyFile) -> Result<Fingerprint> {
+    let keys = app.unlock(found, args.identity_passphrase.as_ref()).map_err(other_passphrase)?;
+    Ok(first(keys)?.fingerprint())
+}
+
+/// Names the flag for the passphrase of the identity, where `--passphrase` is that of the backup.
+pub(crate) fn other_passphrase(error: anyhow::Error) -> anyhow::Error {
+    hint(error, "give the identity's with --identity-passphrase FILE, @ENV:NAME or @FD:N")
+}
+
+fn hint(error: anyhow::Error, hint: &str) -> anyhow::Error {
+    match error.downcast::<Fail>() {
+        Ok(fail) if fail.exit == Exit::Locked => Fail { hint: Some(hint.into()), ..fail }.into(),
+        Ok(fail) => fail.into(),
+        Err(error) => error,
+    }
+}
+
+/// The passphrase that the restored identity is to have.
+fn lock(app: &App, args: &cli::Restore) -> Result<Option<SecretString>> {
+    match &args.lock {
+        Some(Some(source)) => Ok(Some(source.passphrase()?)),
+        Some(None) => {
+            let asked = app.ui.ask_new_passphrase();
+            Ok(Some(
+                asked
+                    .map_err(|error| hint(error, "give it with --lock=FILE, @ENV:NAME or @FD:N"))?,
+            ))
+        }
+        None => Ok(None),
+    }
+}
+
+impl Place {
+    fn write(&self, text: &[u8]) -> Result<()> {
+        let (path, existing) = match self {
+            Self::Here(_) => return Ok(()),
+            Self::New(path) => (path, Existing::Keep),
+            Self::Instead(path, _) => (path, Existing::Replace),
+        };
+        let write = |path: &Path| {
+            let mut file = AtomicFile::create(path, existing, Access::Private)?;
+            file.write_all(text)?;
+            file.commit()
+        };
+        write(path).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn tell(&self, app: &App) {
+        match self {
+            Self::Here(place) => app.ui.note(&format!("the identity is here already, in {place}")),
+            Self::New(path) => app.ui.note(&format!("restored the identity to {}", path.display())),
+            Self::Instead(path, before) => {
+                let before =
+                    before.map_or("one that is locked".into(), |before| before.to_string());
+                app.ui.warn(&format!(
+                    "the identity in {} was replaced, which was {before}",
+                    path.display()
+                ));
+            }
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Here(_) => "kept",
+            Self::New(_) => "restored",
+            Self::Instead(..) => "replaced",
+        }
+    }
+}
+
+// ---- the state ----
+
+/// Merges book and links into what is here, both or neither; says what came, and how many links.
+fn put_back(app: &App, me: &Me, book: Book, pairs: Pairs, force: bool) -> Result<(Merged, usize)> {
+    let (books, pairings) = (me.book_file()?, me.pairs_file()?);
+    mend(app, &books, force)?;
+    mend(app, &pairings, force)?;
+    // Who has no ratchet any more begins anew with the next letter.
+    for contact in &pairings.read()?.contacts() | &pairs.contacts() {
+        mend(app, &me.sessions_file(&Fingerprint::from_bytes(contact))?, force)?;
+    }
+    pairings.update(|here| {
+        let links = here.merge(pairs)?;
+        let merged = books.update(|here| here.merge(book))?;
+        Ok((merged, links))
+    })
+}
+
+/// Sees that a file of state can be read. With `--force` one that cannot gives its place up.
+fn mend<R: Record + Default>(app: &App, file: &StateFile<R>, force: bool) -> Result<()> {
+    match file.read() {
+        Err(error @ (state::Error::Damaged { .. } | state::Error::Record(_))) if force => {
+            file.replace(&R::default())?;
+            app.ui.warn(&format!("replaced what cannot be read: {error}"));
+            Ok(())
+        }
+        read => Ok(read.map(drop)?),
+    }
+}

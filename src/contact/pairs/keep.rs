@@ -1,0 +1,53 @@
+//! Links that are kept in a backup, and put back from one.
+
+use super::Link;
+use super::MAX_LINKS;
+use super::MAX_MACHINES;
+use super::Pairs;
+use crate::contact::Error;
+
+impl Pairs {
+    /// What a backup keeps: the links. Pairings under way are not: an invite that was used since,
+    /// or digits that were mistyped, would be good once more.
+    pub(crate) fn kept(&self) -> Self {
+        Self { underway: Vec::new(), links: self.links.clone() }
+    }
+
+    /// Whether it is as [`Pairs::kept`] and a pairing leave it.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.underway.is_empty()
+            && self.links.len() <= MAX_LINKS
+            && self.links.iter().all(|link| link.is_sound())
+    }
+
+    /// How many mailboxes letters come to.
+    pub fn open(&self) -> usize {
+        self.mailboxes().count()
+    }
+
+    /// Adds the links of the same owner that are not here; says how many. A link that is here stays
+    /// as it is: what came after the backup holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`].
+    pub fn merge(&mut self, other: Self) -> Result<usize, Error> {
+        let mut links = other.links;
+        links.retain(|link| !self.links.iter().any(|known| known.mailbox == link.mailbox));
+        let added = links.len();
+        if self.links.len() + added > MAX_LINKS {
+            return Err(Error::TooMany { what: "links", max: MAX_LINKS });
+        }
+        // The newest is last, and what is here is newer than what was kept.
+        links.append(&mut self.links);
+        self.links = links;
+        Ok(added)
+    }
+}
+
+impl Link {
+    fn is_sound(&self) -> bool {
+        (1..=MAX_MACHINES).contains(&self.machines.len())
+            && self.machines.iter().all(|machine| machine.check().is_ok())
+    }
+}
