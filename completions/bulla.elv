@@ -752,6 +752,8 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand show 'Give a document back'
             cand stats 'Show how much the index holds'
             cand verify 'Open every cell of the index and report damage'
+            cand purge 'Make deleted what was removed or replaced: nothing opens it any more'
+            cand rekey 'Change the index key, and seal everything anew'
             cand destroy 'Destroy the index: the key first, then the rest'
         }
         &'bulla;index;build'= {
@@ -825,6 +827,34 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --help 'Print help'
         }
         &'bulla;index;verify'= {
+            cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --identity 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --passphrase 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N'
+            cand --index 'The index''s folder'
+            cand --json 'Print one JSON object a line; errors end with one on stderr'
+            cand -q 'No progress, no notes: errors and warnings only'
+            cand --quiet 'No progress, no notes: errors and warnings only'
+            cand -v 'Say more of what is done'
+            cand --verbose 'Say more of what is done'
+            cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'bulla;index;purge'= {
+            cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --identity 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --passphrase 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N'
+            cand --index 'The index''s folder'
+            cand --json 'Print one JSON object a line; errors end with one on stderr'
+            cand -q 'No progress, no notes: errors and warnings only'
+            cand --quiet 'No progress, no notes: errors and warnings only'
+            cand -v 'Say more of what is done'
+            cand --verbose 'Say more of what is done'
+            cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'bulla;index;rekey'= {
             cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
             cand --identity 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
             cand --passphrase 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N'

@@ -410,18 +410,20 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -l json -d 'Print one JSON object a line; errors end with one on stderr'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -s v -l verbose -d 'Say more of what is done'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "build" -d 'Index folders and files: mbox, Maildir, .eml, HTML, text'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "add" -d 'Index the JSON lines of open --json'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "remove" -d 'Remove documents by id or by query'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "show" -d 'Give a document back'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "stats" -d 'Show how much the index holds'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "verify" -d 'Open every cell of the index and report damage'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify destroy" -f -a "destroy" -d 'Destroy the index: the key first, then the rest'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "build" -d 'Index folders and files: mbox, Maildir, .eml, HTML, text'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "add" -d 'Index the JSON lines of open --json'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "remove" -d 'Remove documents by id or by query'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "show" -d 'Give a document back'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "stats" -d 'Show how much the index holds'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "verify" -d 'Open every cell of the index and report damage'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "purge" -d 'Make deleted what was removed or replaced: nothing opens it any more'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "rekey" -d 'Change the index key, and seal everything anew'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "destroy" -d 'Destroy the index: the key first, then the rest'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
@@ -470,6 +472,22 @@ complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from purge" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from purge" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from purge" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from purge" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from purge" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from purge" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from purge" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from purge" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from rekey" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from rekey" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from rekey" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from rekey" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from rekey" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from rekey" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from rekey" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from rekey" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"

@@ -113,10 +113,8 @@ pub mod label {
     pub const RATCHET_LETTER: &[u8] = b"bulla/v1/ratchet/letter";
     /// A record at rest: key of one writing from the storage key and a random salt.
     pub const RECORD: &[u8] = b"bulla/v1/record";
-    /// A cell file of the index: key of one file from the index key and a random salt.
+    /// A pack of the index: key of its file from its secret and a random salt.
     pub const INDEX_FILE: &[u8] = b"bulla/v1/index/file";
-    /// Index key to the key of the HMAC that names files of the index on the disk.
-    pub const INDEX_NAME: &[u8] = b"bulla/v1/index/name";
 }
 
 /// Why a primitive refused.
@@ -424,7 +422,6 @@ mod tests {
             RATCHET_LETTER,
             RECORD,
             INDEX_FILE,
-            INDEX_NAME,
         ];
         for (i, one) in all.iter().enumerate() {
             for (j, other) in all.iter().enumerate() {

@@ -83,6 +83,20 @@ impl AtomicFile {
         }
     }
 
+    /// Another handle of the file, to write and read it anywhere while it is under way.
+    pub fn handle(&self) -> io::Result<File> {
+        match &self.temporary {
+            Temporary::Unnamed(file) => file.try_clone(),
+            Temporary::Named(file) => file.as_file().try_clone(),
+        }
+    }
+
+    /// The same as [`name`](Self::name), with another last component than it was begun with.
+    pub fn name_beside(mut self, name: &str) -> io::Result<()> {
+        self.path.set_file_name(name);
+        self.name()
+    }
+
     /// Gives a file its name that was [synced](Self::sync). The name is durable when the caller
     /// has called [`sync_folder`], once for as many files as he likes.
     pub fn name(self) -> io::Result<()> {
@@ -146,7 +160,7 @@ mod unnamed {
         if !Path::new(OWN).is_dir() {
             return None;
         }
-        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(access.mode());
         rustix::fs::open(folder, flags, mode).ok().map(File::from)
     }

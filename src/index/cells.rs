@@ -1,17 +1,14 @@
-//! Sealed cell files: write-once, fixed-size AEAD cells, random access. `FORMAT.md` draws them.
+//! Sealed cells: fixed-size AEAD units of write-once files. `FORMAT.md` draws them.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::io;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
-use tantivy::HasLen;
-use tantivy::directory::{FileHandle, OwnedBytes};
 
+use super::disk::Handle;
 use crate::crypto::{self, Aead, TAG, label};
 use crate::padding::padme;
 use crate::secret::Secret;
@@ -20,17 +17,17 @@ use crate::secret::Secret;
 /// 41 of 64: 0.5, 1.1 or 2.7 MB; small cells cost more calls, large ones more bytes.
 pub(super) const CELL: usize = 16 << 10;
 /// Bytes of a cell on the disk.
-const SEALED: u64 = (CELL + TAG) as u64;
+pub(super) const SEALED: usize = CELL + TAG;
 /// First bytes of every cell file; the last of them is the format version.
 const MAGIC: [u8; 8] = *b"bullaix\x01";
 /// Random bytes after the magic.
-const SALT: usize = 32;
+pub(super) const SALT: usize = 32;
 /// Magic and salt.
-const HEADER: u64 = (MAGIC.len() + SALT) as u64;
-/// The closing cell: a sealed `u64`.
-const CLOSING: usize = 8 + TAG;
+pub(super) const HEADER: usize = MAGIC.len() + SALT;
 /// Opened cells kept for all files of an index together: 8 MiB.
 const KEPT: NonZeroUsize = NonZeroUsize::new(512).unwrap();
+/// Most cells that are read at once.
+const AT_ONCE: usize = 64;
 
 /// Which file is damaged, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +60,11 @@ pub(super) struct Opened {
     failure: Mutex<Option<io::Error>>,
 }
 
+/// Nothing below panics while it holds a lock.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Opened {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -81,39 +83,37 @@ impl Opened {
 
     /// The first damage met since the last call.
     pub(super) fn take_damage(&self) -> Option<Damage> {
-        self.damage.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.damage).take()
     }
 
     /// The first write that failed since the last call.
     pub(super) fn take_failure(&self) -> Option<io::Error> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.failure).take()
     }
 
     /// Remembers a write that failed: a full disk, say.
     pub(super) fn failed(&self, error: io::Error) -> io::Error {
-        let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| io::Error::new(error.kind(), error.to_string()));
+        lock(&self.failure).get_or_insert_with(|| io::Error::new(error.kind(), error.to_string()));
         error
     }
 
     /// Remembers damage and makes the error the engine gets.
     pub(super) fn damaged(&self, file: &str, what: impl Into<String>) -> io::Error {
         let damage = Damage { file: file.into(), what: what.into() };
-        let mut first = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| damage.clone());
+        lock(&self.damage).get_or_insert_with(|| damage.clone());
         io::Error::new(io::ErrorKind::InvalidData, damage)
     }
 }
 
 /// The key of one file, and the name every cell of it is bound to.
-struct Cipher {
+pub(super) struct Cipher {
     aead: Aead,
     name: Vec<u8>,
 }
 
 impl Cipher {
-    fn new(index_key: &Secret<32>, salt: &[u8; SALT], name: &str) -> Self {
-        let key = crypto::hkdf(index_key.expose(), salt, label::INDEX_FILE);
+    pub(super) fn new(secret: &Secret<32>, salt: &[u8; SALT], name: &str) -> Self {
+        let key = crypto::hkdf(secret.expose(), salt, label::INDEX_FILE);
         Self { aead: Aead::new(&key), name: name.as_bytes().to_vec() }
     }
 
@@ -130,211 +130,193 @@ impl Cipher {
         [&MAGIC[..], &[last.into()], &self.name].concat()
     }
 
-    fn seal(&self, cell: u64, last: bool, data: &mut Vec<u8>) {
+    /// Seals a cell, filled up with zeros.
+    pub(super) fn seal(&self, cell: u64, last: bool, data: &mut Vec<u8>) {
+        data.resize(CELL, 0);
         let tag = self.aead.seal(&Self::nonce(cell), &self.associated(last), data);
         data.extend_from_slice(&tag);
     }
 
-    /// Opens a cell with its tag behind it; `data` becomes the plaintext.
-    fn open(&self, cell: u64, last: bool, data: &mut Vec<u8>) -> Result<(), crypto::Error> {
+    /// Opens a cell with its tag behind it, in place.
+    pub(super) fn open<'a>(
+        &self,
+        cell: u64,
+        last: bool,
+        data: &'a mut [u8],
+    ) -> Result<&'a [u8], crypto::Error> {
         let (body, tag) =
             data.split_last_chunk_mut::<TAG>().ok_or(crypto::Error::Damaged("cell"))?;
         self.aead.open(&Self::nonce(cell), &self.associated(last), body, tag)?;
-        data.truncate(data.len() - TAG);
-        Ok(())
+        Ok(body)
     }
 }
 
-/// Whole cells that `length` bytes take: Padmé of the length, rounded up, at least one.
-fn cells_of(length: u64) -> u64 {
-    padme(length).div_ceil(CELL as u64).max(1)
+/// Whole cells of a file that needs so many: Padmé of their bytes, rounded up.
+pub(super) fn padded(cells: u64) -> u64 {
+    padme(cells * CELL as u64).div_ceil(CELL as u64).max(1)
 }
 
-/// Seals what is written to it. Nothing is readable until [`CellWriter::finish`].
-pub(super) struct CellWriter<W: Write> {
-    out: W,
-    cipher: Cipher,
-    cell: Vec<u8>,
-    cells: u64,
-    length: u64,
+/// Where a cell stands in its file.
+pub(super) fn place(cell: u64) -> u64 {
+    HEADER as u64 + cell * SEALED as u64
 }
 
-impl<W: Write> CellWriter<W> {
-    /// Begins a file that is called `name` by those who read it back.
-    pub(super) fn new(out: W, index_key: &Secret<32>, name: &str) -> io::Result<Self> {
-        let salt = crypto::random::<SALT>().map_err(io::Error::other)?;
-        Self::with_salt(out, index_key, name, salt)
-    }
-
-    /// The salt must be new for every file: it makes the key.
-    fn with_salt(
-        mut out: W,
-        index_key: &Secret<32>,
-        name: &str,
-        salt: [u8; SALT],
-    ) -> io::Result<Self> {
-        out.write_all(&MAGIC)?;
-        out.write_all(&salt)?;
-        let cipher = Cipher::new(index_key, &salt, name);
-        Ok(Self { out, cipher, cell: Vec::with_capacity(CELL + TAG), cells: 0, length: 0 })
-    }
-
-    /// Pads, and writes the closing cell.
-    pub(super) fn finish(mut self) -> io::Result<W> {
-        while self.cells < cells_of(self.length) {
-            self.write_cell()?;
-        }
-        let mut closing = self.length.to_be_bytes().to_vec();
-        self.cipher.seal(self.cells, true, &mut closing);
-        self.out.write_all(&closing)?;
-        Ok(self.out)
-    }
-
-    /// Seals the cell under way, filled up with zeros.
-    fn write_cell(&mut self) -> io::Result<()> {
-        self.cell.resize(CELL, 0);
-        self.cipher.seal(self.cells, false, &mut self.cell);
-        self.out.write_all(&self.cell)?;
-        self.cell.clear();
-        self.cells += 1;
-        Ok(())
-    }
+/// What a file begins with.
+pub(super) fn header(salt: &[u8; SALT]) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    let (magic, rest) = header.split_at_mut(MAGIC.len());
+    magic.copy_from_slice(&MAGIC);
+    rest.copy_from_slice(salt);
+    header
 }
 
-impl<W: Write> Write for CellWriter<W> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let room = buf.len().min(CELL - self.cell.len());
-        self.cell.extend(buf.iter().take(room));
-        self.length += room as u64;
-        if self.cell.len() == CELL {
-            self.write_cell()?;
-        }
-        Ok(room)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-/// A finished cell file, opened for reading anywhere.
+/// A cell file: finished, or under way.
 pub(super) struct CellFile {
-    file: Mutex<File>,
+    file: Arc<dyn Handle>,
     cipher: Cipher,
-    on_disk: String,
-    cells: u64,
-    length: usize,
+    pub(super) name: String,
+    /// 0 while it is under way.
+    cells: AtomicU64,
     number: u64,
-    opened: Arc<Opened>,
+    pub(super) opened: Arc<Opened>,
 }
 
 impl CellFile {
-    /// Opens a file that was written under `name`; `on_disk` is what errors call it.
+    /// A file under way.
+    pub(super) fn begin(
+        file: Arc<dyn Handle>,
+        cipher: Cipher,
+        name: String,
+        opened: &Arc<Opened>,
+    ) -> Self {
+        let number = opened.files.fetch_add(1, Ordering::Relaxed);
+        Self { file, cipher, name, cells: AtomicU64::new(0), number, opened: Arc::clone(opened) }
+    }
+
+    /// Opens a finished file of so many cells.
     pub(super) fn open(
-        mut file: File,
-        index_key: &Secret<32>,
-        name: &str,
-        on_disk: &str,
+        file: Arc<dyn Handle>,
+        secret: &Secret<32>,
+        salt: &[u8; SALT],
+        name: String,
+        cells: u64,
         opened: &Arc<Opened>,
     ) -> io::Result<Self> {
-        let damaged = |what: &str| opened.damaged(on_disk, what);
-        let size = file.metadata()?.len();
-        let sealed = size.checked_sub(HEADER + CLOSING as u64).unwrap_or(1);
-        if sealed % SEALED != 0 {
-            return Err(damaged("its length is not that of whole cells (truncated)"));
+        let length = file.length()?;
+        if length != place(cells) {
+            let what = format!("expected {} bytes, got {length} (cut or foreign)", place(cells));
+            return Err(opened.damaged(&name, what));
         }
-        let cells = sealed / SEALED;
-        let mut magic = [0; MAGIC.len()];
-        let mut salt = [0; SALT];
-        file.read_exact(&mut magic)?;
-        file.read_exact(&mut salt)?;
-        if magic != MAGIC {
-            return Err(damaged("it does not begin as a cell file of this version"));
+        let mut begin = [0; HEADER];
+        file.read_at(&mut begin, 0)?;
+        if begin != header(salt) {
+            let what = "it does not begin as the file that was written (changed, old or foreign)";
+            return Err(opened.damaged(&name, what));
         }
-        let cipher = Cipher::new(index_key, &salt, name);
-        let mut closing = vec![0; CLOSING];
-        file.seek(SeekFrom::Start(HEADER + sealed))?;
-        file.read_exact(&mut closing)?;
-        let length = cipher
-            .open(cells, true, &mut closing)
-            .ok()
-            .and_then(|()| closing.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)))
-            .filter(|length| cells_of(*length) == cells)
-            .and_then(|length| usize::try_from(length).ok())
-            .ok_or_else(|| damaged("its closing cell does not open (changed, cut or moved)"))?;
-        let number = opened.files.fetch_add(1, Ordering::Relaxed);
-        let (file, on_disk) = (Mutex::new(file), on_disk.to_owned());
-        Ok(Self { file, cipher, on_disk, cells, length, number, opened: Arc::clone(opened) })
+        let source = Self::begin(file, Cipher::new(secret, salt, &name), name, opened);
+        source.finished(cells);
+        Ok(source)
     }
 
-    /// Cells of the file, padding included.
+    /// Makes its bytes durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    /// From now on it has so many cells.
+    pub(super) fn finished(&self, cells: u64) {
+        self.cells.store(cells, Ordering::Release);
+    }
+
+    /// Cells of the file, padding included; 0 while it is under way.
     pub(super) fn cells(&self) -> u64 {
-        self.cells
+        self.cells.load(Ordering::Acquire)
     }
 
-    /// One opened cell, from the cache if it is there.
+    /// Some cells in a row, from the cache if they are there.
+    pub(super) fn read(&self, first: u64, count: u64) -> io::Result<Vec<Arc<[u8]>>> {
+        let mut found = Vec::new();
+        let mut at = first;
+        while at < first + count {
+            if let Some(kept) = self.kept(at) {
+                found.push(kept);
+                at += 1;
+                continue;
+            }
+            let missing = (at..first + count).take(AT_ONCE);
+            let missing = missing.take_while(|cell| *cell == at || self.kept(*cell).is_none());
+            let missing = missing.count() as u64;
+            self.open_cells(at, missing, |cell| found.push(cell))?;
+            at += missing;
+        }
+        Ok(found)
+    }
+
+    /// One cell.
+    #[cfg(test)]
     pub(super) fn cell(&self, cell: u64) -> io::Result<Arc<[u8]>> {
-        let place = (self.number, cell);
-        let lock = || self.opened.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = lock().get(&place) {
-            return Ok(Arc::clone(kept));
-        }
-        let mut data = vec![0; CELL + TAG];
-        {
-            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(HEADER + cell * SEALED))?;
-            file.read_exact(&mut data)?;
-        }
-        self.cipher.open(cell, false, &mut data).map_err(|_| {
-            let what = format!("cell {cell} does not open (changed, or of another place)");
-            self.opened.damaged(&self.on_disk, what)
-        })?;
-        self.opened.cells.fetch_add(1, Ordering::Relaxed);
-        let data: Arc<[u8]> = data.into();
-        lock().put(place, Arc::clone(&data));
-        Ok(data)
+        self.read(cell, 1)?.pop().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// The bytes of a range, of which only the touched cells are opened.
-    pub(super) fn read(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
-        let outside = || io::Error::new(io::ErrorKind::UnexpectedEof, "read past the end");
-        if range.start > range.end || range.end > self.length {
-            return Err(outside());
+    fn kept(&self, cell: u64) -> Option<Arc<[u8]>> {
+        lock(&self.opened.cache).get(&(self.number, cell)).map(Arc::clone)
+    }
+
+    fn open_cells(
+        &self,
+        first: u64,
+        count: u64,
+        mut take: impl FnMut(Arc<[u8]>),
+    ) -> io::Result<()> {
+        let mut data = vec![0; usize::try_from(count).unwrap_or(0) * SEALED];
+        self.file.read_at(&mut data, place(first)).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.opened.damaged(&self.name, "it was cut"),
+            _ => error,
+        })?;
+        let end = self.cells();
+        for (cell, data) in (first..).zip(data.chunks_exact_mut(SEALED)) {
+            let plain = self.cipher.open(cell, cell + 1 == end, data).map_err(|_| {
+                let what = format!("cell {cell} does not open (changed, or of another place)");
+                self.opened.damaged(&self.name, what)
+            })?;
+            self.opened.cells.fetch_add(1, Ordering::Relaxed);
+            let plain: Arc<[u8]> = plain.into();
+            lock(&self.opened.cache).put((self.number, cell), Arc::clone(&plain));
+            take(plain);
         }
-        if range.is_empty() {
-            return Ok(OwnedBytes::empty());
+        Ok(())
+    }
+
+    /// Opens every cell in turn, past the cache, for those who need them all once.
+    pub(super) fn each(&self, mut visit: impl FnMut(u64, io::Result<&[u8]>) -> bool) {
+        let end = self.cells();
+        let mut data = vec![0; SEALED];
+        for cell in 0..end {
+            let read = self.file.read_at(&mut data, place(cell));
+            let opened = read.and_then(|()| {
+                self.cipher.open(cell, cell + 1 == end, &mut data).map_err(|_| {
+                    let what = format!("cell {cell} does not open (changed, or of another place)");
+                    self.opened.damaged(&self.name, what)
+                })
+            });
+            if !visit(cell, opened) {
+                return;
+            }
         }
-        let (first, last) = (range.start / CELL, (range.end - 1) / CELL);
-        if first == last {
-            let cell = OwnedBytes::new(self.cell(first as u64)?);
-            return Ok(cell.slice(range.start - first * CELL..range.end - first * CELL));
-        }
-        let mut bytes = Vec::with_capacity(range.len());
-        for number in first..=last {
-            let cell = self.cell(number as u64)?;
-            let from = range.start.saturating_sub(number * CELL);
-            let to = (range.end - number * CELL).min(CELL);
-            bytes.extend_from_slice(cell.get(from..to).ok_or_else(outside)?);
-        }
-        Ok(OwnedBytes::new(bytes))
+    }
+
+    /// Writes a cell where no other was written.
+    pub(super) fn write(&self, cell: u64, last: bool, data: &mut Vec<u8>) -> io::Result<()> {
+        self.cipher.seal(cell, last, data);
+        let written = self.file.write_at(data, place(cell));
+        data.clear();
+        written
     }
 }
 
 impl fmt::Debug for CellFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CellFile({})", self.on_disk)
-    }
-}
-
-impl HasLen for CellFile {
-    fn len(&self) -> usize {
-        self.length
-    }
-}
-
-impl FileHandle for CellFile {
-    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
-        self.read(range)
+        write!(f, "CellFile({})", self.name)
     }
 }
 

@@ -1,51 +1,115 @@
-//! The engine's files, each a cell file under an opaque name.
+//! The engine's files: streams in packs, of which the newest manifest says what there is.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, TerminatingWrite, WatchCallback,
-    WatchCallbackList, WatchHandle, WritePtr,
+    Directory, DirectoryLock, FileHandle, Lock, WatchCallback, WatchCallbackList, WatchHandle,
+    WritePtr,
 };
 
-use super::cells::{CellFile, CellWriter, Opened};
-use crate::crypto::{self, label};
-use crate::files::{self, Access, AtomicFile, Existing};
+use super::Error;
+use super::cells::{Damage, Opened, lock};
+use super::disk::{self, Disk, Held};
+use super::folder::{self, Keys};
+use super::manifest::{self, Entry, Manifest};
+use super::meta::{self, Segment};
+use super::pack::{NewPack, Pack, StreamReader};
 use crate::secret::Secret;
-use crate::text;
 
 /// The engine's name for its commit point.
 pub(super) const META: &str = "meta.json";
-/// The engine's name for its list of files.
-pub(super) const MANAGED: &str = ".managed.json";
-/// Suffix of a file under way ([`AtomicFile`]).
-const UNDER_WAY: &str = ".part";
-/// Greatest file that is read whole.
-const ATOMIC_MAX: usize = 64 << 20;
+/// The engine's name for its list of files, which it needs no more: manifests tell what is there.
+const MANAGED: &str = ".managed.json";
+/// Lock file of the one writer.
+pub(super) const WRITER: &str = "writer.lock";
+/// Lock file held while a reader opens packs, and while a writer commits and removes some.
+pub(super) const READERS: &str = "readers.lock";
 
-/// A folder of cell files that the engine sees as its directory.
+/// A part of the index that is damaged: the rest is searched without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// What is damaged.
+    pub damage: Damage,
+    /// How many documents cannot be found for it; unknown where the newest list of what there is
+    /// may be lost, and with it what the last commit brought.
+    pub documents: Option<u64>,
+}
+
+/// What the engine sees as its directory.
 #[derive(Clone)]
 pub(super) struct CellDirectory(Arc<Inner>);
 
 struct Inner {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
-    index_key: Secret<32>,
-    name_key: Secret<32>,
+    wrapping: Secret<32>,
+    keys: Mutex<Arc<Keys>>,
     opened: Arc<Opened>,
+    state: Mutex<State>,
+    /// Grows when a segment is left out.
+    exclusions: AtomicU64,
     watchers: WatchCallbackList,
 }
 
+#[derive(Default)]
+struct State {
+    view: Option<Arc<View>>,
+    /// Packs that no manifest names yet, by group.
+    under_way: HashMap<String, Arc<NewPack>>,
+    /// Packs that searchers opened before may still ask for.
+    old: Vec<Weak<Pack>>,
+    /// Segments that do not open.
+    excluded: BTreeMap<String, Damage>,
+}
+
+/// What the newest manifest says, and the packs it names.
+struct View {
+    manifest: Manifest,
+    doubt: Option<Damage>,
+    /// The packs of the generation before.
+    before: BTreeSet<String>,
+    stamps: [Option<[u8; 33]>; 2],
+    packs: HashMap<String, Arc<Pack>>,
+}
+
+/// The pack that a file of the engine belongs to: one a segment, one for each list of removals.
+fn group_of(path: &str) -> &str {
+    if path.ends_with(".del") { path } else { segment_of(path) }
+}
+
+/// The segment that a file of the engine belongs to.
+fn segment_of(path: &str) -> &str {
+    path.split('.').next().unwrap_or(path)
+}
+
+impl Entry {
+    fn group(&self) -> &str {
+        self.streams.first().map_or("", |stream| group_of(&stream.path))
+    }
+}
+
 impl CellDirectory {
-    pub(super) fn new(folder: &Path, index_key: Secret<32>) -> Self {
+    /// The files of an index; [`CellDirectory::refresh`] reads what there is.
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        wrapping: Secret<32>,
+        keys: Keys,
+    ) -> Self {
         Self(Arc::new(Inner {
+            disk,
             folder: folder.to_owned(),
-            name_key: crypto::hkdf(index_key.expose(), &[], label::INDEX_NAME),
-            index_key,
+            wrapping,
+            keys: Mutex::new(Arc::new(keys)),
             opened: Opened::new(),
+            state: Mutex::default(),
+            exclusions: AtomicU64::new(0),
             watchers: WatchCallbackList::default(),
         }))
     }
@@ -60,44 +124,263 @@ impl CellDirectory {
         &self.0.folder
     }
 
-    /// What a file is called on the disk: it tells neither its part nor its segment.
-    pub(super) fn name_on_disk(&self, path: &Path) -> String {
-        let logical = path.to_string_lossy();
-        let mac = crypto::hmac_sha256(self.0.name_key.expose(), &[logical.as_bytes()]);
-        text::hex_encode(mac.first_chunk::<16>().unwrap_or(&[0; 16]))
+    /// The disk the folder is on.
+    pub(super) fn disk(&self) -> &dyn Disk {
+        &*self.0.disk
     }
 
-    fn place(&self, path: &Path) -> PathBuf {
-        self.0.folder.join(self.name_on_disk(path))
+    /// What wraps the index key.
+    pub(super) fn wrapping(&self) -> &Secret<32> {
+        &self.0.wrapping
     }
 
-    /// Opens the cell file behind one of the engine's names.
-    pub(super) fn open_cells(&self, path: &Path) -> Result<CellFile, OpenReadError> {
-        let open = || {
-            let file = File::open(self.place(path))?;
-            let (name, on_disk) = (path.to_string_lossy(), self.name_on_disk(path));
-            CellFile::open(file, &self.0.index_key, &name, &on_disk, &self.0.opened)
-        };
-        open().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_owned()),
-            _ => OpenReadError::wrap_io_error(error, path.to_owned()),
-        })
+    /// The index keys known.
+    pub(super) fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&lock(&self.0.keys))
     }
 
-    /// Removes what killed writers left under way. Only for the holder of the writer's lock.
+    /// From now on these are the index keys.
+    pub(super) fn set_keys(&self, keys: Keys) {
+        *lock(&self.0.keys) = Arc::new(keys);
+    }
+
+    /// Reads the newest manifest, if there is another than before. Whoever calls it holds the
+    /// readers' lock.
+    pub(super) fn refresh(&self) -> Result<(), Error> {
+        let stamps = manifest::stamps(self.disk());
+        if lock(&self.0.state).view.as_ref().is_some_and(|view| view.stamps == stamps) {
+            return Ok(());
+        }
+        let io = Error::io(self.folder());
+        let mut found = manifest::newest(self.disk(), self.keys().all()).map_err(io)?;
+        if !matches!(&found, Ok(found) if found.doubt.is_none()) {
+            // Perhaps another process has changed the key.
+            self.set_keys(folder::unwrap_key(self.disk(), self.folder(), self.wrapping())?);
+            let io = Error::io(self.folder());
+            found = manifest::newest(self.disk(), self.keys().all()).map_err(io)?;
+        }
+        let found = found.map_err(|damage| match damage {
+            Some(damage) => Error::Damaged(damage),
+            None => Error::Damaged(Damage {
+                file: manifest::SLOTS[0].into(),
+                what: "it is missing".into(),
+            }),
+        })?;
+        let before = found.before.iter().flat_map(Manifest::names).collect();
+        self.show(found.newest, found.doubt, before, stamps, HashMap::new())
+            .map_err(Error::io(self.folder()))
+    }
+
+    /// Makes a manifest the one that is seen. Packs that do not open are left out.
+    fn show(
+        &self,
+        manifest: Manifest,
+        doubt: Option<Damage>,
+        before: BTreeSet<String>,
+        stamps: [Option<[u8; 33]>; 2],
+        mut packs: HashMap<String, Arc<Pack>>,
+    ) -> io::Result<()> {
+        let mut state = lock(&self.0.state);
+        for entry in &manifest.packs {
+            let known = state.view.as_ref().and_then(|view| view.packs.get(entry.group()));
+            if let Some(known) = known.filter(|pack| pack.file.name == entry.name()) {
+                packs.entry(entry.group().to_owned()).or_insert_with(|| Arc::clone(known));
+            }
+            if packs.contains_key(entry.group()) {
+                continue;
+            }
+            match Pack::open(self.disk(), entry, &self.0.opened) {
+                Ok(pack) => {
+                    packs.insert(entry.group().to_owned(), Arc::new(pack));
+                }
+                Err(error) => match self.0.opened.take_damage() {
+                    Some(damage) => {
+                        state.excluded.entry(segment_of(entry.group()).into()).or_insert(damage);
+                        self.0.exclusions.fetch_add(1, Ordering::Relaxed);
+                    }
+                    None => return Err(error),
+                },
+            }
+        }
+        let listed =
+            |segment: &str| manifest.packs.iter().any(|e| segment_of(e.group()) == segment);
+        state.excluded.retain(|segment, _| listed(segment));
+        let view = View { manifest, doubt, before, stamps, packs };
+        if let Some(last) = state.view.replace(Arc::new(view)) {
+            state.old.retain(|pack| pack.strong_count() > 0);
+            state.old.extend(last.packs.values().map(Arc::downgrade));
+        }
+        Ok(())
+    }
+
+    fn view(&self) -> Option<Arc<View>> {
+        lock(&self.0.state).view.clone()
+    }
+
+    /// Leaves the segment out whose file is damaged; false when there is none, or it is already.
+    pub(super) fn leave_out(&self, damage: &Damage) -> bool {
+        let mut state = lock(&self.0.state);
+        let Some(view) = state.view.clone() else { return false };
+        let entry = view.manifest.packs.iter().find(|entry| entry.name() == damage.file);
+        let Some(entry) = entry else { return false };
+        let segment = segment_of(entry.group()).to_owned();
+        let new = state.excluded.insert(segment, damage.clone()).is_none();
+        self.0.exclusions.fetch_add(u64::from(new), Ordering::Relaxed);
+        new
+    }
+
+    /// Grows when a segment is left out.
+    pub(super) fn exclusions(&self) -> u64 {
+        self.0.exclusions.load(Ordering::Relaxed)
+    }
+
+    /// What is left out of what is seen.
+    pub(super) fn left_out(&self) -> Vec<LeftOut> {
+        let state = lock(&self.0.state);
+        let Some(view) = &state.view else { return Vec::new() };
+        let segments = meta::segments(&view.manifest.meta).unwrap_or_default();
+        let documents = |id: &str| segments.iter().find(|s| s.id == id).map(Segment::documents);
+        let doubt = view.doubt.iter().map(|doubt| (doubt, None));
+        let excluded = state.excluded.iter().map(|(id, damage)| (damage, documents(id)));
+        doubt
+            .chain(excluded)
+            .map(|(damage, documents)| LeftOut { damage: damage.clone(), documents })
+            .collect()
+    }
+
+    /// Removes what killed writers left. Only for the holder of the writer's lock.
     pub(super) fn sweep(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.0.folder)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().ends_with(UNDER_WAY) {
-                fs::remove_file(entry.path())?;
+        for (name, _) in self.disk().list()? {
+            if disk::is_under_way(&name) {
+                self.disk().remove(&name)?;
+            }
+        }
+        self.remove_unlisted()
+    }
+
+    /// Removes packs that neither generation names.
+    fn remove_unlisted(&self) -> io::Result<()> {
+        let Some(view) = self.view() else { return Ok(()) };
+        let listed: BTreeSet<String> = view.manifest.names().collect();
+        for (name, _) in self.disk().list()? {
+            let unlisted = !listed.contains(&name) && !view.before.contains(&name);
+            if unlisted && folder::is_cell_name(&name) {
+                self.disk().remove(&name)?;
             }
         }
         Ok(())
     }
 
-    fn begin(&self, path: &Path, existing: Existing) -> io::Result<CellWriter<AtomicFile>> {
-        let file = AtomicFile::create(&self.place(path), existing, Access::Private)?;
-        CellWriter::new(file, &self.0.index_key, &path.to_string_lossy())
+    /// Locks readers out while packs come and go.
+    pub(super) fn lock_readers(&self) -> io::Result<Held> {
+        let held = self.disk().lock(READERS, true)?;
+        held.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    }
+
+    /// The manifest that is seen, and its packs; not for a damaged index.
+    pub(super) fn sound(&self) -> Result<(Manifest, Vec<Arc<Pack>>), Error> {
+        if let Some(left_out) = self.left_out().into_iter().next() {
+            return Err(Error::Damaged(left_out.damage));
+        }
+        let missing = || Error::io(self.folder())(io::ErrorKind::NotFound.into());
+        let view = self.view().ok_or_else(missing)?;
+        let Manifest { generation, meta, packs } = &view.manifest;
+        let open = packs.iter().map(|entry| view.packs.get(entry.group()).map(Arc::clone));
+        let packs = packs.iter().map(Entry::copy).collect::<Option<_>>().ok_or_else(missing)?;
+        let manifest = Manifest { generation: *generation, meta: meta.clone(), packs };
+        Ok((manifest, open.collect::<Option<_>>().ok_or_else(missing)?))
+    }
+
+    /// Makes the engine's list of segments the newest generation: their packs first, then the
+    /// manifest that names them; then those go that neither generation names.
+    fn publish(&self, meta: &[u8]) -> io::Result<()> {
+        let segments = meta::segments(meta)?;
+        let view = self.view();
+        let (mut entries, mut packs, mut new) = (Vec::new(), HashMap::new(), Vec::new());
+        let written = segments.iter().flat_map(Segment::groups).try_for_each(|group| {
+            let under_way = lock(&self.0.state).under_way.get(&group).map(Arc::clone);
+            let entry = if let Some(pack) = under_way {
+                let (entry, pack) = pack.finish()?;
+                new.push(entry.name());
+                packs.insert(group, Arc::new(pack));
+                entry
+            } else {
+                let old = view.iter().flat_map(|view| &view.manifest.packs);
+                let old = old.into_iter().find(|entry| entry.group() == group);
+                old.and_then(Entry::copy).ok_or(io::ErrorKind::NotFound)?
+            };
+            entries.push(entry);
+            Ok(())
+        });
+        let written =
+            written.and_then(|()| if new.is_empty() { Ok(()) } else { self.disk().sync() });
+        let generation = view.as_ref().map_or(0, |view| view.manifest.generation) + 1;
+        let manifest = Manifest { generation, meta: meta.to_vec(), packs: entries };
+        let held = written.and_then(|()| self.lock_readers());
+        let written = held.and_then(|held| {
+            let keys = self.keys();
+            manifest.write(self.disk(), keys.newest().ok_or(io::ErrorKind::NotFound)?)?;
+            Ok(held)
+        });
+        let stamps = manifest::stamps(self.disk());
+        let held = match written {
+            Ok(held) => held,
+            Err(error) => {
+                // Room for the next try, unless the manifest got there all the same.
+                if view.is_none_or(|view| view.stamps == stamps) {
+                    new.iter().for_each(|name| drop(self.disk().remove(name)));
+                }
+                return Err(error);
+            }
+        };
+        let before = view.iter().flat_map(|view| view.manifest.names()).collect();
+        let finished: Vec<String> = packs.keys().cloned().collect();
+        self.show(manifest, None, before, stamps, packs)?;
+        finished.iter().for_each(|group| drop(lock(&self.0.state).under_way.remove(group)));
+        self.remove_unlisted()?;
+        drop(held);
+        Ok(())
+    }
+
+    /// Publishes what is seen without what is left out, unless another writer is at work.
+    pub(super) fn drop_left_out(&self) -> Result<(), Error> {
+        if lock(&self.0.state).excluded.is_empty() {
+            return Ok(());
+        }
+        let io = |error| Error::io(self.folder())(error);
+        let Some(_writer) = self.disk().lock(WRITER, false).map_err(io)? else { return Ok(()) };
+        let readers = self.lock_readers().map_err(io)?;
+        self.refresh()?;
+        drop(readers);
+        let meta = {
+            let state = lock(&self.0.state);
+            let view = state.view.as_ref().ok_or_else(|| io(io::ErrorKind::NotFound.into()))?;
+            meta::without(&view.manifest.meta, &state.excluded).map_err(io)?
+        };
+        self.publish(&meta).map_err(io)
+    }
+
+    /// Puts the same segments under a manifest that follows, twice, so that no older one stays.
+    pub(super) fn publish_twice(&self, manifest: Manifest, key: &Secret<32>) -> io::Result<()> {
+        let mut manifest = manifest;
+        for _ in 0..2 {
+            manifest.generation += 1;
+            manifest.write(self.disk(), key)?;
+        }
+        Ok(())
+    }
+
+    fn stream(&self, path: &Path) -> Result<StreamReader, OpenReadError> {
+        let name = path.to_string_lossy();
+        let group = group_of(&name);
+        let state = lock(&self.0.state);
+        let under_way = || state.under_way.get(group)?.stream(&name);
+        let seen = || state.view.as_ref()?.packs.get(group)?.stream(&name);
+        let old = || state.old.iter().find_map(|pack| pack.upgrade()?.stream(&name));
+        under_way()
+            .or_else(seen)
+            .or_else(old)
+            .ok_or_else(|| OpenReadError::FileDoesNotExist(path.to_owned()))
     }
 }
 
@@ -107,105 +390,90 @@ impl fmt::Debug for CellDirectory {
     }
 }
 
-/// A write-once file under way: it gets its name when the engine terminates it, durable.
-struct Once {
-    writer: Option<CellWriter<AtomicFile>>,
-    opened: Arc<Opened>,
-}
-
-impl Write for Once {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let writer = self.writer.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        writer.write(buf).map_err(|error| self.opened.failed(error))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl TerminatingWrite for Once {
-    fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
-        let writer = self.writer.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        writer.finish().and_then(AtomicFile::commit).map_err(|error| self.opened.failed(error))
-    }
-}
-
 impl Directory for CellDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        Ok(Arc::new(self.open_cells(path)?))
+        Ok(Arc::new(self.stream(path)?))
     }
 
+    /// Forgets a stream under way. Packs go when no manifest names them.
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
-        fs::remove_file(self.place(path)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => DeleteError::FileDoesNotExist(path.to_owned()),
-            _ => DeleteError::IoError { io_error: Arc::new(error), filepath: path.to_owned() },
-        })
+        let name = path.to_string_lossy();
+        let mut state = lock(&self.0.state);
+        if state.under_way.get(group_of(&name)).is_some_and(|pack| pack.forget(&name)) {
+            state.under_way.remove(group_of(&name));
+        }
+        Ok(())
     }
 
     fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
-        self.place(path)
-            .try_exists()
-            .map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))
+        Ok(if path == Path::new(META) { self.view().is_some() } else { self.stream(path).is_ok() })
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        match self.begin(path, Existing::Keep) {
-            Ok(writer) => {
-                let opened = Arc::clone(&self.0.opened);
-                Ok(BufWriter::new(Box::new(Once { writer: Some(writer), opened })))
+        let name = path.to_string_lossy();
+        let mut state = lock(&self.0.state);
+        let pack = match state.under_way.get(group_of(&name)) {
+            Some(pack) => Arc::clone(pack),
+            None => {
+                let pack = NewPack::begin(self.disk(), &self.0.opened).map_err(|error| {
+                    let error = self.0.opened.failed(error);
+                    OpenWriteError::wrap_io_error(error, path.to_owned())
+                })?;
+                state.under_way.insert(group_of(&name).to_owned(), Arc::clone(&pack));
+                pack
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(OpenWriteError::FileAlreadyExists(path.to_owned()))
-            }
-            Err(error) => {
-                let error = self.0.opened.failed(error);
-                Err(OpenWriteError::wrap_io_error(error, path.to_owned()))
-            }
-        }
+        };
+        Ok(BufWriter::new(Box::new(pack.stream_writer(&name))))
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
-        let file = self.open_cells(path)?;
-        let length = tantivy::HasLen::len(&file);
-        let whole = if length > ATOMIC_MAX {
-            Err(io::Error::from(io::ErrorKind::FileTooLarge))
-        } else {
-            file.read(0..length)
-        };
-        let mut bytes = Vec::new();
-        whole
-            .and_then(|mut whole| whole.read_to_end(&mut bytes))
-            .map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))?;
-        Ok(bytes)
+        let missing = || OpenReadError::FileDoesNotExist(path.to_owned());
+        if path != Path::new(META) {
+            return Err(missing());
+        }
+        let state = lock(&self.0.state);
+        let view = state.view.as_ref().ok_or_else(missing)?;
+        meta::without(&view.manifest.meta, &state.excluded)
+            .map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
-        let write = || {
-            let mut writer = self.begin(path, Existing::Replace)?;
-            writer.write_all(data)?;
-            writer.finish()?.commit()
-        };
-        write().map_err(|error| self.0.opened.failed(error))?;
-        if path == Path::new(META) {
-            drop(self.0.watchers.broadcast());
+        if path == Path::new(MANAGED) {
+            return Ok(());
         }
+        self.publish(data).map_err(|error| self.0.opened.failed(error))?;
+        drop(self.0.watchers.broadcast());
         Ok(())
     }
 
+    /// Nothing has a name before it is published, and that syncs.
     fn sync_directory(&self) -> io::Result<()> {
-        files::sync_folder(&self.0.folder)
+        Ok(())
     }
 
     fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
-        let path = self.0.folder.join(if lock.is_blocking { READERS } else { WRITER });
-        let held = if lock.is_blocking {
-            files::Lock::acquire(&path).map(Some)
-        } else {
-            files::Lock::try_acquire(&path)
+        let refreshed = || {
+            self.refresh().map_err(|error| match error {
+                Error::Io { error, .. } => LockError::wrap_io_error(error),
+                Error::Damaged(damage) => LockError::wrap_io_error(
+                    self.0.opened.damaged(&damage.file, damage.what.clone()),
+                ),
+                other => LockError::wrap_io_error(io::Error::other(other.to_string())),
+            })
         };
-        match held {
-            Ok(Some(held)) => Ok(DirectoryLock::from(Box::new(held))),
+        // Whoever takes a lock looks what is there next.
+        if lock.is_blocking {
+            let held = self.lock_readers().map_err(LockError::wrap_io_error)?;
+            refreshed()?;
+            return Ok(DirectoryLock::from(Box::new(held)));
+        }
+        match self.disk().lock(WRITER, false) {
+            Ok(Some(held)) => {
+                let readers = self.lock_readers().map_err(LockError::wrap_io_error)?;
+                refreshed()?;
+                drop(readers);
+                Ok(DirectoryLock::from(Box::new(held)))
+            }
             Ok(None) => Err(LockError::LockBusy),
             Err(error) => Err(LockError::wrap_io_error(error)),
         }
@@ -215,8 +483,3 @@ impl Directory for CellDirectory {
         Ok(self.0.watchers.subscribe(callback))
     }
 }
-
-/// Lock file of the one writer.
-pub(super) const WRITER: &str = "writer.lock";
-/// Lock file held while a reader opens segments, so that a writer does not remove them then.
-pub(super) const READERS: &str = "readers.lock";

@@ -4,16 +4,18 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use tantivy::directory::error::{LockError, OpenReadError};
+use tantivy::directory::error::LockError;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{
-    DocAddress, DocSet as _, IndexReader, ReloadPolicy, TERMINATED, TantivyDocument, TantivyError,
+    DocAddress, DocSet as _, IndexReader, ReloadPolicy, Searcher, TERMINATED, TantivyDocument,
+    TantivyError,
 };
 
 use super::Error;
-use super::cells::Damage;
-use super::directory::CellDirectory;
+use super::directory::{CellDirectory, LeftOut};
+use super::disk::{Disk, Folder};
 use super::document::Document;
 use super::schema::{Fields, WORDS, stemmed};
 use super::stems::Stems;
@@ -92,10 +94,7 @@ impl Index {
             .suffix(".part")
             .tempdir_in(parent)
             .map_err(io)?;
-        let index_key = folder::new_key(beside.path(), wrapping)?;
-        let directory = CellDirectory::new(beside.path(), index_key);
-        tantivy::Index::create(directory, Fields::schema(stems), tantivy::IndexSettings::default())
-            .map_err(|error| Error::Engine(error.to_string()))?;
+        Self::create_on(Arc::new(Folder::new(beside.path())), beside.path(), wrapping, stems)?;
         fs::rename(beside.path(), &absolute).map_err(|error| match error.kind() {
             io::ErrorKind::DirectoryNotEmpty => Error::Exists(folder.into()),
             _ => io(error),
@@ -106,10 +105,41 @@ impl Index {
         Self::open(folder, wrapping)
     }
 
-    /// Opens an index whose key was wrapped with `wrapping`.
+    /// Makes an index on an empty disk.
+    pub(super) fn create_on(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        wrapping: &Secret<32>,
+        stems: &Stems,
+    ) -> Result<(), Error> {
+        let keys = folder::new_key(&*disk, wrapping)?;
+        let directory = CellDirectory::new(disk, folder, folder::copied(wrapping)?, keys);
+        let made = tantivy::Index::builder()
+            .schema(Fields::schema(stems))
+            .settings(tantivy::IndexSettings::default())
+            .open_or_create(directory.clone());
+        checked(&directory, made).map(drop)
+    }
+
+    /// Opens an index whose key was wrapped with `wrapping`. What is damaged is left out of it,
+    /// see [`Index::left_out`].
     pub fn open(folder: &Path, wrapping: &Secret<32>) -> Result<Self, Error> {
-        let directory = CellDirectory::new(folder, folder::unwrap_key(folder, wrapping)?);
-        let opened = tantivy::Index::open(directory.clone()).and_then(|engine| {
+        Self::open_on(Arc::new(Folder::new(folder)), folder, wrapping)
+    }
+
+    /// Opens an index on a disk.
+    pub(super) fn open_on(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        wrapping: &Secret<32>,
+    ) -> Result<Self, Error> {
+        let keys = folder::unwrap_key(&*disk, folder, wrapping)?;
+        let directory = CellDirectory::new(disk, folder, folder::copied(wrapping)?, keys);
+        let held = directory.lock_readers().map_err(Error::io(folder))?;
+        directory.refresh()?;
+        drop(held);
+        let (engine, fields, stems, reader) = retried(&directory, || {
+            let engine = tantivy::Index::open(directory.clone())?;
             let stems = Fields::stems(&engine.schema()).ok_or_else(|| {
                 TantivyError::SchemaError("it names no languages this program knows".into())
             })?;
@@ -123,8 +153,7 @@ impl Index {
                 .doc_store_cache_num_blocks(STORE_BLOCKS)
                 .try_into()?;
             Ok((engine, fields, stems, reader))
-        });
-        let (engine, fields, stems, reader) = checked(&directory, opened)?;
+        })?;
         Ok(Self { directory, engine, reader, fields, stems })
     }
 
@@ -151,7 +180,30 @@ impl Index {
 
     /// Sees what writers have committed since the index was opened.
     pub fn reload(&self) -> Result<(), Error> {
-        self.checked(self.reader.reload())
+        retried(&self.directory, || self.reader.reload())
+    }
+
+    /// What is damaged and left out, as far as it was met: by opening the index, and by every
+    /// search since. The next commit leaves it out for good; to have its documents again, index
+    /// them again.
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.directory.left_out()
+    }
+
+    /// Asks the searcher something. A damaged segment that is met is left out, and what is left
+    /// asked again.
+    pub(super) fn ask<T>(
+        &self,
+        ask: impl Fn(&Searcher) -> Result<T, TantivyError>,
+    ) -> Result<T, Error> {
+        let mut seen = self.directory.exclusions();
+        retried(&self.directory, || {
+            if seen != self.directory.exclusions() {
+                seen = self.directory.exclusions();
+                self.reader.reload()?;
+            }
+            ask(&self.reader.searcher())
+        })
     }
 
     /// Cells of 16 KiB decrypted since the index was opened.
@@ -168,17 +220,9 @@ impl Index {
             files: 0,
             bytes: 0,
         };
-        let io = |error| Error::io(self.folder())(error);
-        for entry in fs::read_dir(self.folder()).map_err(io)? {
-            match entry.and_then(|entry| entry.metadata()) {
-                Ok(metadata) => {
-                    stats.files += 1;
-                    stats.bytes += metadata.len();
-                }
-                // A writer at work removes files.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(io(error)),
-            }
+        for (_, length) in self.directory.disk().list().map_err(Error::io(self.folder()))? {
+            stats.files += 1;
+            stats.bytes += length;
         }
         Ok(stats)
     }
@@ -186,15 +230,23 @@ impl Index {
     /// Gives a document back by its id, or by the beginning of it when no other has the same.
     pub fn show(&self, id: &str) -> Result<Document, Error> {
         let (_, address) = self.find(id)?;
-        let stored: TantivyDocument = self.checked(self.reader.searcher().doc(address))?;
+        let stored: TantivyDocument = self.ask(|searcher| searcher.doc(address))?;
         head::document(&stored, &self.fields).map_err(|error| Error::Engine(error.to_string()))
     }
 
     /// The full id and place of the document whose id begins so.
     pub(super) fn find(&self, beginning: &str) -> Result<(String, DocAddress), Error> {
+        self.ask(|searcher| self.find_in(searcher, beginning))?
+    }
+
+    fn find_in(
+        &self,
+        searcher: &Searcher,
+        beginning: &str,
+    ) -> Result<Result<(String, DocAddress), Error>, TantivyError> {
         let mut found: Option<(String, DocAddress)> = None;
         let mut ambiguous = false;
-        self.each_id(beginning, |id, address| {
+        self.each_id(searcher, beginning, |id, address| {
             let exact = id == beginning;
             ambiguous |= found.as_ref().is_some_and(|(other, _)| other != id) && !exact;
             if exact || found.is_none() {
@@ -203,55 +255,78 @@ impl Index {
             ambiguous &= !exact;
             !exact
         })?;
-        match found {
+        Ok(match found {
             None => Err(Error::UnknownId(beginning.to_owned())),
             Some((id, _)) if ambiguous && id != beginning => {
                 Err(Error::AmbiguousId(beginning.to_owned()))
             }
             Some(found) => Ok(found),
-        }
+        })
     }
 
     /// Visits the ids that begin so, until `visit` returns false.
     pub(super) fn each_id(
         &self,
+        searcher: &Searcher,
         beginning: &str,
         mut visit: impl FnMut(&str, DocAddress) -> bool,
-    ) -> Result<(), Error> {
-        let searcher = self.reader.searcher();
-        let mut walk = || -> Result<(), TantivyError> {
-            for (segment, reader) in (0..).zip(searcher.segment_readers()) {
-                let ids = reader.inverted_index(self.fields.id)?;
-                let mut terms = ids.terms().range().ge(beginning.as_bytes()).into_stream()?;
-                while terms.advance() && terms.key().starts_with(beginning.as_bytes()) {
-                    let Ok(id) = std::str::from_utf8(terms.key()) else { continue };
-                    let info = terms.value();
-                    let mut postings =
-                        ids.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
-                    while postings.doc() != TERMINATED && reader.is_deleted(postings.doc()) {
-                        postings.advance();
-                    }
-                    if postings.doc() != TERMINATED
-                        && !visit(id, DocAddress::new(segment, postings.doc()))
-                    {
-                        return Ok(());
-                    }
+    ) -> Result<(), TantivyError> {
+        for (segment, reader) in (0..).zip(searcher.segment_readers()) {
+            let ids = reader.inverted_index(self.fields.id)?;
+            let mut terms = ids.terms().range().ge(beginning.as_bytes()).into_stream()?;
+            while terms.advance() && terms.key().starts_with(beginning.as_bytes()) {
+                let Ok(id) = std::str::from_utf8(terms.key()) else { continue };
+                let info = terms.value();
+                let mut postings =
+                    ids.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+                while postings.doc() != TERMINATED && reader.is_deleted(postings.doc()) {
+                    postings.advance();
+                }
+                if postings.doc() != TERMINATED
+                    && !visit(id, DocAddress::new(segment, postings.doc()))
+                {
+                    return Ok(());
                 }
             }
-            Ok(())
-        };
-        self.checked(walk())
+        }
+        Ok(())
     }
 
-    /// The result of an engine's call, unless a damaged cell was met in it.
+    /// The result of a call of the engine that writes. Damage that it met is left out from now on;
+    /// a merge that met some is only given up.
     pub(super) fn checked<T>(&self, result: Result<T, TantivyError>) -> Result<T, Error> {
-        checked(&self.directory, result)
+        match (self.directory.opened().take_damage(), result) {
+            (None, result) => checked(&self.directory, result),
+            (Some(damage), Ok(value)) if self.directory.leave_out(&damage) => Ok(value),
+            (Some(damage), _) => {
+                self.directory.leave_out(&damage);
+                Err(Error::Damaged(damage))
+            }
+        }
     }
 }
 
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Index({})", self.folder().display())
+    }
+}
+
+/// Asks the engine something again as long as it meets damaged segments that can be left out.
+fn retried<T>(
+    directory: &CellDirectory,
+    mut ask: impl FnMut() -> Result<T, TantivyError>,
+) -> Result<T, Error> {
+    loop {
+        let seen = directory.exclusions();
+        let result = ask();
+        match directory.opened().take_damage() {
+            Some(damage) if directory.leave_out(&damage) => {}
+            // Another thread took the damage that this one met, and left the segment out.
+            _ if result.is_err() && seen != directory.exclusions() => {}
+            Some(damage) => return Err(Error::Damaged(damage)),
+            None => return checked(directory, result),
+        }
     }
 }
 
@@ -269,10 +344,6 @@ fn checked<T>(directory: &CellDirectory, result: Result<T, TantivyError>) -> Res
     }
     Err(match error {
         TantivyError::LockFailure(LockError::LockBusy, _) => Error::Busy(directory.folder().into()),
-        TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(path)) => {
-            let file = directory.name_on_disk(&path);
-            Error::Damaged(Damage { file, what: folder::MISSING.into() })
-        }
         TantivyError::LockFailure(LockError::IoError(error), _) | TantivyError::IoError(error) => {
             Error::Io {
                 path: directory.folder().into(),

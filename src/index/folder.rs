@@ -8,28 +8,73 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use super::directory::{READERS, WRITER};
+use super::disk::{self, Disk};
+use super::manifest::SLOTS;
 use crate::crypto;
 use crate::files;
 use crate::secret::Secret;
 
 /// Version of everything in the folder; it stands before the index key.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 1;
 /// File of the wrapped index key.
 const KEY: &str = "key";
 /// Kind of the record that wraps the index key.
 const KEY_KIND: &str = "index key";
 /// Greatest length of the key's file, in bytes.
 const KEY_MAX: u64 = 1024;
-/// What is said of a file that the engine's list names and the folder lacks.
-pub(super) const MISSING: &str = "it is missing";
+
+/// The index key; while it is being changed, the one before and the one to come.
+pub(super) struct Keys(Vec<Secret<32>>);
+
+impl Keys {
+    /// One index key.
+    pub(super) fn one(key: Secret<32>) -> Self {
+        Self(vec![key])
+    }
+
+    /// The key of now and the one to come.
+    pub(super) fn changing(now: Secret<32>, to_come: Secret<32>) -> Self {
+        Self(vec![now, to_come])
+    }
+
+    /// All of them, the one to come last.
+    pub(super) fn all(&self) -> &[Secret<32>] {
+        &self.0
+    }
+
+    /// The key that manifests are sealed with.
+    pub(super) fn newest(&self) -> Option<&Secret<32>> {
+        self.0.last()
+    }
+
+    /// Writes them, wrapped, in place of those before, which are overwritten.
+    pub(super) fn write(&self, disk: &dyn Disk, wrapping: &Secret<32>) -> Result<(), Error> {
+        let mut record = Zeroizing::new(Vec::with_capacity(1 + 2 * 32));
+        record.push(FORMAT);
+        self.0.iter().for_each(|key| record.extend_from_slice(key.expose()));
+        let wrapped = crypto::seal_record(wrapping, KEY_KIND, &record)?;
+        let before = disk.open_writable(KEY).ok();
+        let written = disk::replace(disk, KEY, &wrapped);
+        written
+            .and_then(|()| before.map_or(Ok(()), |before| disk::wipe(&*before)))
+            .map_err(Error::io(KEY))
+    }
+}
+
+/// Another copy of a key.
+pub(super) fn copied(key: &Secret<32>) -> Result<Secret<32>, Error> {
+    let copy = Secret::build(|bytes| {
+        *bytes = *key.expose();
+        Ok::<(), crypto::Error>(())
+    });
+    Ok(copy?)
+}
 
 /// Writes a fresh index key, wrapped, into a folder.
-pub(super) fn new_key(folder: &Path, wrapping: &Secret<32>) -> Result<Secret<32>, Error> {
-    let index_key = crypto::random_secret::<32>()?;
-    let record = Zeroizing::new([&[FORMAT][..], index_key.expose()].concat());
-    let wrapped = crypto::seal_record(wrapping, KEY_KIND, &record)?;
-    files::replace_private(&folder.join(KEY), &wrapped).map_err(Error::io(folder))?;
-    Ok(index_key)
+pub(super) fn new_key(disk: &dyn Disk, wrapping: &Secret<32>) -> Result<Keys, Error> {
+    let keys = Keys::one(crypto::random_secret::<32>()?);
+    keys.write(disk, wrapping)?;
+    Ok(keys)
 }
 
 /// Whether a folder has a file where the key belongs.
@@ -38,31 +83,35 @@ pub(super) fn has_key(folder: &Path) -> bool {
 }
 
 /// Opens the index key, and checks the version before it.
-pub(super) fn unwrap_key(folder: &Path, wrapping: &Secret<32>) -> Result<Secret<32>, Error> {
-    let path = folder.join(KEY);
-    let wrapped = match files::read_bounded(&path, KEY_MAX) {
+pub(super) fn unwrap_key(
+    disk: &dyn Disk,
+    folder: &Path,
+    wrapping: &Secret<32>,
+) -> Result<Keys, Error> {
+    let foreign = || Error::Foreign(folder.into());
+    let wrapped = match disk::read(disk, KEY, KEY_MAX) {
         Ok(wrapped) => wrapped,
-        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            return Err(Error::Foreign(folder.into()));
-        }
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(foreign()),
         Err(error) => {
-            return Err(match is_empty(folder) {
-                Ok(true) => Error::Missing(folder.into()),
-                Ok(false) if error.kind() == io::ErrorKind::NotFound => {
-                    Error::Foreign(folder.into())
+            return Err(match disk.list() {
+                Ok(names) if names.is_empty() => Error::Missing(folder.into()),
+                Err(list) if list.kind() == io::ErrorKind::NotFound => {
+                    Error::Missing(folder.into())
                 }
-                _ => Error::io(path)(error),
+                Ok(_) if error.kind() == io::ErrorKind::NotFound => foreign(),
+                _ => Error::io(folder.join(KEY))(error),
             });
         }
     };
     let record =
         crypto::open_record(wrapping, KEY_KIND, &wrapped).map_err(|_| Error::Key(folder.into()))?;
     match record.split_first() {
-        Some((&FORMAT, key)) => {
-            Secret::from_slice(key).ok_or_else(|| Error::Foreign(folder.into()))
+        Some((&FORMAT, keys)) if matches!(keys.len(), 32 | 64) => {
+            let keys = keys.chunks_exact(32).map(Secret::from_slice).collect::<Option<_>>();
+            Ok(Keys(keys.ok_or_else(foreign)?))
         }
+        Some((&FORMAT, _)) | None => Err(foreign()),
         Some((&got, _)) => Err(Error::Version { path: folder.into(), expected: FORMAT, got }),
-        None => Err(Error::Foreign(folder.into())),
     }
 }
 
@@ -77,14 +126,11 @@ pub(super) fn is_empty(folder: &Path) -> io::Result<bool> {
 
 /// The names that are not of cell files.
 pub(super) fn is_plain_name(name: &str) -> bool {
-    matches!(name, KEY | WRITER | READERS) || is_under_way(name)
+    matches!(name, KEY | WRITER | READERS) || SLOTS.contains(&name) || disk::is_under_way(name)
 }
 
-fn is_under_way(name: &str) -> bool {
-    name.starts_with(".bulla-") && name.ends_with(".part")
-}
-
-fn is_cell_name(name: &str) -> bool {
+/// Whether a name is that of a pack.
+pub(super) fn is_cell_name(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 

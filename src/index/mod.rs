@@ -5,22 +5,28 @@ use std::path::PathBuf;
 
 mod cells;
 mod directory;
+mod disk;
 mod document;
 mod engine;
 mod folder;
 mod head;
 mod ingest;
+mod manifest;
+mod meta;
+mod pack;
 mod query;
 mod queue;
 mod schema;
 mod search;
 mod snippet;
 mod stems;
+mod turn;
 mod verify;
 mod words;
 mod writer;
 
 pub use cells::Damage;
+pub use directory::LeftOut;
 pub use document::Document;
 pub use document::Flag;
 pub use document::Kind;
@@ -47,6 +53,7 @@ pub use search::Sort;
 pub use snippet::Snippet;
 pub use stems::Stems;
 pub use stems::StemsError;
+pub use turn::Purged;
 pub use verify::Checked;
 pub use writer::Writer;
 
@@ -123,3 +130,6 @@ impl Error {
         |error| Self::Io { path, error }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,46 +97,56 @@ impl Index {
     /// Counts the documents a query finds.
     pub fn count(&self, query: &Query) -> Result<u64, Error> {
         let query = query.compile(&self.fields);
-        Ok(self.checked(self.reader.searcher().search(&query, &Count))? as u64)
+        Ok(self.ask(|searcher| searcher.search(&query, &Count))? as u64)
     }
 
     /// Finds documents.
     pub fn search(&self, query: &Query, options: &SearchOptions) -> Result<Results, Error> {
-        let searcher = self.reader.searcher();
         let compiled = query.compile(&self.fields);
-        let documents = usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX);
-        let limit = options.limit.min(documents.saturating_sub(options.offset));
-        if limit == 0 {
-            return Ok(Results { total: self.count(query)?, hits: Vec::new() });
-        }
-        let top = TopDocs::with_limit(limit).and_offset(options.offset);
-        let run = |compiled| match options.sort {
-            Sort::Date => {
-                let by_date = top.order_by_fast_field::<u64>(ORDER, Order::Desc);
-                let (found, total) = both(&searcher, compiled, by_date)?;
-                let scores = match options.scores {
-                    true => scores(&searcher, compiled, found.iter().map(|(_, at)| *at))?,
-                    false => vec![0.0; found.len()],
-                };
-                let found = found.into_iter().zip(scores);
-                Ok((found.map(|((key, at), score)| (key, at, score)).collect(), total))
-            }
-            Sort::Relevance => {
-                let (found, total) = both(&searcher, compiled, top.order_by_score())?;
-                Ok((found.into_iter().map(|(score, at)| (None, at, score)).collect(), total))
-            }
-        };
-        let (found, total): (Vec<(Option<u64>, _, _)>, _) = self.checked(run(&*compiled))?;
-        let mut hits = Vec::with_capacity(found.len());
-        for (key, address, score) in found {
-            hits.push((key, self.hit(&searcher, address, query, options.snippets, score)?));
-        }
+        let (total, mut hits) =
+            self.ask(|searcher| self.search_in(searcher, query, &*compiled, options))?;
         if options.sort == Sort::Date {
             hits.sort_by(|(one, a), (other, b)| {
                 (Reverse(one), &a.id).cmp(&(Reverse(other), &b.id))
             });
         }
         Ok(Results { total, hits: hits.into_iter().map(|(_, hit)| hit).collect() })
+    }
+
+    fn search_in(
+        &self,
+        searcher: &Searcher,
+        query: &Query,
+        compiled: &Compiled,
+        options: &SearchOptions,
+    ) -> Result<(u64, Keyed), TantivyError> {
+        let documents = usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX);
+        let limit = options.limit.min(documents.saturating_sub(options.offset));
+        if limit == 0 {
+            return Ok((searcher.search(compiled, &Count)? as u64, Vec::new()));
+        }
+        let top = TopDocs::with_limit(limit).and_offset(options.offset);
+        let (found, total): (Vec<(Option<u64>, _, _)>, _) = match options.sort {
+            Sort::Date => {
+                let by_date = top.order_by_fast_field::<u64>(ORDER, Order::Desc);
+                let (found, total) = both(searcher, compiled, by_date)?;
+                let scores = match options.scores {
+                    true => scores(searcher, compiled, found.iter().map(|(_, at)| *at))?,
+                    false => vec![0.0; found.len()],
+                };
+                let found = found.into_iter().zip(scores);
+                (found.map(|((key, at), score)| (key, at, score)).collect(), total)
+            }
+            Sort::Relevance => {
+                let (found, total) = both(searcher, compiled, top.order_by_score())?;
+                (found.into_iter().map(|(score, at)| (None, at, score)).collect(), total)
+            }
+        };
+        let mut hits = Vec::with_capacity(found.len());
+        for (key, address, score) in found {
+            hits.push((key, self.hit(searcher, address, query, options.snippets, score)?));
+        }
+        Ok((total, hits))
     }
 
     fn hit(
@@ -146,9 +156,10 @@ impl Index {
         query: &Query,
         snippets: bool,
         score: f32,
-    ) -> Result<Hit, Error> {
-        let stored: TantivyDocument = self.checked(searcher.doc(address))?;
-        let head = head(&stored, &self.fields).map_err(|error| Error::Engine(error.to_string()))?;
+    ) -> Result<Hit, TantivyError> {
+        let stored: TantivyDocument = searcher.doc(address)?;
+        let head = head(&stored, &self.fields)
+            .map_err(|error| TantivyError::SystemError(error.to_string()))?;
         let snippet = match snippets {
             true => Snippet::new(body(&stored, &self.fields), &query.marks()),
             false => Snippet::default(),
@@ -170,6 +181,9 @@ impl Index {
 /// Most words that the open end of a phrase may stand for, in each field of each segment. The
 /// engine takes some 2 KiB for each beforehand.
 const ENDINGS: u32 = 1 << 13;
+
+/// Hits, with the number they are sorted by.
+type Keyed = Vec<(Option<u64>, Hit)>;
 
 type Compiled = dyn tantivy::query::Query;
 

@@ -12,6 +12,7 @@ use super::document::{Document, MAX_ID, Queued};
 use super::engine::Index;
 use super::query::Query;
 use super::queue::Room;
+use super::turn;
 use crate::crypto;
 
 /// Memory for postings not yet written, of one thread, in bytes.
@@ -23,7 +24,7 @@ const QUEUE: usize = 32 << 20;
 /// writer is dropped.
 pub struct Writer<'a> {
     pub(super) index: &'a Index,
-    engine: IndexWriter<Queued>,
+    pub(super) engine: IndexWriter<Queued>,
     room: Arc<Room>,
     /// Ids put in by this writer, hashed.
     new: HashSet<u128>,
@@ -47,6 +48,7 @@ impl Index {
         let engine = self.checked(self.engine.writer_with_num_threads(threads, threads * HEAP))?;
         // Failures of writers before this one have been told.
         drop(self.directory.opened().take_failure());
+        turn::settle(&self.directory)?;
         self.directory.sweep().map_err(Error::io(self.folder()))?;
         self.reload()?;
         let (room, new) = (Room::new(QUEUE), HashSet::new());
@@ -101,12 +103,14 @@ impl Writer<'_> {
 
     /// Reads every id once, so that [`Writer::knows`] need not look each up.
     pub(super) fn read_ids(&mut self) -> Result<(), Error> {
-        let mut all = HashSet::new();
-        self.index.each_id("", |id, _| {
-            all.insert(hashed(id));
-            true
-        })?;
-        self.all = Some(all);
+        self.all = Some(self.index.ask(|searcher| {
+            let mut all = HashSet::new();
+            self.index.each_id(searcher, "", |id, _| {
+                all.insert(hashed(id));
+                true
+            })?;
+            Ok(all)
+        })?);
         Ok(())
     }
 
@@ -150,6 +154,8 @@ impl Writer<'_> {
     pub fn finish(mut self) -> Result<(), Error> {
         self.commit()?;
         self.index.checked(self.engine.wait_merging_threads())?;
+        // What was found damaged since is not to trouble every merge from now on.
+        self.index.directory.drop_left_out()?;
         self.index.reload()
     }
 

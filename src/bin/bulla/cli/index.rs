@@ -30,6 +30,10 @@ pub(crate) enum Index {
     Stats(IndexStats),
     /// Open every cell of the index and report damage
     Verify(IndexStats),
+    /// Make deleted what was removed or replaced: nothing opens it any more
+    Purge(IndexStats),
+    /// Change the index key, and seal everything anew
+    Rekey(IndexStats),
     /// Destroy the index: the key first, then the rest
     Destroy(IndexDestroy),
 }

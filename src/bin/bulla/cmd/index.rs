@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bulla::crypto::label;
-use bulla::index::{self, BuildOptions, Document, Index, Report};
+use bulla::index::{self, BuildOptions, Document, Index, LeftOut, Report};
 use bulla::secret::Secret;
 use bulla::text::{printable, printable_lines};
 
@@ -23,6 +23,7 @@ const NAMED: usize = 10;
 pub(crate) struct Place {
     folder: PathBuf,
     key: Secret<32>,
+    ui: Ui,
 }
 
 impl Place {
@@ -32,15 +33,19 @@ impl Place {
             Some(folder) => folder.clone(),
             None => me.folder()?.join("index"),
         };
-        Ok(Self { folder, key: me.identity.storage_key(label::STORAGE_INDEX) })
+        Ok(Self { folder, key: me.identity.storage_key(label::STORAGE_INDEX), ui: app.ui })
     }
 
     pub(crate) fn open(&self) -> Result<Index> {
-        Ok(Index::open(&self.folder, &self.key)?)
+        let index = Index::open(&self.folder, &self.key)?;
+        warn_of_left_out(&self.ui, &index);
+        Ok(index)
     }
 
     fn open_or_create(&self) -> Result<Index> {
-        Ok(Index::open_or_create(&self.folder, &self.key)?)
+        let index = Index::open_or_create(&self.folder, &self.key)?;
+        warn_of_left_out(&self.ui, &index);
+        Ok(index)
     }
 }
 
@@ -52,6 +57,8 @@ pub(crate) fn run(app: &App, verb: &cli::Index) -> Result<Exit> {
         cli::Index::Show(args) => show(app, args),
         cli::Index::Stats(args) => stats(app, args),
         cli::Index::Verify(args) => verify(app, args),
+        cli::Index::Purge(args) => purge(app, args),
+        cli::Index::Rekey(args) => rekey(app, args),
         cli::Index::Destroy(args) => destroy(app, args),
     }
 }
@@ -211,11 +218,36 @@ fn verify(app: &App, args: &cli::IndexStats) -> Result<Exit> {
     if !checked.damage.is_empty() {
         let message = format!("{} places of the index are damaged", checked.damage.len());
         return Err(Fail::new(Exit::Damaged, message)
-            .hint("destroy the index and build it again: bulla index destroy --force")
+            .hint("the next bulla index build leaves them out and indexes what is missing")
             .into());
+    }
+    if checked.left_over > 0 {
+        app.ui.note(&format!("{} files are left of killed writers", checked.left_over));
     }
     app.ui.note(&format!("{} cells in {} files are whole", checked.cells, checked.files));
     Ok(Exit::Done)
+}
+
+fn purge(app: &App, args: &cli::IndexStats) -> Result<Exit> {
+    let purged = Place::of(app, &args.place)?.open()?.purge()?;
+    app.ui.note(&format!("{} deleted for good", purged.documents));
+    Ok(Exit::Done)
+}
+
+fn rekey(app: &App, args: &cli::IndexStats) -> Result<Exit> {
+    Place::of(app, &args.place)?.open()?.rekey()?;
+    app.ui.note("everything is under a new key");
+    Ok(Exit::Done)
+}
+
+/// Says what is damaged and left out.
+pub(crate) fn warn_of_left_out(ui: &Ui, index: &Index) {
+    for LeftOut { damage, documents } in index.left_out() {
+        ui.warn(&match documents {
+            Some(documents) => format!("{documents} documents are left out: {damage}"),
+            None => format!("what was indexed last may be missing: {damage}"),
+        });
+    }
 }
 
 fn destroy(app: &App, args: &cli::IndexDestroy) -> Result<Exit> {

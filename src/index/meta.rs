@@ -1,0 +1,80 @@
+//! What we need to know of the engine's own list of segments, a JSON object of its format.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The part of the list that we read.
+#[derive(Deserialize)]
+struct Meta {
+    segments: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    segment_id: String,
+    max_doc: u64,
+    deletes: Option<Deletes>,
+}
+
+#[derive(Deserialize)]
+struct Deletes {
+    num_deleted_docs: u64,
+    opstamp: u64,
+}
+
+/// One segment of the list.
+pub(super) struct Segment {
+    /// Its id, as names of files begin.
+    pub(super) id: String,
+    max_doc: u64,
+    deletes: Option<Deletes>,
+}
+
+impl Segment {
+    /// Documents that can be found in it.
+    pub(super) fn documents(&self) -> u64 {
+        let deleted = self.deletes.as_ref().map_or(0, |deletes| deletes.num_deleted_docs);
+        self.max_doc.saturating_sub(deleted)
+    }
+
+    /// The groups of files it needs: its own, and its list of removals.
+    pub(super) fn groups(&self) -> impl Iterator<Item = String> + use<'_> {
+        let deletes = self.deletes.as_ref().filter(|deletes| deletes.num_deleted_docs > 0);
+        let deletes = deletes.map(|deletes| format!("{}.{}.del", self.id, deletes.opstamp));
+        std::iter::once(self.id.clone()).chain(deletes)
+    }
+}
+
+/// The segments of a list.
+pub(super) fn segments(meta: &[u8]) -> io::Result<Vec<Segment>> {
+    let meta: Meta = serde_json::from_slice(meta).map_err(io::Error::from)?;
+    let segment = |Listed { segment_id, max_doc, deletes }| Segment {
+        id: id_in_names(&segment_id),
+        max_doc,
+        deletes,
+    };
+    Ok(meta.segments.into_iter().map(segment).collect())
+}
+
+/// A list without some segments.
+pub(super) fn without<T>(meta: &[u8], left_out: &BTreeMap<String, T>) -> io::Result<Vec<u8>> {
+    if left_out.is_empty() {
+        return Ok(meta.to_vec());
+    }
+    let mut list: Value = serde_json::from_slice(meta)?;
+    if let Some(segments) = list.get_mut("segments").and_then(Value::as_array_mut) {
+        segments.retain(|segment| {
+            let id = segment.get("segment_id").and_then(Value::as_str).unwrap_or_default();
+            !left_out.contains_key(&id_in_names(id))
+        });
+    }
+    Ok(serde_json::to_vec(&list)?)
+}
+
+/// The engine writes ids with hyphens here, and without in names.
+fn id_in_names(id: &str) -> String {
+    id.replace('-', "")
+}

@@ -1,0 +1,236 @@
+//! The index on a disk that lies, and what the disk shows.
+
+mod sim;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use sim::{Machine, Random};
+
+use super::document::{Document, Kind};
+use super::engine::Index;
+use super::query::Query;
+use super::search::SearchOptions;
+use super::stems::Stems;
+use super::{Error, Writer};
+use crate::secret::Secret;
+
+fn key() -> Secret<32> {
+    Secret::from_slice(&[7; 32]).unwrap()
+}
+
+fn place() -> &'static Path {
+    Path::new("simulated")
+}
+
+fn made(machine: &Machine) -> Index {
+    Index::create_on(machine.disk(), place(), &key(), &Stems::default()).unwrap();
+    opened(machine).unwrap()
+}
+
+fn opened(machine: &Machine) -> Result<Index, Error> {
+    Index::open_on(machine.disk(), place(), &key())
+}
+
+fn note(id: &str, body: &str) -> Document {
+    let mut note = Document::new(Kind::Letter, id.into());
+    note.body = body.into();
+    note
+}
+
+fn ids(index: &Index, text: &str) -> BTreeSet<String> {
+    let options =
+        SearchOptions { limit: usize::MAX, snippets: false, scores: false, ..Default::default() };
+    let found = index.search(&Query::parse(text).unwrap(), &options).unwrap();
+    found.hits.into_iter().map(|hit| hit.id).collect()
+}
+
+/// How often, in the ordinary run and in a long one.
+fn rounds(ordinary: u64) -> u64 {
+    let soak = std::env::var("BULLA_SOAK").ok().and_then(|soak| soak.parse::<u64>().ok());
+    soak.map_or(ordinary, |soak| ordinary * soak)
+}
+
+/// One change of the index: what it does, and the ids it leaves.
+#[derive(Debug, Clone)]
+enum Step {
+    Add(Vec<String>),
+    Remove(String),
+    Purge,
+    Rekey,
+}
+
+impl Step {
+    fn any(random: &mut Random, next: &mut u64, there: &BTreeSet<String>) -> Self {
+        let some = || there.iter().nth(random.0 as usize % there.len().max(1)).cloned();
+        match (random.clone().below(10), some()) {
+            (0, Some(id)) => Self::Remove(id),
+            (1, _) => Self::Purge,
+            (2, _) => Self::Rekey,
+            _ => {
+                let count = 1 + random.next() % 5;
+                *next += count;
+                Self::Add((*next - count..*next).map(|n| format!("id{n:05}")).collect())
+            }
+        }
+    }
+
+    fn apply(&self, to: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut to = to.clone();
+        match self {
+            Self::Add(ids) => to.extend(ids.iter().cloned()),
+            Self::Remove(id) => {
+                to.remove(id);
+            }
+            Self::Purge | Self::Rekey => {}
+        }
+        to
+    }
+
+    fn run(&self, index: &Index) -> Result<(), Error> {
+        match self {
+            Self::Add(ids) => {
+                let mut writer: Writer<'_> = index.writer()?;
+                for id in ids {
+                    writer.add(note(id, &format!("word {id} body")))?;
+                }
+                writer.finish()
+            }
+            Self::Remove(id) => {
+                let mut writer = index.writer()?;
+                writer.remove_id(id)?;
+                writer.finish()
+            }
+            Self::Purge => index.purge().map(drop),
+            Self::Rekey => index.rekey(),
+        }
+    }
+}
+
+/// The power fails at any write, sync, naming or removal, and the disk keeps of the unsynced what
+/// it likes: what was said to be done is there, what was under way is there whole or not at all.
+#[test]
+fn power_cuts_lose_nothing_committed() {
+    let mut cut = BTreeMap::<&str, u32>::new();
+    for seed in 0..rounds(60) {
+        let mut random = Random(seed);
+        let machine = Machine::new(seed);
+        drop(made(&machine));
+        let (mut there, mut next) = (BTreeSet::new(), 0);
+        for _ in 0..12 {
+            random.next();
+            let step = Step::any(&mut random, &mut next, &there);
+            let after = step.apply(&there);
+            machine.crash_in(Some(1 + random.below(40)));
+            let done = opened(&machine).and_then(|index| step.run(&index));
+            match &done {
+                Ok(()) => there = after.clone(),
+                Err(_) if machine.is_off() => {
+                    let what = format!("{step:?}");
+                    let what = ["Add", "Remove", "Purge", "Rekey"]
+                        .into_iter()
+                        .find(|name| what.starts_with(name));
+                    *cut.entry(what.unwrap()).or_default() += 1;
+                }
+                Err(error) => panic!("seed {seed}, {step:?}: {error}"),
+            }
+            machine.restart();
+            let index = opened(&machine).unwrap_or_else(|e| panic!("seed {seed}, {step:?}: {e}"));
+            let found = ids(&index, "word");
+            assert!(
+                found == there || (done.is_err() && found == after),
+                "seed {seed}, {step:?}: {found:?}"
+            );
+            assert_eq!(index.left_out(), [], "seed {seed}, {step:?}");
+            assert_eq!(index.verify().unwrap().damage, [], "seed {seed}, {step:?}");
+            there = found;
+        }
+        // It can be written to, and what killed writers left is gone.
+        machine.crash_in(None);
+        let index = opened(&machine).unwrap();
+        Step::Add(vec!["last".into()]).run(&index).unwrap();
+        assert_eq!(ids(&index, "word").len(), there.len() + 1);
+        assert_eq!(index.verify().unwrap().left_over, 0);
+    }
+    eprintln!("power was cut in {cut:?}");
+    assert!(cut.len() == 4, "{cut:?}");
+}
+
+/// Every single operation of one commit, one removal, one purge and one change of the key.
+#[test]
+fn power_cuts_at_every_operation() {
+    let steps = [
+        Step::Add(vec!["new1".into(), "new2".into()]),
+        Step::Remove("old1".into()),
+        Step::Purge,
+        Step::Rekey,
+    ];
+    for step in &steps {
+        let run = |crash: Option<u64>, seed: u64| {
+            let machine = Machine::new(seed);
+            let index = made(&machine);
+            Step::Add(vec!["old1".into(), "old2".into()]).run(&index).unwrap();
+            Step::Add(vec!["old3".into()]).run(&index).unwrap();
+            Step::Remove("old3".into()).run(&index).unwrap();
+            Step::Add(vec!["old4".into(), "old5".into()]).run(&index).unwrap();
+            Step::Remove("old5".into()).run(&index).unwrap();
+            drop(index);
+            let before: BTreeSet<String> = ["old1", "old2", "old4"].map(String::from).into();
+            let (start, after) = (machine.operations(), step.apply(&before));
+            machine.crash_in(crash);
+            let done = opened(&machine).and_then(|index| step.run(&index));
+            let took = machine.operations() - start;
+            machine.restart();
+            let index = opened(&machine).unwrap_or_else(|e| panic!("{step:?} {crash:?}: {e}"));
+            let found = ids(&index, "word");
+            assert!(
+                found == after || (done.is_err() && found == before),
+                "{step:?} cut at {crash:?}: {found:?}"
+            );
+            assert_eq!(index.left_out(), []);
+            assert_eq!(index.verify().unwrap().damage, []);
+            Step::Add(vec!["last".into()]).run(&index).unwrap();
+            index.rekey().unwrap();
+            assert_eq!(ids(&index, "word").len(), found.len() + 1);
+            took
+        };
+        let operations = run(None, 0);
+        for crash in 1..=operations {
+            for seed in 0..rounds(2) {
+                run(Some(crash), crash * 1000 + seed);
+            }
+        }
+        eprintln!("{step:?}: cut at each of {operations} operations");
+    }
+}
+
+/// A full disk is told, and leaves the index as it was.
+#[test]
+fn a_full_disk() {
+    let machine = Machine::new(1);
+    let index = made(&machine);
+    Step::Add(vec!["one".into(), "two".into()]).run(&index).unwrap();
+    let before = machine.used();
+    let step = Step::Add(vec!["three".into()]);
+    let mut refused = 0;
+    for room in (0..200).map(|n| n * 512) {
+        machine.capacity(Some(before + room));
+        match step.run(&opened(&machine).unwrap()) {
+            Err(Error::Io { error, .. }) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{error}");
+                refused += 1;
+            }
+            Ok(()) => break,
+            Err(other) => panic!("{other}"),
+        }
+        let index = opened(&machine).unwrap();
+        assert_eq!(ids(&index, "word").len(), 2);
+        assert_eq!(machine.used(), before, "room is given back");
+        assert_eq!(index.verify().unwrap().damage, []);
+        assert!(matches!(index.rekey(), Err(Error::Io { .. })));
+    }
+    machine.capacity(None);
+    index.reload().unwrap();
+    eprintln!("{refused} tries had no room");
+    assert!(refused > 20 && ids(&index, "word").contains("three"));
+}
