@@ -1,0 +1,43 @@
+//! From an mbox to documents, by the library's own files.
+
+#[rustfmt::skip]
+#[path = "../../src/index/ingest/detect.rs"]
+mod detect;
+#[rustfmt::skip]
+#[path = "../../src/index/ingest/html.rs"]
+mod html;
+#[rustfmt::skip]
+#[path = "../../src/index/ingest/mail.rs"]
+mod mail;
+#[rustfmt::skip]
+#[path = "../../src/index/ingest/mbox.rs"]
+mod mbox;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use super::document::{Document, message_id};
+
+/// Longest message that is read.
+const MAX: u64 = 64 << 20;
+
+/// Gives every message of an mbox.
+pub(crate) fn each_message(path: &Path, mut give: impl FnMut(Document)) {
+    let input = BufReader::with_capacity(64 << 10, File::open(path).unwrap());
+    let mut messages = mbox::Messages::new(input, MAX);
+    let mut raw = Vec::new();
+    while let Some(found) = messages.next_into(&mut raw).unwrap() {
+        if let Some(document) = read(&raw, path, Some(found.offset)) {
+            give(document);
+        }
+    }
+}
+
+/// The document of one message.
+pub(super) fn read(raw: &[u8], path: &Path, offset: Option<u64>) -> Option<Document> {
+    let mut document = mail::document(raw, message_id(raw))?;
+    document.path = Some(path.to_owned());
+    document.offset = offset;
+    Some(document)
+}
