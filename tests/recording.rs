@@ -303,7 +303,7 @@ impl Seen {
 }
 
 fn from_hex(word: &str) -> Option<Vec<u8>> {
-    let digits = word.len() % 2 == 0 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits = word.len().is_multiple_of(2) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     digits.then(|| {
         (0..word.len())
             .step_by(2)
