@@ -124,6 +124,7 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Go on with the pairing for so many seconds')
             [CompletionResult]::new('--confirm', '--confirm', [CompletionResultType]::ParameterName, 'Type the four digits that the other side shows, for the pairing of this name')
             [CompletionResult]::new('--digits', '--digits', [CompletionResultType]::ParameterName, 'The digits, for --confirm NAME: a file, -, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--accept', '--accept', [CompletionResultType]::ParameterName, 'Pair with somebody whom a contact introduced')
             [CompletionResult]::new('--unlink', '--unlink', [CompletionResultType]::ParameterName, 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
@@ -148,9 +149,10 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the contacts')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show one contact whole')
             [CompletionResult]::new('rename', 'rename', [CompletionResultType]::ParameterValue, 'Give a contact another name')
+            [CompletionResult]::new('introduce', 'introduce', [CompletionResultType]::ParameterValue, 'Tell two contacts of each other, so that they can pair')
             [CompletionResult]::new('renew', 'renew', [CompletionResultType]::ParameterValue, 'Offer new keys to a contact whose letters do not open any more')
             [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'Close the mailbox that was made for a contact: nothing comes from him any more')
-            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Forget a contact, and close his mailbox')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Forget a contact, and close his mailbox; or refuse somebody who was introduced')
             break
         }
         'bulla;contact;add' {
@@ -208,6 +210,25 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'bulla;contact;introduce' {
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--identity', '--identity', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--passphrase', '--passphrase', [CompletionResultType]::ParameterName, 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--relay', '--relay', [CompletionResultType]::ParameterName, 'The relay. For push only where the card of the recipient names none')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up on one request after so long')
+            [CompletionResult]::new('--retry', '--retry', [CompletionResultType]::ParameterName, 'Try so often again after a temporary failure')
+            [CompletionResult]::new('--note', '--note', [CompletionResultType]::ParameterName, 'A line for both of them')
+            [CompletionResult]::new('--unlink', '--unlink', [CompletionResultType]::ParameterName, 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'bulla;contact;renew' {

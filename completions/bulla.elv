@@ -117,6 +117,7 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --wait 'Go on with the pairing for so many seconds'
             cand --confirm 'Type the four digits that the other side shows, for the pairing of this name'
             cand --digits 'The digits, for --confirm NAME: a file, -, @ENV:NAME or @FD:N'
+            cand --accept 'Pair with somebody whom a contact introduced'
             cand --unlink 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…'
             cand --json 'Print one JSON object a line; errors end with one on stderr'
             cand -q 'No progress, no notes: errors and warnings only'
@@ -140,9 +141,10 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand list 'List the contacts'
             cand show 'Show one contact whole'
             cand rename 'Give a contact another name'
+            cand introduce 'Tell two contacts of each other, so that they can pair'
             cand renew 'Offer new keys to a contact whose letters do not open any more'
             cand revoke 'Close the mailbox that was made for a contact: nothing comes from him any more'
-            cand remove 'Forget a contact, and close his mailbox'
+            cand remove 'Forget a contact, and close his mailbox; or refuse somebody who was introduced'
         }
         &'bulla;contact;add'= {
             cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
@@ -196,6 +198,24 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'bulla;contact;introduce'= {
+            cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --identity 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --passphrase 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N'
+            cand --relay 'The relay. For push only where the card of the recipient names none'
+            cand --timeout 'Give up on one request after so long'
+            cand --retry 'Try so often again after a temporary failure'
+            cand --note 'A line for both of them'
+            cand --unlink 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…'
+            cand --json 'Print one JSON object a line; errors end with one on stderr'
+            cand -q 'No progress, no notes: errors and warnings only'
+            cand --quiet 'No progress, no notes: errors and warnings only'
+            cand -v 'Say more of what is done'
+            cand --verbose 'Say more of what is done'
+            cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'bulla;contact;renew'= {
             cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'

@@ -96,24 +96,26 @@ complete -c bulla -n "__fish_bulla_using_subcommand pair" -l words -d 'The words
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l wait -d 'Go on with the pairing for so many seconds' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l confirm -d 'Type the four digits that the other side shows, for the pairing of this name' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l digits -d 'The digits, for --confirm NAME: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l accept -d 'Pair with somebody whom a contact introduced' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -s v -l verbose -d 'Say more of what is done'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -f -a "add" -d 'Add somebody by a card'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -f -a "list" -d 'List the contacts'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -f -a "show" -d 'Show one contact whole'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -f -a "rename" -d 'Give a contact another name'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -f -a "renew" -d 'Offer new keys to a contact whose letters do not open any more'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -f -a "revoke" -d 'Close the mailbox that was made for a contact: nothing comes from him any more'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename renew revoke remove" -f -a "remove" -d 'Forget a contact, and close his mailbox'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -f -a "add" -d 'Add somebody by a card'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -f -a "list" -d 'List the contacts'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -f -a "show" -d 'Show one contact whole'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -f -a "rename" -d 'Give a contact another name'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -f -a "introduce" -d 'Tell two contacts of each other, so that they can pair'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -f -a "renew" -d 'Offer new keys to a contact whose letters do not open any more'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -f -a "revoke" -d 'Close the mailbox that was made for a contact: nothing comes from him any more'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew revoke remove" -f -a "remove" -d 'Forget a contact, and close his mailbox; or refuse somebody who was introduced'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -143,6 +145,18 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l retry -d 'Try so often again after a temporary failure' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l note -d 'A line for both of them' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from renew" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from renew" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from renew" -l json -d 'Print one JSON object a line; errors end with one on stderr'

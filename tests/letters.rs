@@ -403,7 +403,7 @@ fn forgery_a_stranger_bears_a_known_name() {
     assert_ne!(from.fingerprint(), card(ANN, "Ann").fingerprint());
     let mut book = bulla::contact::Book::default();
     let by_hand = bulla::contact::Trust::CardByHand;
-    book.add("Ann", &card(ANN, "Ann"), by_hand, 0).unwrap();
+    book.add("Ann", &card(ANN, "Ann"), by_hand.clone(), 0).unwrap();
     assert!(book.by_fingerprint(&from.fingerprint()).is_none());
     assert!(book.add("Ann", &from, by_hand, 0).is_err());
 }

@@ -5,6 +5,7 @@ mod merge;
 pub use merge::Merged;
 
 use crate::contact::Error;
+use crate::contact::introduction::Introducer;
 use crate::contact::memory::Ids;
 use crate::contact::memory::Place;
 use crate::contact::memory::Receipt;
@@ -30,7 +31,7 @@ const MAX_NAME: usize = 64;
 
 /// How one came to believe that a card is its owner's, the weakest first. New ways are added
 /// at the end: a variant's place is its number in the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[non_exhaustive]
 pub enum Trust {
     /// A card added by hand: as good as the way it came.
@@ -41,6 +42,8 @@ pub enum Trust {
     Digits,
     /// Paired, and one typed the words that the other said.
     Words,
+    /// Paired because somebody introduced the two: as good as he is honest.
+    Introduced(Introducer),
 }
 
 /// What the owner of the book says of himself: what his card is made of.
@@ -88,8 +91,8 @@ impl Contact {
     }
 
     /// How its card came to be trusted.
-    pub fn trust(&self) -> Trust {
-        self.trust
+    pub fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// When that was, in seconds of Unix time.
@@ -227,7 +230,12 @@ impl Book {
             if known.card()?.created() < card.created() {
                 known.card = card.to_bytes().to_vec();
             }
-            (known.trust, known.since) = (trust, now);
+            // Who is known in a better way than by somebody's word stays so.
+            let better = !matches!(known.trust, Trust::CardByHand | Trust::Introduced(_))
+                && matches!(trust, Trust::Introduced(_));
+            if !better {
+                (known.trust, known.since) = (trust, now);
+            }
             return Ok(known.name.clone());
         }
         let own = Some(card.name()).filter(|name| check_name(name).is_ok());
@@ -237,15 +245,7 @@ impl Book {
     }
 
     fn free_name(&self, name: &str) -> String {
-        let mut free = name.to_owned();
-        let mut number = 1;
-        while self.position(&free).is_ok() {
-            number += 1;
-            let end = format!("-{number}");
-            let room = MAX_NAME.saturating_sub(end.len());
-            free = name.chars().take(room).chain(end.chars()).collect();
-        }
-        free
+        numbered(name, |name| self.position(name).is_ok())
     }
 
     /// Gives a contact another name.
@@ -348,6 +348,19 @@ impl Book {
     fn sort(&mut self) {
         self.contacts.sort_by_cached_key(|contact| fold(&contact.name));
     }
+}
+
+/// A name that is not taken: the one that is wanted, or with a number behind it.
+pub(super) fn numbered(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut free = name.to_owned();
+    let mut number = 1;
+    while taken(&free) {
+        number += 1;
+        let end = format!("-{number}");
+        let room = MAX_NAME.saturating_sub(end.len());
+        free = name.chars().take(room).chain(end.chars()).collect();
+    }
+    free
 }
 
 /// Names that differ in case only are one name: nobody hears the difference.

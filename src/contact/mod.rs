@@ -6,6 +6,7 @@
 
 pub mod backup;
 mod book;
+mod introduction;
 mod memory;
 pub mod pairing;
 mod pairs;
@@ -18,6 +19,11 @@ pub use book::Merged;
 pub use book::Settings;
 pub use book::Trust;
 pub use book::check_name;
+pub use introduction::Introduced;
+pub use introduction::Introducer;
+pub use introduction::Introduction;
+pub use introduction::Introductions;
+pub use introduction::WAITS;
 pub use memory::Place;
 pub use memory::Receipt;
 pub use pairs::Own;
@@ -27,6 +33,7 @@ pub use pairs::Underway;
 use crate::crypto;
 use crate::identity;
 use crate::state;
+use crate::wire;
 
 /// Why the book refused.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +73,27 @@ pub enum Error {
         /// Limit.
         max: usize,
     },
+    /// One person, introduced to himself.
+    #[error("somebody is not introduced to himself")]
+    Oneself,
+    /// Two of whom nobody can write to the other.
+    #[error("neither card names a relay, so neither of the two can write to the other")]
+    Unreachable,
+    /// What an introducer writes is longer than allowed.
+    #[error("a note has {max} bytes at most")]
+    Note {
+        /// Limit.
+        max: usize,
+    },
+    /// What an introducer tells is nothing this program knows.
+    #[error("an introduction that cannot be read: {0}")]
+    Introduction(#[source] wire::Error),
+    /// Nobody of that name was introduced, or it was too long ago.
+    #[error("nobody named {0:?} was introduced")]
+    NotIntroduced(String),
+    /// An invite behind an introduction that is not the two's alone.
+    #[error("the invite is not a secret one")]
+    NotPrivate,
     /// Every sequence number to a contact was used.
     #[error("no sequence number is left for {0:?}")]
     Exhausted(String),

@@ -6,9 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::contact::Error;
+use crate::contact::introduction::Introduced;
+use crate::contact::introduction::Introductions;
 use crate::contact::pairing::Address;
 use crate::contact::pairing::Paired;
 use crate::contact::pairing::Pairing;
+use crate::identity::Card;
 use crate::identity::Fingerprint;
 use crate::secret::Secret;
 use crate::state::Kept;
@@ -45,6 +48,15 @@ pub struct Underway {
     pub mailbox: Own,
     /// How far it is.
     pub pairing: Pairing,
+    /// Whom it is with, when somebody introduced him.
+    pub introduced: Option<Introduced>,
+}
+
+impl Underway {
+    /// Whether a card is of the one it is with, as far as that is known beforehand.
+    pub fn is_with(&self, card: &Card) -> bool {
+        self.introduced.as_ref().is_none_or(|one| one.fingerprint() == card.fingerprint())
+    }
 }
 
 /// What is held together with somebody since a pairing.
@@ -65,6 +77,8 @@ pub struct Pairs {
     underway: Vec<Underway>,
     /// The newest last.
     links: Vec<Link>,
+    /// Those who were introduced and are not paired with.
+    pub introductions: Introductions,
 }
 
 impl Record for Pairs {

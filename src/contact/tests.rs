@@ -49,7 +49,7 @@ fn contacts_are_found_by_name_and_fingerprint() {
     let mut book = book_of_ann();
     book.add("bob", &card(2, "", 0), Trust::CardByHand, 9).unwrap();
     let ann = book.get("ANN").unwrap();
-    assert_eq!((ann.name(), ann.trust(), ann.since()), ("Ann", Trust::CardByHand, 9));
+    assert_eq!((ann.name(), ann.trust(), ann.since()), ("Ann", &Trust::CardByHand, 9));
     assert_eq!(ann.card().unwrap(), card(1, "ann", 5));
     assert_eq!(book.by_fingerprint(&card(2, "", 0).fingerprint()).unwrap().name(), "bob");
     assert!(book.by_fingerprint(&stranger(1)).is_none());
@@ -360,5 +360,174 @@ proptest! {
         let mut record = vec![1];
         record.extend(bytes);
         let _ = wire::decode::<Book>(&record);
+    }
+}
+
+mod introductions {
+    use super::*;
+
+    const NOW: u64 = 1_767_225_600;
+
+    /// A book with contacts whose cards name a relay, or none.
+    fn book(people: &[(u8, &str, bool)]) -> Book {
+        let mut book = Book::default();
+        for (byte, name, reachable) in people {
+            let identity = Identity::from_seed(key(*byte)).unwrap();
+            let relay = reachable.then_some("https://relay.example");
+            let card = identity.card(name, relay, 0, 5).unwrap();
+            book.add(name, &card, Trust::CardByHand, 9).unwrap();
+        }
+        book
+    }
+
+    fn told(people: [(u8, &str, bool); 2], note: &str) -> Result<[Introduction; 2], Error> {
+        let book = book(&people);
+        Introduction::of(book.get(people[0].1)?, book.get(people[1].1)?, note)
+    }
+
+    fn carol() -> Introducer {
+        Introducer::from(book(&[(3, "carol", true)]).get("carol").unwrap())
+    }
+
+    fn dave() -> Introducer {
+        Introducer::from(book(&[(4, "dave", true)]).get("dave").unwrap())
+    }
+
+    fn hear(to: &mut Introductions, by: Introducer, told: Introduction) -> Introduced {
+        to.hear(by, told, |_| false, NOW).unwrap().clone()
+    }
+
+    #[test]
+    fn one_invites_and_the_other_can_be_written_to() {
+        let invites = |told: &[Introduction; 2]| {
+            told.each_ref()
+                .map(|told| hear(&mut Introductions::default(), carol(), told.clone()).invites())
+        };
+        let lower_first =
+            card(1, "", 0).fingerprint().to_bytes() < card(2, "", 0).fingerprint().to_bytes();
+        let both = told([(1, "ann", true), (2, "bob", true)], "").unwrap();
+        assert_eq!(invites(&both), [lower_first, !lower_first]);
+        let swapped = told([(2, "bob", true), (1, "ann", true)], "").unwrap();
+        assert_eq!(invites(&swapped), [!lower_first, lower_first]);
+        let one = told([(1, "ann", true), (2, "bob", false)], "").unwrap();
+        assert_eq!(invites(&one), [false, true]);
+        let other = told([(1, "ann", false), (2, "bob", true)], "").unwrap();
+        assert_eq!(invites(&other), [true, false]);
+        let none = told([(1, "ann", false), (2, "bob", false)], "");
+        assert!(matches!(none, Err(Error::Unreachable)));
+        let same = book(&[(1, "ann", true)]);
+        let same = Introduction::of(same.get("ann").unwrap(), same.get("ann").unwrap(), "");
+        assert!(matches!(same, Err(Error::Oneself)));
+        // Each is told of the other, with the note.
+        let [to_ann, to_bob] = told([(1, "ann", true), (2, "bob", true)], "\u{1b}[2Jhi").unwrap();
+        assert_eq!(to_ann.card().unwrap().name(), "bob");
+        assert_eq!(to_bob.card().unwrap().name(), "ann");
+        assert_eq!(hear(&mut Introductions::default(), carol(), to_ann).note(), "\u{fffd}[2Jhi");
+        let long = "x".repeat(1025);
+        assert!(matches!(told([(1, "a", true), (2, "b", true)], &long), Err(Error::Note { .. })));
+    }
+
+    #[test]
+    fn what_an_introducer_tells_is_read_whole_or_not() {
+        let [to_ann, _] = told([(1, "ann", true), (2, "bob", true)], "hi").unwrap();
+        let bytes = to_ann.to_bytes().unwrap();
+        assert_eq!(Introduction::from_bytes(&bytes).unwrap(), to_ann);
+        let read = |bytes: &[u8]| Introduction::from_bytes(bytes).unwrap_err();
+        assert!(matches!(read(&bytes[..bytes.len() - 1]), Error::Introduction(_)));
+        assert!(matches!(read(&[bytes.as_slice(), &[0]].concat()), Error::Introduction(_)));
+        assert!(matches!(read(&vec![1; 4097]), Error::Introduction(_)));
+        // A card that its owner did not sign so.
+        let mut changed = bytes.clone();
+        changed[100] ^= 1;
+        assert!(matches!(read(&changed), Error::Card(_)));
+    }
+
+    #[test]
+    fn names_are_cleaned_and_apart() {
+        let mut all = Introductions::default();
+        let name = |all: &mut Introductions, byte: u8, name: &str, taken: &[&str]| {
+            let [told, _] = told([(1, "ann", true), (byte, name, true)], "").unwrap();
+            let taken = |name: &str| taken.contains(&name);
+            all.hear(carol(), told, taken, NOW).unwrap().name.clone()
+        };
+        assert_eq!(name(&mut all, 5, "bob", &[]), "bob");
+        assert_eq!(name(&mut all, 6, "BOB", &[]), "BOB-2");
+        assert_eq!(name(&mut all, 7, "eve", &["eve"]), "eve-2");
+        // A name that no contact may bear, as somebody hostile writes it.
+        let [told, _] = told([(1, "ann", true), (8, "sam", true)], "").unwrap();
+        let mut bytes = told.to_bytes().unwrap();
+        let at = bytes.windows(4).rposition(|window| window == b"\x03sam").unwrap();
+        bytes[at + 1..at + 4].copy_from_slice(b"../");
+        let told = Introduction::from_bytes(&bytes).unwrap();
+        assert_eq!(hear(&mut all, carol(), told).name, "sam");
+        assert_eq!(all.get("Eve-2", NOW).unwrap().by(), &carol());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_lapses() {
+        let mut all = Introductions::default();
+        let told = |byte: u8| told([(1, "ann", true), (byte, "bob", true)], "").unwrap()[0].clone();
+        for byte in 10..26 {
+            hear(&mut all, carol(), told(byte));
+        }
+        let more = all.hear(carol(), told(26), |_| false, NOW);
+        assert!(matches!(more, Err(Error::TooMany { max: 16, .. })));
+        // The same again is no more, and another introducer has room of his own.
+        hear(&mut all, carol(), told(10));
+        hear(&mut all, dave(), told(10));
+        assert_eq!(all.waiting(NOW).count(), 17);
+        assert_eq!(all.waiting(NOW + WAITS - 1).count(), 17);
+        assert_eq!(all.waiting(NOW + WAITS).count(), 0);
+        assert!(matches!(all.get("bob", NOW + WAITS), Err(Error::NotIntroduced(_))));
+        all.forget_by(&dave().fingerprint());
+        assert_eq!(all.waiting(NOW).count(), 16);
+        all.lapse(NOW + WAITS);
+        let mut pairs = Pairs::default();
+        pairs.introductions = all;
+        assert_eq!(wire::encode(&pairs).unwrap(), [1, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn an_acceptance_stays_what_it_was() {
+        let mut all = Introductions::default();
+        let of = |note: &str| told([(1, "ann", true), (2, "bob", true)], note).unwrap()[0].clone();
+        hear(&mut all, carol(), of("first"));
+        assert_eq!(hear(&mut all, carol(), of("second")).note(), "second");
+        assert!(matches!(all.accept("eve", None, NOW), Err(Error::NotIntroduced(_))));
+        let one = all.accept("BOB", Some("robert"), NOW).unwrap();
+        assert!(one.accepted() && one.invite().is_none());
+        let again = hear(&mut all, carol(), of("third"));
+        assert_eq!((again.note().as_str(), again.name.as_str()), ("second", "robert"));
+        assert!(all.refuse("bob", NOW).is_err());
+        assert_eq!(all.refuse("robert", NOW).unwrap().fingerprint(), card(2, "", 0).fingerprint());
+        assert_eq!(all.waiting(NOW).count(), 0);
+    }
+
+    #[test]
+    fn somebodys_word_does_not_replace_a_better_way() {
+        let introduced = || Trust::Introduced(carol());
+        let mut book = book_of_ann();
+        book.pair(None, &card(1, "ann", 5), introduced(), 20).unwrap();
+        assert_eq!(book.get("ann").unwrap().trust(), &introduced());
+        book.pair(None, &card(1, "ann", 5), Trust::Digits, 30).unwrap();
+        book.pair(None, &card(1, "ann", 5), introduced(), 40).unwrap();
+        let ann = book.get("ann").unwrap();
+        assert_eq!((ann.trust(), ann.since()), (&Trust::Digits, 30));
+        // A variant's place is its number in the record.
+        let bytes = |trust| {
+            wire::encode(&{
+                let mut book = Book::default();
+                book.add("a", &card(1, "", 0), trust, 0).unwrap();
+                book
+            })
+        };
+        let by_hand = bytes(Trust::CardByHand).unwrap();
+        let numbers =
+            [Trust::SecretInvite, Trust::Digits, Trust::Words, introduced()].map(|trust| {
+                let other = bytes(trust).unwrap();
+                let at = by_hand.iter().zip(&other).position(|(one, other)| one != other).unwrap();
+                other[at]
+            });
+        assert_eq!(numbers, [1, 2, 3, 4]);
     }
 }

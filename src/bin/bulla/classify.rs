@@ -110,6 +110,13 @@ fn contact(error: &contact::Error) -> Option<Verdict> {
     match error {
         E::Unknown(_) => verdict(Exit::Usage, "bulla contact list shows whom you know"),
         E::Name { .. } => Some((Exit::Usage, None)),
+        E::NotIntroduced(_) => verdict(Exit::Usage, "bulla contact list shows who was introduced"),
+        E::Oneself | E::Note { .. } => Some((Exit::Usage, None)),
+        E::Unreachable => verdict(
+            Exit::Conflict,
+            "ask one of them for a newer card, and take it with: bulla contact add NAME CARD",
+        ),
+        E::Introduction(_) | E::NotPrivate => Some((Exit::Malformed, None)),
         E::NameTaken(_) => verdict(Exit::Conflict, "choose another name, or remove that contact"),
         E::CardKnown(_) => verdict(Exit::Conflict, "bulla contact rename OLD NEW"),
         E::CardOlder(_) | E::Full { .. } | E::TooMany { .. } | E::Exhausted(_) => {

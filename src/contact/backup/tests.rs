@@ -72,7 +72,8 @@ fn state() -> (Book, Pairs) {
     let (me, mine) = (identity(1), card(1, 5));
     let party = pairing::Own { identity: &me, card: &mine, address: address(7) };
     let (pairing, _) = Pairing::offer_secret(&party, address(8), NOW + 60, NOW).unwrap();
-    let underway = Underway { name: None, meeting: own(8), mailbox: own(9), pairing };
+    let underway =
+        Underway { name: None, meeting: own(8), mailbox: own(9), pairing, introduced: None };
     pairs.begin(underway).unwrap();
     (book, pairs)
 }
@@ -277,7 +278,7 @@ fn what_is_missing_or_later_comes_from_the_backup() {
     assert_eq!(merged.renamed, [("carol".to_owned(), "carol-2".to_owned())]);
     assert_eq!(book.settings.name, "Later");
     let bob = book.get("bob").unwrap();
-    assert_eq!((bob.trust(), bob.since()), (Trust::Digits, 60));
+    assert_eq!((bob.trust(), bob.since()), (&Trust::Digits, 60));
     assert_eq!(bob.card().unwrap().created(), 50);
     assert_eq!(book.get("carol-2").unwrap().fingerprint(), card(5, 5).fingerprint());
     for (sender, id, at) in

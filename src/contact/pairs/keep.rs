@@ -8,14 +8,16 @@ use crate::contact::Error;
 
 impl Pairs {
     /// What a backup keeps: the links. Pairings under way are not: an invite that was used since,
-    /// or digits that were mistyped, would be good once more.
+    /// or digits that were mistyped, would be good once more. Nor are introductions, for the same
+    /// reason.
     pub(crate) fn kept(&self) -> Self {
-        Self { underway: Vec::new(), links: self.links.clone() }
+        Self { links: self.links.clone(), ..Self::default() }
     }
 
     /// Whether it is as [`Pairs::kept`] and a pairing leave it.
     pub(crate) fn is_sound(&self) -> bool {
         self.underway.is_empty()
+            && self.introductions.is_empty()
             && self.links.len() <= MAX_LINKS
             && self.links.iter().all(|link| link.is_sound())
     }

@@ -208,11 +208,13 @@ pub(crate) enum Contact {
     Show(ContactShow),
     /// Give a contact another name
     Rename(ContactRename),
+    /// Tell two contacts of each other, so that they can pair
+    Introduce(Introduce),
     /// Offer new keys to a contact whose letters do not open any more
     Renew(ContactName),
     /// Close the mailbox that was made for a contact: nothing comes from him any more
     Revoke(ContactRevoke),
-    /// Forget a contact, and close his mailbox
+    /// Forget a contact, and close his mailbox; or refuse somebody who was introduced
     Remove(ContactRevoke),
 }
 

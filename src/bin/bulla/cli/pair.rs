@@ -49,6 +49,28 @@ pub(crate) struct Invite {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+Each of the two gets a letter with the other's card. When both have opened it and run
+bulla pair --accept NAME, they pair, and what they then share nobody else knows. Each remembers who
+introduced them: whoever does can name somebody else than the other takes him for.
+
+Examples:
+  bulla contact introduce alice bob --note 'we three met in May'")]
+pub(crate) struct Introduce {
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// The one
+    pub(crate) one: String,
+    /// The other
+    pub(crate) other: String,
+    /// A line for both of them
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
 With an invite, accepts it; without, goes on with every pairing that can go on. Status 1 says that
 some pairing waits for the other side still.
 
@@ -58,7 +80,8 @@ Examples:
   bulla pair @ENV:INVITE
   bulla pair --as alice invite --words words
   bulla pair --wait 300
-  bulla pair --confirm carol --digits digits")]
+  bulla pair --confirm carol --digits digits
+  bulla pair --accept bob")]
 pub(crate) struct Pair {
     #[command(flatten)]
     pub(crate) keys: Keys,
@@ -83,6 +106,9 @@ pub(crate) struct Pair {
     /// The digits, for --confirm NAME: a file, -, @ENV:NAME or @FD:N
     #[arg(long, value_name = "SRC", requires = "confirm", value_hint = ValueHint::FilePath)]
     pub(crate) digits: Option<Source>,
+    /// Pair with somebody whom a contact introduced
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["invite", "confirm", "words"])]
+    pub(crate) accept: Option<String>,
     /// The invite: a file, - for stdin, @ENV:NAME or @FD:N; what is piped in otherwise
     #[arg(value_name = "INVITE", value_hint = ValueHint::FilePath)]
     pub(crate) invite: Option<Source>,

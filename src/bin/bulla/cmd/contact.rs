@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use bulla::contact::{Added, Contact, Trust};
 use bulla::identity::{Card, Fingerprint};
 use bulla::text::printable;
+use serde_json::json;
 
 use crate::app::{App, Me, date, now};
 use crate::cli;
@@ -27,9 +28,17 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
             app.ui.note(&format!("{} is {} from now on", args.old, args.new));
             Ok(Exit::Done)
         }
+        cli::Contact::Introduce(args) => super::pair::introduce::introduce(app, args),
         cli::Contact::Remove(args) => {
             let me = app.me(&args.keys)?;
-            let fingerprint = me.book()?.get(&args.name)?.fingerprint();
+            let book = me.book()?;
+            let fingerprint = match book.get(&args.name) {
+                Ok(contact) => contact.fingerprint(),
+                Err(_) if me.pairs()?.introductions.get(&args.name, now()).is_ok() => {
+                    return super::pair::introduce::refuse(app, &me, &args.name);
+                }
+                Err(unknown) => return Err(unknown.into()),
+            };
             // A relay that is gone for good must not keep him here.
             if let Err(error) = close(&me, &args.network, &fingerprint) {
                 app.ui.warn(&format!("his mailbox stays open at its relay: {error}"));
@@ -37,6 +46,7 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
             let gone = me.book_file()?.update(|book| book.remove(&args.name))?;
             me.pairs_file()?.update(|pairs| {
                 pairs.unlink(&fingerprint);
+                pairs.introductions.forget_by(&fingerprint);
                 Ok::<_, bulla::contact::Error>(())
             })?;
             me.sessions_file(&fingerprint)?.remove()?;
@@ -149,8 +159,12 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let relay = card.relay().unwrap_or("none on the card");
+    let by = match contact.trust() {
+        Trust::Introduced(by) => format!(" by {}", printable(&by.name)),
+        _ => String::new(),
+    };
     println(&format!(
-        "name:         {}\ncalls itself: {}\nfingerprint:  {}\ntrust:        {}, {}\nrelay:        {}",
+        "name:         {}\ncalls itself: {}\nfingerprint:  {}\ntrust:        {}{by}, {}\nrelay:        {}",
         printable(contact.name()),
         printable(card.name()),
         contact.fingerprint(),
@@ -172,12 +186,13 @@ pub(crate) fn read_card(path: Option<&Path>) -> Result<Card> {
 }
 
 /// How trust came, as scripts and people read it.
-pub(crate) fn trust(trust: Trust) -> &'static str {
+pub(crate) fn trust(trust: &Trust) -> &'static str {
     match trust {
         Trust::CardByHand => "card by hand",
         Trust::SecretInvite => "secret-invite",
         Trust::Digits => "digits",
         Trust::Words => "words",
+        Trust::Introduced(_) => "introduced",
         _ => "unknown",
     }
 }
@@ -188,6 +203,10 @@ pub(crate) fn object(contact: &Contact) -> Result<serde_json::Value> {
         let own = fields.insert("name".into(), contact.name().into());
         fields.insert("self_asserted_name".into(), own.unwrap_or_default());
         fields.insert("trust".into(), trust(contact.trust()).into());
+        if let Trust::Introduced(by) = contact.trust() {
+            let by = json!({ "name": by.name, "fingerprint": by.fingerprint().to_string() });
+            fields.insert("introduced_by".into(), by);
+        }
         fields.insert("since".into(), date(contact.since()).into());
     }
     Ok(object)

@@ -1,5 +1,6 @@
 //! `invite` and `pair`: two people come to know each other, over relays that learn nothing of it.
 
+pub(crate) mod introduce;
 mod step;
 
 use std::fs::File;
@@ -9,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::{
-    Address, Digits, End, Error, Invite, Kind, Own, Pairing, Role, Waits, Words,
+    Address, Digits, End, Error, Invite, Kind, Outgoing, Own, Pairing, Role, Waits, Words,
 };
-use bulla::contact::{self, Underway};
+use bulla::contact::{self, Introduced, Underway};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::relay::client::{Client, bearer_text};
@@ -20,6 +21,7 @@ use bulla::secret::{Secret, SecretString};
 use bulla::text::printable;
 use serde_json::json;
 
+pub(crate) use self::step::send as push;
 use self::step::{Look, Outcome};
 use super::card::settle;
 use super::relay;
@@ -66,7 +68,8 @@ pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
     };
     let line = invite.to_line()?;
     let meeting = made.meeting.clone();
-    me.pairs_file()?.update(|pairs| pairs.begin(made.underway(args.name.clone(), pairing)))?;
+    me.pairs_file()?
+        .update(|pairs| pairs.begin(made.underway(args.name.clone(), pairing, None)))?;
     show(app, args, &line, words.as_ref(), expires)?;
     if args.wait == 0 {
         return Ok(Exit::Done);
@@ -125,12 +128,24 @@ pub(crate) fn run(app: &App, args: &cli::Pair) -> Result<Exit> {
         let name = confirm.first().map_or("", String::as_str);
         return self::confirm(app, &me, &args.network, name, typed);
     }
+    if let Some(name) = &args.accept {
+        return introduce::accept(app, &me, args, name);
+    }
     let Some(line) = invite_line(args)? else {
         if args.words.is_some() {
             let fail = Fail::usage("--words goes with an invite, and there is none");
             return Err(fail.hint("bulla pair INVITE --words SRC").into());
         }
-        return wait(app, &me, &args.network, args.wait, None);
+        let introduced = introduce::go_on(&me, args)?;
+        let exit = match introduced > 0 && me.pairs()?.underway().is_empty() {
+            true => Exit::Done,
+            false => wait(app, &me, &args.network, args.wait, None)?,
+        };
+        if introduced > 0 && exit == Exit::Done {
+            app.ui.note("whom you accepted has not accepted yet, or his letter was not opened");
+            return Ok(Exit::Negative);
+        }
+        return Ok(exit);
     };
     let invite = Invite::parse(&line)?;
     let meeting = join(app, &me, args, &invite)?;
@@ -201,21 +216,34 @@ fn join(app: &App, me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact
         return Ok(known.meeting.clone());
     }
     let words = words(app, args, invite)?;
+    let (underway, send) = joined(me, args, invite, words.as_ref(), |made, pairing| {
+        made.underway(args.name.clone(), pairing, None)
+    })?;
+    let meeting = underway.meeting.clone();
+    pairs.update(|pairs| pairs.begin(underway))?;
+    step::send(&args.network, &send)?;
+    Ok(meeting)
+}
+
+/// Takes up an invite; what is returned is remembered before the messages are sent.
+fn joined(
+    me: &Me,
+    args: &cli::Pair,
+    invite: &Invite,
+    words: Option<&Words>,
+    underway: impl FnOnce(Made, Pairing) -> Underway,
+) -> Result<(Underway, Vec<Outgoing>)> {
     let client = relay::own_or(me, &args.network, &invite.address().relay)?;
     let made = Made::new(&client)?;
     made.register(me, &client, args.token.as_ref(), invite.expires())?;
     let card = settle(me, |_| ())?;
     let own = Own { identity: &me.identity, card: &card, address: me.address(&made.mailbox) };
     let reply = made.meeting_address(me);
-    let step = match &words {
+    let step = match words {
         Some(words) => Pairing::join_by_words(invite, words, &own, reply, now())?,
         None => Pairing::join(invite, &own, reply, now())?,
     };
-    let meeting = made.meeting.clone();
-    let underway = made.underway(args.name.clone(), step.state);
-    pairs.update(|pairs| pairs.begin(underway))?;
-    step::send(&args.network, &step.send)?;
-    Ok(meeting)
+    Ok((underway(made, step.state), step.send))
 }
 
 fn confirm(app: &App, me: &Me, network: &Network, name: &str, typed: Digits) -> Result<Exit> {
@@ -283,8 +311,13 @@ impl Made {
         Ok(Self { meeting: own()?, mailbox: own()? })
     }
 
-    fn underway(self, name: Option<String>, pairing: Pairing) -> Underway {
-        Underway { name, meeting: self.meeting, mailbox: self.mailbox, pairing }
+    fn underway(
+        self,
+        name: Option<String>,
+        pairing: Pairing,
+        introduced: Option<Introduced>,
+    ) -> Underway {
+        Underway { name, meeting: self.meeting, mailbox: self.mailbox, pairing, introduced }
     }
 
     fn meeting_address(&self, me: &Me) -> Address {
@@ -349,5 +382,5 @@ pub(crate) fn list(app: &App, me: &Me) -> Result<usize> {
             writeln!(stdout, "{}  pairing {waits}", printable(&title))?;
         }
     }
-    Ok(count)
+    Ok(count + introduce::list(app, me)?)
 }

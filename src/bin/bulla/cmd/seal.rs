@@ -13,7 +13,7 @@ use bulla::crypto;
 use bulla::files::Access;
 use bulla::identity::Card;
 use bulla::letter::ratchet::{Machine, Next, Sessions};
-use bulla::letter::{Draft, EnvelopeWriter, Heading, Postscript, Routing, Sender};
+use bulla::letter::{Draft, EnvelopeWriter, Heading, Notice, Postscript, Routing, Sender};
 use bulla::progress::Progress;
 use bulla::secret::Secret;
 
@@ -179,6 +179,36 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
     envelopes.finish()?;
     output.finish()?;
     Ok(Exit::Done)
+}
+
+/// A letter for the program of somebody: sealed for each of his machines, with where it goes.
+/// `name` is his in the contact book, if he is there.
+pub(super) fn notice(
+    app: &App,
+    me: &Me,
+    to: &Card,
+    name: Option<&str>,
+    notice: &Notice,
+) -> Result<Vec<(Routing, Vec<u8>)>> {
+    let (pairs, card) = (me.pairs()?, super::card::settle(me, |_| ())?);
+    let to = To { card: to.clone(), name: name.map(str::to_owned) };
+    let place = name.map(|name| me.book_file()?.next_outgoing(name).map_err(anyhow::Error::from));
+    let place = place.transpose()?.map(|Place { stream, seq }| (stream, seq));
+    let heading = Heading { place, date: now(), ..Heading::default() };
+    let id = crypto::random()?;
+    let letters = to.copies(Some(&pairs)).into_iter().map(|copy| {
+        let pairwise = copy.paired.as_ref().map(|(_, secret)| &**secret);
+        let sender = Some(Sender { identity: &me.identity, card: &card, pairwise });
+        let mut draft = Draft { id, ..Draft::new(heading.clone(), &to.card, sender)? };
+        if let Some((machine, secret)) = &copy.paired {
+            under_ratchet(app, me, &pairs, &to, machine, secret, &mut draft)?;
+        }
+        draft.postscript.notice = Some(notice.clone());
+        let mut sealed = Vec::new();
+        draft.seal(io::empty(), &mut sealed)?;
+        Ok((copy.routing, sealed))
+    });
+    letters.collect()
 }
 
 /// Takes the key of the next letter to a machine of a contact's, or offers new ones where they are

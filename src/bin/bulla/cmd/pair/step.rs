@@ -7,7 +7,7 @@ use anyhow::Result;
 use bulla::contact::pairing::{
     End, Error, Event, MESSAGE, Outgoing, Paired, Pairing, Role, Step, Waits,
 };
-use bulla::contact::{Own, Underway};
+use bulla::contact::{Own, Trust, Underway};
 use bulla::crypto;
 use bulla::kem::PublicKey;
 use bulla::letter::ratchet::{self, Ratchet, Start};
@@ -163,24 +163,44 @@ pub(super) fn take(
 ) -> Result<Outcome> {
     let done = me.pairs_file()?.update(|pairs| -> Result<_> {
         let Some(one) = pairs.at(meeting).cloned() else { return Ok(None) };
-        let Some(Step { state, send, event }) = step(&one.pairing)? else { return Ok(None) };
-        pairs.go_on(meeting, state);
+        let Some(Step { state, send, mut event }) = step(&one.pairing)? else { return Ok(None) };
         let mut name = title(&one);
-        if let Event::Paired(paired) = &event {
+        if let Event::Paired(paired) = &mut event {
+            if !one.is_with(&paired.card) {
+                // Nothing is said to him, and he is nobody's contact here.
+                pairs.end(meeting);
+                return Ok(Some((Vec::new(), Err(another(&name, &one)), name)));
+            }
+            if let Some(introduced) = &one.introduced {
+                paired.trust = Trust::Introduced(introduced.by().clone());
+            }
             let (wanted, card) = (one.name.as_deref(), &paired.card);
             name = me
                 .book_file()?
-                .update(|book| book.pair(wanted, card, paired.trust, paired.since))?;
+                .update(|book| book.pair(wanted, card, paired.trust.clone(), paired.since))?;
+            pairs.introductions.forget(&card.fingerprint());
             // First: a step that is taken again after a crash finds them there, and what begins them
             // stands nowhere else from here on.
             begin(me, paired)?;
             pairs.link(one.mailbox.clone(), paired)?;
         }
-        Ok(Some((send, event, name)))
+        pairs.go_on(meeting, state);
+        Ok(Some((send, Ok(event), name)))
     })?;
     let Some((messages, event, name)) = done else { return Ok(Outcome::Nothing) };
     send(network, &messages)?;
-    tell(app, me, &name, &event)
+    match event {
+        Ok(event) => tell(app, me, &name, &event),
+        Err(another) => Ok(Outcome::Ended(app.ui.error(&another.into()))),
+    }
+}
+
+/// What is said when somebody else took part than the one who was introduced.
+fn another(name: &str, one: &Underway) -> Fail {
+    let by = one.introduced.as_ref().map_or("", |introduced| introduced.by().name.as_str());
+    let message = format!("this is not {name} as {by} introduced him: he shows another card");
+    Fail::new(Exit::SenderNotAuthenticated, message)
+        .hint(format!("ask {by}, and have him introduce you again"))
 }
 
 /// Begins the ratchets of letters with somebody.
@@ -202,7 +222,7 @@ fn begin(me: &Me, paired: &Paired) -> Result<()> {
 }
 
 /// Pushes messages to where they go.
-pub(super) fn send(network: &Network, messages: &[Outgoing]) -> Result<()> {
+pub(crate) fn send(network: &Network, messages: &[Outgoing]) -> Result<()> {
     for Outgoing { address, bytes } in messages {
         let client = relay::client(&address.relay, network)?;
         let inbox = Inbox {
@@ -219,8 +239,10 @@ pub(super) fn send(network: &Network, messages: &[Outgoing]) -> Result<()> {
 fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
     let said = match event {
         Event::Paired(paired) => {
-            let trust = contact::trust(paired.trust);
-            app.ui.note(&format!("paired with {name}, by {trust}"));
+            app.ui.note(&match &paired.trust {
+                Trust::Introduced(by) => format!("paired with {name}, introduced by {}", by.name),
+                trust => format!("paired with {name}, by {}", contact::trust(trust)),
+            });
             app.ui.note(&format!("fingerprint: {}", paired.card.fingerprint()));
             if app.ui.json {
                 let book = me.book()?;

@@ -1,0 +1,243 @@
+//! Introductions: somebody whom two know tells each of the other, and both accept.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+use bulla::contact::pairing::{Invite, Own, Pairing};
+use bulla::contact::{self, Introduced, Introducer, Introduction, Underway, WAITS};
+use bulla::identity::Card;
+use bulla::letter::Notice;
+use bulla::secret::SecretString;
+use bulla::text::printable;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{Made, step};
+use crate::app::{App, Me, date, now};
+use crate::cli::{self, Network};
+use crate::cmd::card::settle;
+use crate::cmd::{notice, relay};
+use crate::exit::{Exit, Fail};
+
+/// Tells two contacts of each other.
+pub(crate) fn introduce(app: &App, args: &cli::Introduce) -> Result<Exit> {
+    let me = app.me(&args.keys)?;
+    let book = me.book()?;
+    let both = [book.get(&args.one)?, book.get(&args.other)?];
+    let told = Introduction::of(both[0], both[1], args.note.as_deref().unwrap_or_default())?;
+    for (to, told) in both.iter().zip(told) {
+        let notice = Notice { kind: notice::INTRODUCTION, content: told.to_bytes()? };
+        notice::send(app, &me, &args.network, &to.card()?, Some(to.name()), notice)
+            .with_context(|| format!("{} was not told", to.name()))?;
+    }
+    let [one, other] = both.map(|contact| contact.name());
+    app.ui.note(&format!("{one} and {other} were told of each other, and pair when both accept"));
+    Ok(Exit::Done)
+}
+
+/// Somebody introduces somebody.
+pub(crate) fn heard(app: &App, me: &Me, from: &Card, content: &[u8]) -> Result<()> {
+    let book = me.book()?;
+    let Some(by) = book.by_fingerprint(&from.fingerprint()) else {
+        app.ui.warn(&format!(
+            "{} introduces somebody, and is no contact: nothing comes of it",
+            from.fingerprint()
+        ));
+        return Ok(());
+    };
+    let told = Introduction::from_bytes(content)?;
+    let fingerprint = told.card()?.fingerprint();
+    if fingerprint == me.identity.fingerprint() {
+        app.ui.warn(&format!("{} introduces you to yourself", by.name()));
+        return Ok(());
+    }
+    let pairs = me.pairs()?;
+    let met =
+        |one: &Underway| one.introduced.as_ref().is_some_and(|i| i.fingerprint() == fingerprint);
+    if !pairs.pairwise_of(&fingerprint).is_empty() || pairs.underway().iter().any(met) {
+        app.ui.note(&format!("{} introduces {fingerprint} again, whom you know", by.name()));
+        return Ok(());
+    }
+    let taken = |name: &str| book.get(name).is_ok_and(|other| other.fingerprint() != fingerprint);
+    let by = Introducer::from(by);
+    let one = me
+        .pairs_file()?
+        .update(|pairs| pairs.introductions.hear(by, told, taken, now()).cloned())?;
+    let by = &one.by().name;
+    app.ui.note(&match one.accepted() {
+        true => format!("{by} introduces {} again, who has to accept", one.name),
+        false => format!("{by} introduces {0}: bulla pair --accept {0}", one.name),
+    });
+    app.ui.note(&format!("fingerprint: {}", one.fingerprint()));
+    if !one.note().is_empty() {
+        app.ui.note(&format!("{by} writes: {}", one.note()));
+    }
+    Ok(())
+}
+
+/// Somebody who was introduced has accepted.
+pub(crate) fn invited(app: &App, me: &Me, from: &Card, content: &[u8]) -> Result<()> {
+    let line = Zeroizing::new(String::from_utf8_lossy(content).into_owned());
+    let invite = Invite::parse(&line)?;
+    let from = from.fingerprint();
+    let his = me.pairs_file()?.update(|pairs| {
+        let his = pairs.introductions.invited(&from, &invite, now())?;
+        Ok::<_, contact::Error>(his.into_iter().cloned().collect::<Vec<_>>())
+    })?;
+    let accepted = his.iter().find(|one| one.accepted());
+    app.ui.note(&match (accepted, his.first()) {
+        (Some(one), _) => format!("{} has accepted too: bulla pair goes on", one.name),
+        (None, Some(one)) => format!(
+            "{0}, whom {1} introduced, has accepted: bulla pair --accept {0}",
+            one.name,
+            one.by().name
+        ),
+        (None, None) => format!("an invite of {from} waits until somebody introduces him"),
+    });
+    Ok(())
+}
+
+/// Accepts somebody who was introduced.
+pub(super) fn accept(app: &App, me: &Me, args: &cli::Pair, name: &str) -> Result<Exit> {
+    if let Some(renamed) = &args.name {
+        contact::check_name(renamed)?;
+    }
+    let file = me.pairs_file()?;
+    let pairs = file.read()?;
+    let wanted = name.to_lowercase();
+    let before = pairs
+        .underway()
+        .iter()
+        .find(|one| one.introduced.is_some() && step::title(one).to_lowercase() == wanted);
+    let meeting = match before {
+        Some(one) => {
+            // Accepted before: what may not have come goes again.
+            if let (Some(invite), Some(introduced)) = (one.pairing.invite(), &one.introduced) {
+                send(app, me, &args.network, &introduced.card()?, &invite.to_line()?)?;
+            }
+            one.meeting.clone()
+        }
+        None if pairs.introductions.get(name, now())?.invites() => {
+            let one = pairs.introductions.get(name, now())?;
+            invite(app, me, args, one)?
+        }
+        None => {
+            let renamed = args.name.as_deref();
+            let one =
+                file.update(|pairs| pairs.introductions.accept(name, renamed, now()).cloned())?;
+            match one.invite() {
+                Some(invite) => take_up(me, args, &one, invite)?,
+                None => {
+                    app.ui.note(&format!(
+                        "accepted: when {} accepts too, a letter says so, and bulla pair goes on",
+                        one.name
+                    ));
+                    return Ok(Exit::Done);
+                }
+            }
+        }
+    };
+    if args.wait == 0 {
+        app.ui.note("accepted: bulla pair goes on, here and on the other side");
+        return Ok(Exit::Done);
+    }
+    super::wait(app, me, &args.network, args.wait, Some(&meeting))
+}
+
+/// Makes the invite, for the other one alone.
+fn invite(app: &App, me: &Me, args: &cli::Pair, one: &Introduced) -> Result<contact::Own> {
+    let card = one.card()?;
+    let relay = card.relay().ok_or_else(|| {
+        Fail::new(Exit::Conflict, format!("the card of {} names no relay", one.name))
+            .hint(format!("ask {} to introduce you by a newer card", one.by().name))
+    })?;
+    let client = relay::own_or(me, &args.network, relay)?;
+    let expires = now().saturating_add(WAITS);
+    let made = Made::new(&client)?;
+    made.register(me, &client, args.token.as_ref(), expires)?;
+    let ours = settle(me, |_| ())?;
+    let own = Own { identity: &me.identity, card: &ours, address: me.address(&made.mailbox) };
+    let (pairing, invite) = Pairing::offer_secret(&own, made.meeting_address(me), expires, now())?;
+    let meeting = made.meeting.clone();
+    let name = args.name.clone().unwrap_or_else(|| one.name.clone());
+    let underway = made.underway(Some(name), pairing, Some(one.clone()));
+    begin(me, underway, one)?;
+    send(app, me, &args.network, &card, &invite.to_line()?)?;
+    Ok(meeting)
+}
+
+/// Takes up the invite of the other one.
+fn take_up(me: &Me, args: &cli::Pair, one: &Introduced, invite: &Invite) -> Result<contact::Own> {
+    let (underway, send) = super::joined(me, args, invite, None, |made, pairing| {
+        made.underway(Some(one.name.clone()), pairing, Some(one.clone()))
+    })?;
+    let meeting = underway.meeting.clone();
+    begin(me, underway, one)?;
+    step::send(&args.network, &send)?;
+    Ok(meeting)
+}
+
+/// What was an introduction is a pairing from here on.
+fn begin(me: &Me, underway: Underway, one: &Introduced) -> Result<()> {
+    me.pairs_file()?.update(|pairs| {
+        pairs.begin(underway)?;
+        pairs.introductions.forget(&one.fingerprint());
+        Ok::<_, contact::Error>(())
+    })?;
+    Ok(())
+}
+
+fn send(app: &App, me: &Me, network: &Network, to: &Card, line: &SecretString) -> Result<()> {
+    let notice = Notice { kind: notice::INVITE, content: line.as_bytes().to_vec() };
+    notice::send(app, me, network, to, None, notice).context("the invite was not sent")
+}
+
+/// Takes up the invites of all who were accepted and have accepted. Says how many have not.
+pub(super) fn go_on(me: &Me, args: &cli::Pair) -> Result<usize> {
+    let mut waiting = 0;
+    for one in me.pairs()?.introductions.waiting(now()).filter(|one| one.accepted()) {
+        match one.invite().filter(|invite| now() < invite.expires()) {
+            Some(invite) => drop(take_up(me, args, one, invite)?),
+            None => waiting += 1,
+        }
+    }
+    Ok(waiting)
+}
+
+/// Forgets somebody who was introduced.
+pub(crate) fn refuse(app: &App, me: &Me, name: &str) -> Result<Exit> {
+    let one = me.pairs_file()?.update(|pairs| pairs.introductions.refuse(name, now()))?;
+    app.ui.note(&format!("refused {}, whom {} introduced", one.name, one.by().name));
+    Ok(Exit::Done)
+}
+
+/// Lists those who were introduced and wait; says how many there are.
+pub(super) fn list(app: &App, me: &Me) -> Result<usize> {
+    let mut stdout = std::io::stdout().lock();
+    let mut count = 0;
+    for one in me.pairs()?.introductions.waiting(now()) {
+        count += 1;
+        let by = one.by();
+        let state = match one.accepted() {
+            true => "waits for the other side to accept".to_owned(),
+            false => format!("bulla pair --accept {}", one.name),
+        };
+        if app.ui.json {
+            let object = json!({
+                "schema": 1,
+                "introduction": one.name,
+                "fingerprint": one.fingerprint().to_string(),
+                "introduced_by": { "name": by.name, "fingerprint": by.fingerprint().to_string() },
+                "note": one.note(),
+                "accepted": one.accepted(),
+                "until": date(one.until()),
+            });
+            writeln!(stdout, "{object}")?;
+        } else {
+            let (name, by) = (printable(&one.name), printable(&by.name));
+            let until = date(one.until());
+            writeln!(stdout, "{name}  introduced by {by}, until {until}: {state}")?;
+        }
+    }
+    Ok(count)
+}

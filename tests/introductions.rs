@@ -1,0 +1,279 @@
+//! Two who do not know each other are introduced by a third, over a real relay.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::fs;
+use std::io;
+
+use bulla::age::Opener;
+use bulla::contact::Introduction;
+use bulla::identity::{Card, Identity};
+use bulla::letter::{self, Content, Draft, EnvelopeReader, Heading, Notice, Postscript, Sender};
+use common::{Person, Ran, Relay};
+
+const INTRODUCTION: u16 = 1;
+const INVITE: u16 = 2;
+
+/// Carol has paired with both; each of the two has a mailbox and a card that names it.
+struct World {
+    carol: Person,
+    /// The one who is asked to make the invite, and the one who is to take it up.
+    inviter: Person,
+    joiner: Person,
+    relay: Relay,
+    _store: tempfile::TempDir,
+}
+
+fn world() -> World {
+    let store = tempfile::tempdir().unwrap();
+    let relay = Relay::start(store.path());
+    let people = [Person::with_identity(), Person::with_identity(), Person::with_identity()];
+    let [carol, mut inviter, mut joiner] = people;
+    if identity(&inviter).fingerprint().to_bytes() > identity(&joiner).fingerprint().to_bytes() {
+        std::mem::swap(&mut inviter, &mut joiner);
+    }
+    for (person, name) in [(&inviter, "inviter"), (&joiner, "joiner")] {
+        person.run(&["relay", "register", "--relay", &relay.url]).expect(0);
+        let invite = carol.run(&["invite", "--as", name, "--relay", &relay.url]).expect(0).out;
+        person.pipe(&["pair", "--as", "carol", "-"], &invite).expect(0);
+        carol.run(&["pair"]);
+        person.run(&["pair"]).expect(0);
+        carol.run(&["pair"]).expect(0);
+    }
+    World { carol, inviter, joiner, relay, _store: store }
+}
+
+fn identity(of: &Person) -> Identity {
+    let text = fs::read_to_string(of.home().join("home/identity")).unwrap();
+    Identity::parse(text.lines().find(|line| !line.starts_with('#')).unwrap()).unwrap()
+}
+
+fn card(of: &Person) -> Card {
+    Card::parse_text(&of.run(&["card"]).expect(0).text()).unwrap()
+}
+
+fn introduce(carol: &Person) {
+    carol.run(&["contact", "introduce", "inviter", "joiner", "--note", "from May"]).expect(0);
+}
+
+/// Pulls and opens.
+#[track_caller]
+fn hear(by: &Person) -> Ran {
+    let pulled = by.run(&["relay", "pull"]).expect(0);
+    by.pipe(&["open"], &pulled.out).expect(0)
+}
+
+/// Both go on until nothing is to be done.
+fn settle(one: &Person, other: &Person) {
+    for _ in 0..3 {
+        one.run(&["pair"]);
+        other.run(&["pair"]);
+    }
+}
+
+fn know_each_other(world: &World) {
+    let World { carol, inviter, joiner, .. } = world;
+    let by = carol.fingerprint();
+    for (person, other) in [(inviter, joiner), (joiner, inviter)] {
+        let name = if std::ptr::eq(other, joiner) { "joiner" } else { "inviter" };
+        let shown = person.run(&["contact", "show", name, "--json"]).expect(0).json().remove(0);
+        assert_eq!(shown["fingerprint"], other.fingerprint());
+        assert_eq!(shown["trust"], "introduced");
+        assert_eq!(shown["introduced_by"]["name"], "carol");
+        assert_eq!(shown["introduced_by"]["fingerprint"], by);
+        let text = person.run(&["contact", "show", name]).expect(0).text();
+        assert!(text.contains("trust:        introduced by carol, 20"), "{text}");
+    }
+    // What they write each other is under a secret of their own.
+    let letter = inviter.pipe(&["seal", "--to", "joiner"], b"hello").expect(0).out;
+    inviter.pipe(&["relay", "push"], &letter).expect(0);
+    let pulled = joiner.run(&["relay", "pull"]).expect(0).out;
+    let line = joiner.pipe(&["open", "--json"], &pulled).expect(0).json().remove(0);
+    assert_eq!((&line["body"], &line["from"]["trust"]), (&"hello".into(), &"introduced".into()));
+    assert_eq!(
+        (&line["from"]["proof"], &line["forward_secrecy"]),
+        (&"pairwise".into(), &true.into())
+    );
+    carol.pipe(&["open"], &letter).expect(10);
+}
+
+#[test]
+fn two_pair_when_both_accept_whoever_does_first() {
+    for inviter_first in [true, false] {
+        let world = world();
+        let World { carol, inviter, joiner, .. } = &world;
+        introduce(carol);
+        for (person, other) in [(inviter, "joiner"), (joiner, "inviter")] {
+            let said = hear(person).err;
+            let expected = format!("carol introduces {other}: bulla pair --accept {other}");
+            assert!(said.contains(&expected) && said.contains("carol writes: from May"), "{said}");
+            let listed = person.run(&["contact", "list"]).expect(0).text();
+            assert!(listed.contains(&format!("{other}  introduced by carol, until ")), "{listed}");
+        }
+        if inviter_first {
+            inviter.run(&["pair", "--accept", "joiner"]).expect(0);
+            let said = hear(joiner).err;
+            assert!(said.contains("inviter, whom carol introduced, has accepted"), "{said}");
+            joiner.run(&["pair", "--accept", "inviter"]).expect(0);
+        } else {
+            joiner.run(&["pair", "--accept", "inviter"]).expect(0);
+            joiner.run(&["pair"]).expect(1);
+            inviter.run(&["pair", "--accept", "JOINER"]).expect(0);
+            let said = hear(joiner).err;
+            assert!(said.contains("inviter has accepted too"), "{said}");
+        }
+        settle(joiner, inviter);
+        know_each_other(&world);
+        // It is said once.
+        let again = inviter.run(&["pair", "--accept", "joiner"]);
+        assert!(again.status == 0 || again.status == 2, "{}", again.err);
+        introduce(carol);
+        assert!(hear(joiner).err.contains("again, whom you know"));
+    }
+}
+
+/// The sealed letter that waits in the mailbox on somebody's card, opened with his keys.
+fn invite_to(joiner: &Person) -> (Vec<u8>, String) {
+    let stream = joiner.run(&["relay", "pull"]).expect(0).out;
+    let mut envelopes = EnvelopeReader::new(stream.as_slice());
+    let mut sealed = Vec::new();
+    let mut envelope = envelopes.next().unwrap().unwrap();
+    io::copy(&mut envelope, &mut sealed).unwrap();
+    envelope.finish().unwrap();
+    let identity = identity(joiner);
+    let opener = Opener::new(sealed.as_slice(), &[&identity]).unwrap();
+    let (content, _) =
+        letter::open(opener, &[identity.fingerprint()], |_| Ok::<_, letter::Error>(Vec::new()))
+            .unwrap();
+    let Content::Letter(letter) = content else { panic!() };
+    let notice = letter.postscript.notice.unwrap();
+    assert_eq!(notice.kind, INVITE);
+    (stream, String::from_utf8(notice.content).unwrap())
+}
+
+#[test]
+fn who_shows_another_card_than_the_one_introduced_is_refused() {
+    let world = world();
+    let World { carol, inviter, joiner, relay, .. } = &world;
+    introduce(carol);
+    hear(inviter);
+    inviter.run(&["pair", "--accept", "joiner"]).expect(0);
+    hear(joiner);
+    // He gives his invite away.
+    let (_, line) = {
+        inviter.run(&["pair", "--accept", "joiner"]).expect(0);
+        invite_to(joiner)
+    };
+    let mallory = Person::with_identity();
+    mallory.run(&["relay", "register", "--relay", &relay.url]).expect(0);
+    mallory.pipe(&["pair", "--as", "inviter", "-"], line.as_bytes()).expect(0);
+    inviter.run(&["pair"]).expect(1);
+    mallory.run(&["pair"]);
+    let refused = inviter.run(&["pair"]).expect(11);
+    assert!(refused.err.contains("this is not joiner as carol introduced him"), "{}", refused.err);
+    inviter.run(&["contact", "show", "joiner"]).expect(2);
+    assert_eq!(inviter.run(&["contact", "list"]).expect(0).text().lines().count(), 1);
+    inviter.run(&["pair"]).expect(0);
+}
+
+#[test]
+fn an_invite_that_overtakes_the_introduction_waits_for_it() {
+    let world = world();
+    let World { carol, inviter, joiner, .. } = &world;
+    introduce(carol);
+    let introduction = joiner.run(&["relay", "pull"]).expect(0).out;
+    hear(inviter);
+    inviter.run(&["pair", "--accept", "joiner"]).expect(0);
+    let said = hear(joiner).err;
+    assert!(said.contains("waits until somebody introduces him"), "{said}");
+    joiner.run(&["pair", "--accept", "inviter"]).expect(2);
+    joiner.pipe(&["open"], &introduction).expect(0);
+    joiner.run(&["pair", "--accept", "inviter"]).expect(0);
+    settle(inviter, joiner);
+    know_each_other(&world);
+}
+
+#[test]
+fn introductions_are_refused_by_removing_them() {
+    let world = world();
+    let World { carol, inviter, joiner, .. } = &world;
+    introduce(carol);
+    hear(inviter);
+    let said = inviter.run(&["contact", "remove", "joiner"]).expect(0).err;
+    assert!(said.contains("refused joiner, whom carol introduced"), "{said}");
+    inviter.run(&["pair", "--accept", "joiner"]).expect(2);
+    // Who is no contact any more has introduced nobody.
+    hear(joiner);
+    joiner.run(&["contact", "remove", "carol"]).expect(0);
+    joiner.run(&["pair", "--accept", "inviter"]).expect(2);
+    joiner.run(&["contact", "list"]).expect(1);
+}
+
+/// A letter with a notice, to the card of somebody.
+fn notice(from: &Identity, to: &Card, kind: u16, content: &[u8]) -> Vec<u8> {
+    let card = from.card("Mallory\u{301}", None, 0, 1).unwrap();
+    let sender = Sender { identity: from, card: &card, pairwise: None };
+    let notice = Some(Notice { kind, content: content.to_vec() });
+    let postscript = Postscript { notice, ..Postscript::default() };
+    let draft = Draft::new(Heading::default(), to, Some(sender)).unwrap();
+    let mut sealed = Vec::new();
+    Draft { postscript, ..draft }.seal(io::empty(), &mut sealed).unwrap();
+    sealed
+}
+
+#[test]
+fn what_strangers_and_liars_tell_brings_nobody_in() {
+    let world = world();
+    let World { carol, inviter, joiner, .. } = &world;
+    let (to, strangers) = (card(joiner), Identity::generate().unwrap());
+    let open = |letter: &[u8]| joiner.pipe(&["open"], letter).expect(0).err;
+    let nothing_new = || {
+        assert_eq!(joiner.run(&["contact", "list"]).expect(0).text().lines().count(), 1);
+    };
+    // A true introduction, by somebody who is no contact.
+    let told = {
+        let mut book = bulla::contact::Book::default();
+        let by_hand = || bulla::contact::Trust::CardByHand;
+        book.add("inviter", &card(inviter), by_hand(), 1).unwrap();
+        book.add("joiner", &to, by_hand(), 1).unwrap();
+        let of = |name| book.get(name).unwrap();
+        Introduction::of(of("inviter"), of("joiner"), "").unwrap()
+    };
+    let true_one = told[1].to_bytes().unwrap();
+    let said = open(&notice(&strangers, &to, INTRODUCTION, &true_one));
+    assert!(said.contains("is no contact"), "{said}");
+    nothing_new();
+    // By a contact: what cannot be read, oneself, and what nobody knows.
+    let carols = identity(carol);
+    for garbage in [&[][..], &[9; 100], &true_one[..200], &[true_one.as_slice(), &[0]].concat()] {
+        let said = open(&notice(&carols, &to, INTRODUCTION, garbage));
+        assert!(said.contains("is refused"), "{said}");
+    }
+    let oneself = told[0].to_bytes().unwrap();
+    let said = open(&notice(&carols, &to, INTRODUCTION, &oneself));
+    assert!(said.contains("introduces you to yourself"), "{said}");
+    assert!(open(&notice(&carols, &to, 999, b"")).contains("not understood"));
+    nothing_new();
+    // Invites: garbage, and one that others could have read.
+    for line in [&b""[..], b"\xff\xfe", b"bulla-invite-1qqqqqq"] {
+        let said = open(&notice(&strangers, &to, INVITE, line));
+        assert!(said.contains("is refused"), "{said}");
+    }
+    let words = carol.run(&["invite", "--words", "--relay", &world.relay.url]).expect(0).text();
+    let said = open(&notice(&strangers, &to, INVITE, words.trim().as_bytes()));
+    assert!(said.contains("not a secret one"), "{said}");
+    nothing_new();
+    // However many strangers invite, what is kept is bounded, and nobody is let in.
+    let line = carol.run(&["invite", "--relay", &world.relay.url]).expect(0).text();
+    for _ in 0..20 {
+        let stranger = Identity::generate().unwrap();
+        open(&notice(&stranger, &to, INVITE, line.trim().as_bytes()));
+    }
+    nothing_new();
+    joiner.run(&["pair"]).expect(0);
+    // Then the true one, by Carol, with a name that is none.
+    let said = open(&notice(&carols, &to, INTRODUCTION, &true_one));
+    assert!(said.contains("carol introduces inviter"), "{said}");
+}
