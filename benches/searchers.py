@@ -81,6 +81,10 @@ class Tool:
     def there(_):
         return True
 
+    def start(self):
+        """What starts the program and asks nothing."""
+        return [self.ask(QUERIES[0])[0], "--version"]
+
     def files(self):
         """What is read to answer, all of it."""
         for at, _, names in os.walk(self.folder):
@@ -95,7 +99,7 @@ class Tool:
         return int(self.output(self.counting(query)).split()[0])
 
     def output(self, argv):
-        done = subprocess.run(argv, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode not in (0, 1):
             sys.exit(f"failed: {' '.join(argv)}\n{done.stderr}")
         return done.stdout
@@ -150,6 +154,9 @@ class Plain(Tool):
 
     def ask(self, query):
         return [self.options.plain, "search", f"folder={self.folder}", f"limit={LIMIT}", *query.plain]
+
+    def start(self):
+        return [self.options.plain, "documents", f"mbox={os.devnull}"]
 
     def count(self, query):
         return int(self.output(self.ask(query)).splitlines()[-1].split()[0])
@@ -306,13 +313,13 @@ class Ripgrep(Tool):
 
 
 class RipgrepMbox(Ripgrep):
-    """One file with all messages: the lines that hold it."""
+    """One file with all messages: the lines that hold it, or the last word of several."""
 
     name = "rg mbox"
     what = "mbox"
 
     def ask(self, query):
-        return ["rg", "-i", "|".join(query.ripgrep), self.folder]
+        return ["rg", "-i", query.ripgrep[-1], self.folder]
 
 
 TOOLS = (Bulla, Plain, Fts5, Notmuch, NotmuchIds, Ripgrep, RipgrepMbox)
