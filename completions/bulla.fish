@@ -43,6 +43,7 @@ complete -c bulla -n "__fish_bulla_needs_command" -f -a "restore" -d 'Put a back
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "relay" -d 'Run a relay, push to one, pull from one'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "index" -d 'Build and keep the encrypted index'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "search" -d 'Find words in the encrypted index'
+complete -c bulla -n "__fish_bulla_needs_command" -f -a "tag" -d 'Put tags on what a query finds, and take them off'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "man" -d 'Print a man page'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
@@ -465,11 +466,17 @@ complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l part -d 'Give one part of the original, by its number in the list' -r
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l attachment -d 'Give one attachment, by its file name or its number among the attachments' -r
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l text -d 'Print what is indexed, as text'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l list -d 'List the parts of the original'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
@@ -514,15 +521,33 @@ complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand search" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
-complete -c bulla -n "__fish_bulla_using_subcommand search" -l limit -d 'Print at most so many, newest first; 0 for all' -r
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l sort -d 'The order of what is printed' -r -f -a "date\t'Newest first'
+oldest\t'Oldest first'
+relevance\t'Best match first'"
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l limit -d 'Print at most so many; 0 for all' -r
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l offset -d 'Leave so many out before the first' -r
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l format -d 'Print each match as this says, see below' -r
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l count -d 'Print the number of matches alone'
-complete -c bulla -n "__fish_bulla_using_subcommand search" -s 0 -l null -d 'End each id, or each path, with a NUL byte and print nothing else'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l threads -d 'Print a line a thread: its newest match, how many it has, who takes part'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l ids -d 'Print the ids alone'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -s 0 -l null -d 'End each id, path or format with a NUL byte; alone, print the ids'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -s l -l files-with-matches -d 'Print the files that hold matches, each once'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l explain -d 'Print how the query is understood, and search nothing'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -l add -d 'Put this tag on each, as +TAG does; may be given again' -r
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -l remove -d 'Take this tag off each, as -TAG does; may be given again' -r
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand tag" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand completions" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand completions" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand completions" -s v -l verbose -d 'Say more of what is done'

@@ -15,6 +15,7 @@ use bulla::contact::{Book, Pairs};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::identity::Card;
+use bulla::index::Query;
 use bulla::letter::EnvelopeReader;
 use bulla::relay::field;
 use bulla::relay::frame;
@@ -45,6 +46,7 @@ pub(crate) const ALL: &[Target] = &[
     ("invite", invite),
     ("json", json),
     ("log", log),
+    ("query", query),
     ("request", request),
     ("segment", segment),
     ("signature", signature),
@@ -137,6 +139,26 @@ pub(crate) fn field(data: &[u8]) {
         assert_eq!(id.to_string(), text);
     }
     let _ = (CapabilityId::of(text), TokenId::of(text), text.parse::<CapabilityId>());
+}
+
+/// A query: what is understood is printed so that it is understood alike, and explained.
+pub(crate) fn query(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match Query::parse_at(&text, 1_773_500_966) {
+        Ok(query) => {
+            let printed = query.to_string();
+            // It is longer than what was read, and there is a limit to that.
+            if printed.len() <= 16 << 10 {
+                let again = Query::parse_at(&printed, 0).expect("a query that was printed");
+                assert_eq!(again, query, "{printed}");
+            }
+            assert!(!query.explain().to_string().is_empty());
+        }
+        Err(error) => {
+            assert!(text.is_char_boundary(error.at), "{error} at {}", error.at);
+            assert!(!error.expected.is_empty());
+        }
+    }
 }
 
 /// A batch: what is read is the bytes that were there, each once.

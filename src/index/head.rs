@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use tantivy::TantivyDocument;
 use tantivy::schema::Value as _;
 use tantivy::schema::document::CompactDocValue;
+use tantivy::{DocAddress, Searcher, TantivyDocument, TantivyError};
 
 use super::document::{Document, Flag, Kind};
 use super::schema::Fields;
@@ -118,6 +118,16 @@ pub(super) type Stored = wire::Error;
 pub(super) fn head(stored: &TantivyDocument, fields: &Fields) -> Result<Head, Stored> {
     let value: Option<CompactDocValue<'_>> = stored.get_first(fields.head);
     wire::decode(value.as_ref().and_then(|value| value.as_bytes()).unwrap_or_default())
+}
+
+/// The head of the document there.
+pub(super) fn at(
+    searcher: &Searcher,
+    fields: &Fields,
+    address: DocAddress,
+) -> Result<Head, TantivyError> {
+    let stored: TantivyDocument = searcher.doc(address)?;
+    head(&stored, fields).map_err(|error| TantivyError::SystemError(error.to_string()))
 }
 
 /// The body of a stored document.

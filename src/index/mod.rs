@@ -8,6 +8,7 @@ mod directory;
 mod disk;
 mod document;
 mod engine;
+mod find;
 mod folder;
 mod head;
 mod ingest;
@@ -20,6 +21,8 @@ mod schema;
 mod search;
 mod snippet;
 mod stems;
+mod tags;
+mod threads;
 mod turn;
 mod verify;
 mod words;
@@ -41,18 +44,26 @@ pub use engine::Index;
 pub use engine::Stats;
 pub use folder::destroy;
 pub use ingest::BuildOptions;
+pub use ingest::Lost;
 pub use ingest::MAX_FILE;
+pub use ingest::Original;
+pub use ingest::Part;
 pub use ingest::Report;
 pub use ingest::Skipped;
+pub use query::Explained;
 pub use query::Query;
 pub use query::QueryError;
 pub use search::Hit;
+pub use search::Hits;
 pub use search::Results;
 pub use search::SearchOptions;
 pub use search::Sort;
 pub use snippet::Snippet;
 pub use stems::Stems;
 pub use stems::StemsError;
+pub use tags::Retagged;
+pub use threads::Thread;
+pub use threads::Threads;
 pub use turn::Purged;
 pub use verify::Checked;
 pub use writer::Writer;
@@ -101,6 +112,17 @@ pub enum Error {
         max: usize,
         /// What came, in bytes.
         got: usize,
+    },
+    /// A tag that is none.
+    #[error("expected a tag of 1 to {MAX_TAG} bytes without blanks and brackets, got {0:?}")]
+    Tag(String),
+    /// A document would have too many tags.
+    #[error("{id} would have more than {max} tags")]
+    Tags {
+        /// The document.
+        id: String,
+        /// Limit.
+        max: usize,
     },
     /// No document has an id that begins so.
     #[error("no document has the id {0:?}")]

@@ -1,60 +1,115 @@
-//! The query language.
+//! The query language. `FORMAT.md` has its grammar.
 //!
-//! ```text
-//! query  = or
-//! or     = and *("OR" and)
-//! and    = not *(["AND"] not)
-//! not    = *("NOT" / "-") item
-//! item   = "(" or ")" / field ":" item / date-field ":" date / phrase / word ["*"]
-//! phrase = DQUOTE *any DQUOTE ["*"]
-//! ```
-//!
-//! Operators are upper case. Words beside each other are AND-ed. A word or phrase is taken apart by
-//! the rule documents are: `a@b.org` and `sched_setattr` are phrases of two or three
-//! words. `*` behind a word or phrase leaves the end of its last word open (that of a phrase to
-//! 8,192 words a field and segment). `after:` is on or
-//! after, `before:` strictly before the first moment (UTC) of a day, month or year.
+//! A query is read into a tree ([`Expr`]), which is printed again as text that reads as the same
+//! tree, explained in words, and compiled for the engine.
 
-use std::fmt;
 use std::str::FromStr;
 
-use super::words;
+use super::document::Flag;
+use super::engine::Index;
+use super::snippet::Marks;
+use super::stems::Stems;
+
+mod compile;
+mod distance;
+mod explain;
+mod mistake;
+mod near;
+mod parse;
+mod plan;
+mod print;
+mod scope;
+mod size;
+mod steady;
+mod when;
+
+pub(super) use compile::{Compiled, Terms};
+pub(super) use distance::distance;
+pub use explain::Explained;
+pub use mistake::QueryError;
+pub(super) use plan::Bounds;
 
 /// Deepest nesting of parentheses and negations.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 /// Longest query in bytes.
-const LONGEST: usize = 16 << 10;
+pub(super) const LONGEST: usize = 16 << 10;
+/// Words apart that `NEAR` without a number allows.
+pub(super) const NEAR: u32 = 10;
+/// Greatest number behind `NEAR/`.
+pub(super) const FARTHEST: u32 = 1000;
 
-/// A query that was understood.
+/// A query that was understood. It is printed as a query that means the same, at any time.
+///
+/// ```
+/// use bulla::index::Query;
+/// let query = Query::parse("from:alice (invoice OR bill*)").unwrap();
+/// assert_eq!(query.to_string(), "from:alice (invoice OR bill*)");
+/// assert_eq!(Query::parse(&query.to_string()).unwrap(), query);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query(pub(super) Expr);
-
-/// Why a query was not understood: what was expected, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected {expected}")]
-pub struct QueryError {
-    /// Byte of the query at which a caret belongs; its length when something lacks at the end.
-    pub at: usize,
-    /// What should stand there.
-    pub expected: String,
-}
 
 /// The tree of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expr {
+    /// Every document.
+    All,
+    /// At least two.
     And(Vec<Expr>),
+    /// At least two.
     Or(Vec<Expr>),
     Not(Box<Expr>),
-    /// Consecutive words in a field, or in any; the last may be a beginning only.
-    Words {
+    /// Words in a field, or in any.
+    Text {
         field: Option<FieldName>,
-        words: Vec<String>,
+        phrase: Phrase,
+    },
+    /// Each phrase at most so many words away from the next, on either side of it.
+    Near {
+        field: Option<FieldName>,
+        distance: u32,
+        phrases: Vec<Phrase>,
+    },
+    /// A whole value, or the beginning of one.
+    Value {
+        key: Key,
+        value: String,
         open: bool,
     },
-    /// Seconds: on or after.
-    After(i64),
-    /// Seconds: strictly before.
-    Before(i64),
+    /// What a mail folder says.
+    Flag(Flag),
+    /// Seconds since 1970: on or after the first, before the second.
+    Date {
+        from: Option<i64>,
+        to: Option<i64>,
+    },
+    /// Bytes: at least the first, at most the second.
+    Size {
+        from: Option<u64>,
+        to: Option<u64>,
+    },
+}
+
+/// Consecutive words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Phrase {
+    /// As it was written, with single spaces, without quotation marks; it holds at least one word
+    /// ([`super::words`]).
+    pub(super) text: String,
+    pub(super) form: Form,
+}
+
+/// How the words of a phrase are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As a document's words are taken.
+    Plain,
+    /// The last word may go on.
+    Open,
+    /// One word, with so many letters changed, left out or put in.
+    Fuzzy(u8),
+    /// The words themselves, without other words of their stems.
+    Exact,
 }
 
 /// Fields that words can be looked for in.
@@ -69,15 +124,44 @@ pub(super) enum FieldName {
     Path,
 }
 
-const FIELDS: [(&str, FieldName); 7] = [
-    ("from", FieldName::From),
-    ("to", FieldName::To),
-    ("cc", FieldName::Cc),
-    ("subject", FieldName::Subject),
-    ("body", FieldName::Body),
-    ("attachment", FieldName::Attachment),
-    ("path", FieldName::Path),
-];
+/// What is compared as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    Id,
+    Thread,
+    Tag,
+    Type,
+}
+
+impl FieldName {
+    pub(super) const ALL: [Self; 7] =
+        [Self::From, Self::To, Self::Cc, Self::Subject, Self::Body, Self::Attachment, Self::Path];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::From => "from",
+            Self::To => "to",
+            Self::Cc => "cc",
+            Self::Subject => "subject",
+            Self::Body => "body",
+            Self::Attachment => "attachment",
+            Self::Path => "path",
+        }
+    }
+}
+
+impl Key {
+    pub(super) const ALL: [Self; 4] = [Self::Id, Self::Thread, Self::Tag, Self::Type];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Thread => "thread",
+            Self::Tag => "tag",
+            Self::Type => "type",
+        }
+    }
+}
 
 impl FromStr for Query {
     type Err = QueryError;
@@ -87,15 +171,8 @@ impl FromStr for Query {
     }
 }
 
-impl fmt::Display for FieldName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = FIELDS.iter().find(|(_, field)| field == self).map_or("", |(name, _)| name);
-        f.write_str(name)
-    }
-}
-
 impl Query {
-    /// Reads a query.
+    /// Reads a query. Dates such as `yesterday` are those of the moment it is read.
     ///
     /// ```
     /// use bulla::index::Query;
@@ -103,247 +180,43 @@ impl Query {
     /// assert_eq!(Query::parse("(one OR two").unwrap_err().at, 11);
     /// ```
     pub fn parse(text: &str) -> Result<Self, QueryError> {
-        let mut parser = Parser { text, at: 0, depth: 0 };
-        if text.len() > LONGEST {
-            return Err(QueryError { at: LONGEST, expected: format!("at most {LONGEST} bytes") });
-        }
-        let expr = parser.or(None)?;
-        parser.blanks();
-        match parser.peek() {
-            None => Ok(Self(expr)),
-            Some(_) => parser.expected("an opening parenthesis before this one"),
-        }
+        Self::parse_at(text, jiff::Timestamp::now().as_second())
     }
 
-    /// The words, phrases and beginnings that a match may show in a body: what to mark.
-    pub(super) fn marks(&self) -> Vec<(&[String], bool)> {
-        let mut marks = Vec::new();
-        self.0.marks(&mut marks);
-        marks
+    /// Reads a query as if it were so many seconds since 1970-01-01T00:00:00Z.
+    pub fn parse_at(text: &str, now: i64) -> Result<Self, QueryError> {
+        parse::parse(text, now).map(Self)
+    }
+
+    /// How the query was understood, in words.
+    pub fn explain(&self) -> Explained {
+        explain::explain(&self.0)
+    }
+
+    /// What a match may show in a body: what to mark.
+    pub(super) fn marks(&self, stems: &Stems) -> Marks {
+        let mut phrases = Vec::new();
+        self.0.marks(&mut phrases);
+        Marks::new(phrases, stems)
+    }
+
+    /// The whole query as the engine takes it.
+    pub(super) fn compiled(&self, index: &Index) -> Box<Compiled> {
+        Terms { fields: &index.fields, stems: &index.stems }.compile(&self.0)
     }
 }
 
 impl Expr {
-    fn marks<'a>(&'a self, marks: &mut Vec<(&'a [String], bool)>) {
+    fn marks<'a>(&'a self, marks: &mut Vec<&'a Phrase>) {
         match self {
             Self::And(all) | Self::Or(all) => all.iter().for_each(|one| one.marks(marks)),
-            Self::Words { field: None | Some(FieldName::Body), words, open } => {
-                marks.push((words, *open));
+            Self::Text { field: None | Some(FieldName::Body), phrase } => marks.push(phrase),
+            Self::Near { field: None | Some(FieldName::Body), phrases, .. } => {
+                marks.extend(phrases);
             }
-            Self::Words { .. } | Self::Not(_) | Self::After(_) | Self::Before(_) => {}
+            _ => {}
         }
     }
-}
-
-struct Parser<'a> {
-    text: &'a str,
-    at: usize,
-    depth: usize,
-}
-
-impl<'a> Parser<'a> {
-    fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    fn eat(&mut self, c: char) -> bool {
-        let found = self.peek() == Some(c);
-        self.at += if found { c.len_utf8() } else { 0 };
-        found
-    }
-
-    fn blanks(&mut self) {
-        self.at += self.rest().len() - self.rest().trim_start().len();
-    }
-
-    fn expected<T>(&self, what: impl Into<String>) -> Result<T, QueryError> {
-        Err(QueryError { at: self.at, expected: what.into() })
-    }
-
-    /// Takes an operator: upper case, and a word of its own.
-    fn operator(&mut self, name: &str) -> bool {
-        self.blanks();
-        let Some(behind) = self.rest().strip_prefix(name) else { return false };
-        let found =
-            behind.chars().next().is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')' | '"'));
-        self.at += if found { name.len() } else { 0 };
-        found
-    }
-
-    fn or(&mut self, field: Option<FieldName>) -> Result<Expr, QueryError> {
-        let mut all = vec![self.and(field)?];
-        while self.operator("OR") {
-            all.push(self.and(field)?);
-        }
-        Ok(one_or(all, Expr::Or))
-    }
-
-    fn and(&mut self, field: Option<FieldName>) -> Result<Expr, QueryError> {
-        let mut all = vec![self.not(field)?];
-        loop {
-            let explicit = self.operator("AND");
-            self.blanks();
-            let ends = matches!(self.peek(), None | Some(')')) || self.stands("OR");
-            if ends && !explicit {
-                return Ok(one_or(all, Expr::And));
-            }
-            all.push(self.not(field)?);
-        }
-    }
-
-    /// Whether an operator stands here.
-    fn stands(&mut self, name: &str) -> bool {
-        let at = self.at;
-        let found = self.operator(name);
-        self.at = at;
-        found
-    }
-
-    fn not(&mut self, field: Option<FieldName>) -> Result<Expr, QueryError> {
-        self.blanks();
-        if self.operator("NOT") || self.eat('-') {
-            return self.deeper(|parser| Ok(Expr::Not(Box::new(parser.not(field)?))));
-        }
-        self.item(field)
-    }
-
-    fn deeper<T>(
-        &mut self,
-        inner: impl FnOnce(&mut Self) -> Result<T, QueryError>,
-    ) -> Result<T, QueryError> {
-        if self.depth == DEEPEST {
-            return self.expected(format!("at most {DEEPEST} parentheses or negations deep"));
-        }
-        self.depth += 1;
-        let result = inner(self);
-        self.depth -= 1;
-        result
-    }
-
-    fn item(&mut self, field: Option<FieldName>) -> Result<Expr, QueryError> {
-        if self.stands("AND") || self.stands("OR") || matches!(self.peek(), None | Some(')')) {
-            return self.expected("a word, a phrase or an opening parenthesis");
-        }
-        let start = self.at;
-        if self.eat('(') {
-            return self.deeper(|parser| {
-                let inner = parser.or(field)?;
-                parser.blanks();
-                if parser.eat(')') { Ok(inner) } else { parser.expected("a closing parenthesis") }
-            });
-        }
-        if self.eat('"') {
-            let Some(length) = self.rest().find('"') else {
-                self.at = self.text.len();
-                return self.expected("a closing quotation mark");
-            };
-            let phrase = self.rest().get(..length).unwrap_or_default();
-            self.at += length + 1;
-            return self.words(field, start, phrase);
-        }
-        if let Some(name) = self.field_name() {
-            return self.deeper(|parser| parser.fielded(start, name));
-        }
-        let word = self.bare();
-        self.words(field, start, word)
-    }
-
-    /// A name before a colon, which is taken too. `http://…` is no field.
-    fn field_name(&mut self) -> Option<&'a str> {
-        let rest = self.rest();
-        let name = rest.split(|c: char| !c.is_ascii_alphabetic()).next()?;
-        let behind = rest.get(name.len()..)?.strip_prefix(':')?;
-        if name.is_empty() || behind.starts_with("//") {
-            return None;
-        }
-        self.at += name.len() + 1;
-        Some(name)
-    }
-
-    fn fielded(&mut self, start: usize, name: &str) -> Result<Expr, QueryError> {
-        if name == "after" || name == "before" {
-            let at = self.at;
-            let quoted = self.eat('"');
-            let text = self.bare();
-            if quoted {
-                self.eat('"');
-            }
-            let Some(moment) = first_moment(text) else {
-                let expected = "a date as YYYY-MM-DD, YYYY-MM or YYYY".to_owned();
-                return Err(QueryError { at, expected });
-            };
-            return Ok(if name == "after" { Expr::After(moment) } else { Expr::Before(moment) });
-        }
-        let Some((_, field)) = FIELDS.iter().find(|(known, _)| *known == name) else {
-            let known: Vec<_> = FIELDS.iter().map(|(known, _)| format!("{known}:")).collect();
-            let known = known.join(", ");
-            let expected = format!("one of {known}, after:, before:, or quotation marks around it");
-            return Err(QueryError { at: start, expected });
-        };
-        if self.peek().is_none_or(char::is_whitespace) {
-            return self.expected(format!("what to look for behind {field}:"));
-        }
-        self.item(Some(*field))
-    }
-
-    /// Up to a blank, a parenthesis or a quotation mark.
-    fn bare(&mut self) -> &'a str {
-        let rest = self.rest();
-        let length = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"'))
-            .unwrap_or(rest.len());
-        self.at += length;
-        rest.get(..length).unwrap_or_default()
-    }
-
-    fn words(
-        &mut self,
-        field: Option<FieldName>,
-        start: usize,
-        text: &str,
-    ) -> Result<Expr, QueryError> {
-        let open = self.eat('*') || text.ends_with('*');
-        let words = words::words(text);
-        if words.is_empty() {
-            let expected = "a word with a letter or a digit".to_owned();
-            return Err(QueryError { at: start, expected });
-        }
-        Ok(Expr::Words { field, words, open })
-    }
-}
-
-fn one_or(mut all: Vec<Expr>, many: impl FnOnce(Vec<Expr>) -> Expr) -> Expr {
-    match all.pop() {
-        Some(only) if all.is_empty() => only,
-        Some(last) => {
-            all.push(last);
-            many(all)
-        }
-        None => many(all),
-    }
-}
-
-/// The first second (UTC) of a day, month or year.
-fn first_moment(text: &str) -> Option<i64> {
-    let mut parts = text.split('-');
-    let mut number = |digits: usize| match parts.next() {
-        None => Some(1),
-        Some(part) if part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()) => {
-            part.parse::<i16>().ok()
-        }
-        Some(_) => None,
-    };
-    let (year, month, day) = (number(4)?, number(2)?, number(2)?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let date = jiff::civil::Date::new(year, month.try_into().ok()?, day.try_into().ok()?).ok()?;
-    let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(zoned.timestamp().as_second())
 }
 
 #[cfg(test)]

@@ -103,7 +103,6 @@ impl Fields {
     }
 
     /// Whether a field holds prose, whose words have stems as well.
-    #[allow(dead_code, reason = "the query language is to ask by it")]
     pub(super) fn is_prose(&self, field: Field) -> bool {
         [self.subject, self.body, self.attachment].contains(&field)
     }

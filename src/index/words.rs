@@ -76,14 +76,6 @@ impl<'a> Words<'a> {
         Self { text, at: 0, ahead: VecDeque::new() }
     }
 
-    /// Puts the next word's exact form into `word` and returns where its source stands in the text.
-    pub(super) fn next_into(&mut self, word: &mut String) -> Option<Range<usize>> {
-        let mut next = Word { form: std::mem::take(word), ..Word::default() };
-        let found = self.read(&mut next);
-        *word = next.form;
-        found.then_some(next.source)
-    }
-
     /// Reads the next word; false at the end.
     pub(super) fn read(&mut self, word: &mut Word) -> bool {
         word.clear();
@@ -238,7 +230,6 @@ pub(super) fn words(text: &str) -> Vec<String> {
 
 /// A word of a query, or a pair of characters of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "the query language is to ask by it")]
 pub(super) struct Sought {
     /// Positions behind the first word: a phrase asks for these distances.
     pub(super) offset: usize,
@@ -250,7 +241,6 @@ pub(super) struct Sought {
     written: String,
 }
 
-#[allow(dead_code, reason = "the query language is to ask by it")]
 impl Sought {
     /// The term of its stem in one of the index's languages; its exact form where it has none.
     pub(super) fn stem(&self, language: &str) -> String {
@@ -261,7 +251,6 @@ impl Sought {
 
 /// What the words of a query are looked up as: consecutive words are a phrase over all of these.
 /// One character of a script without spaces is looked up itself, more are looked up by pairs.
-#[allow(dead_code, reason = "the query language is to ask by it")]
 pub(super) fn sought(text: &str) -> Vec<Sought> {
     let mut found: Vec<Sought> = Vec::new();
     let (mut walk, mut word) = (Words::new(text), Word::default());

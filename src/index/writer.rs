@@ -58,7 +58,7 @@ impl Index {
 
 impl Writer<'_> {
     /// Adds a document, in place of one with the same id; of a file, also in place of what the
-    /// file was before. What is longer than [`MAX_BODY`](super::MAX_BODY) and
+    /// file was before. It has the tags of what it replaces, besides its own. What is longer than [`MAX_BODY`](super::MAX_BODY) and
     /// [`MAX_FIELD`](super::MAX_FIELD) is cut.
     pub fn add(&mut self, document: Document) -> Result<(), Error> {
         if self.knows(&document.id)? {
@@ -67,8 +67,19 @@ impl Writer<'_> {
         self.put(document)
     }
 
-    /// Adds a document whose id is not in the index.
-    pub(super) fn put(&mut self, document: Document) -> Result<(), Error> {
+    /// Adds a document that is in the index, with nothing of what it was.
+    pub(super) fn replace(&mut self, document: Document) -> Result<(), Error> {
+        self.engine.delete_term(Term::from_field_text(self.index.fields.id, &document.id));
+        self.push(document)
+    }
+
+    /// Adds a document whose id is not in the index, or was taken out.
+    pub(super) fn put(&mut self, mut document: Document) -> Result<(), Error> {
+        self.carry_tags(&mut document)?;
+        self.push(document)
+    }
+
+    fn push(&mut self, document: Document) -> Result<(), Error> {
         if document.id.is_empty() || document.id.len() > MAX_ID {
             return Err(Error::Id { max: MAX_ID, got: document.id.len() });
         }
@@ -129,14 +140,14 @@ impl Writer<'_> {
     pub fn remove(&mut self, query: &Query) -> Result<u64, Error> {
         self.commit()?;
         let found = self.index.count(query)?;
-        let removed = self.engine.delete_query(query.compile(&self.index.fields));
+        let removed = self.engine.delete_query(query.compiled(self.index));
         self.checked(removed)?;
         self.forget()?;
         Ok(found)
     }
 
     /// Commits, so that the index alone knows what is there: what was removed may come again.
-    fn forget(&mut self) -> Result<(), Error> {
+    pub(super) fn forget(&mut self) -> Result<(), Error> {
         self.commit()?;
         self.new.clear();
         self.all = None;

@@ -304,7 +304,7 @@ fn index(error: &index::Error) -> Option<Verdict> {
         E::Version { .. } => verdict(Exit::Malformed, "destroy the index and build it again"),
         E::Busy(_) => verdict(Exit::Temporary, "wait for the other writer"),
         E::Damaged(_) => verdict(Exit::Damaged, "bulla index verify says where"),
-        E::Query(_) => Some((Exit::Usage, None)),
+        E::Query(_) | E::Tag(_) | E::Tags { .. } => Some((Exit::Usage, None)),
         E::UnknownId(_) => Some((Exit::Negative, None)),
         E::AmbiguousId(_) => verdict(Exit::Usage, "give more of the id"),
         E::Io { error, .. } => io(error),

@@ -19,6 +19,7 @@ pub(crate) enum Exit {
     OutputExists = 20,
     InputMissing = 21,
     UnsafePermissions = 22,
+    Partial = 23,
     Failure = 70,
     Temporary = 75,
     Refused = 77,

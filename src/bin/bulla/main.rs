@@ -28,7 +28,7 @@ use cli::{Cli, Verb};
 use exit::Exit;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(cli::spelled_out(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout and end well; the rest is usage.
@@ -60,6 +60,7 @@ fn run(app: &App, verb: &Verb) -> anyhow::Result<Exit> {
         Verb::Relay(args) => cmd::relay::run(app, args),
         Verb::Index(args) => cmd::index::run(app, args),
         Verb::Search(args) => cmd::search::run(app, args),
+        Verb::Tag(args) => cmd::tag::run(app, args),
         Verb::Completions(args) => cmd::generate::completions(args),
         Verb::Man(args) => cmd::generate::man(args),
     }

@@ -15,7 +15,10 @@ mod html;
 mod jsonl;
 mod mail;
 mod mbox;
+mod original;
 mod walk;
+
+pub use original::{Lost, Original, Part};
 
 /// Greatest file, and greatest message of an mbox, that is read unless told otherwise: 64 MiB.
 pub const MAX_FILE: u64 = 64 << 20;

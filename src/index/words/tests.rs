@@ -85,10 +85,10 @@ fn a_long_word_is_cut_alike_everywhere() {
 #[test]
 fn offsets_are_of_the_source() {
     let text = "x Ünï½ don’t 日か\u{3099} y";
-    let (mut walk, mut word) = (Words::new(text), String::new());
+    let (mut walk, mut word) = (Words::new(text), Word::default());
     let mut found = Vec::new();
-    while let Some(range) = walk.next_into(&mut word) {
-        found.push((word.clone(), &text[range]));
+    while walk.read(&mut word) {
+        found.push((word.form.clone(), &text[word.source.clone()]));
     }
     let want = [
         ("x", "x"),

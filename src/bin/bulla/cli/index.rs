@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
-use super::Keys;
+use super::{Keys, Output};
 
 /// Which index.
 #[derive(Debug, Args)]
@@ -72,9 +72,31 @@ pub(crate) struct IndexRemove {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+What comes is the original, from the file it was indexed from, when that holds the same bytes
+still; else what the index holds, which a note on stderr says.
+
+Examples:
+  bulla index show 2af1 > message.eml
+  bulla index show --list 2af1
+  bulla index show --attachment 1 -o report.pdf 2af1")]
 pub(crate) struct IndexShow {
     #[command(flatten)]
     pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Print what is indexed, as text
+    #[arg(long, group = "what")]
+    pub(crate) text: bool,
+    /// List the parts of the original
+    #[arg(long, group = "what", conflicts_with = "output")]
+    pub(crate) list: bool,
+    /// Give one part of the original, by its number in the list
+    #[arg(long, value_name = "N", group = "what")]
+    pub(crate) part: Option<usize>,
+    /// Give one attachment, by its file name or its number among the attachments
+    #[arg(long, value_name = "NAME|N", group = "what")]
+    pub(crate) attachment: Option<String>,
     /// The id as search prints it, or enough of its beginning
     #[arg(value_name = "ID")]
     pub(crate) id: String,
@@ -95,33 +117,101 @@ pub(crate) struct IndexDestroy {
     pub(crate) force: bool,
 }
 
-#[derive(Debug, Args)]
-#[command(after_long_help = "\
+const QUERIES: &str = "\
 Queries:
-  word \"a phrase\" prefix* one AND two, one OR two, NOT three, -three, (one OR two) four
-  from: to: subject: path:       in one field, also field:\"a phrase\" and field:(a OR b)
-  after:2026-01 before:2026-02-15  on or after that date, before that date (UTC)
+  one two, one AND two     both; AND may be left out
+  one OR two               either, or both; AND binds tighter
+  NOT one, -one            not that
+  (one OR two) three       parentheses
+  \"release notes\"          words that follow each other
+  bill*                    words that begin so; \"release no\"* too
+  one NEAR/5 two           at most five words apart, in either order; NEAR alone is NEAR/10
+  invoce~1                 one letter may be another, be missing or be too much; ~2 for two
+  =bills                   that form of the word only, in an index with stems
+  *                        everything
+
+  from:alice               words in one field: from: to: cc: subject: body: attachment: path:
+  from:\"Jo Doe\"            a phrase, or from:(jo OR alice)
+  type:pdf                 mail, letter, html, text, …, and MIME types: type:image/png, type:image
+  tag:todo                 what bulla tag put there; tag:to* begins so, tag:* is any
+  is:unread                unread, flagged, replied, passed, draft, trashed, read
+  id:2af1, thread:9c0e     the beginning of an id or of a thread's key; a Message-ID with id:
+  size:>1M                 bytes, with k, M, G: <10k, >=1M, 1M..5M, 1M..
+
+  date:2026-03             a year, month, day or minute (2026-03-14T15:09Z), in UTC
+  date:2026-01..2026-03    from the first moment of one to the last of the other; ends may lack
+  date:2w                  since two weeks ago; h, d, w, m for months, y
+  after:yesterday          on or after; before: strictly before; today, yesterday
+
+  A query may come on stdin (-), from a variable (@ENV:NAME) or a descriptor (@FD:N): what stands
+  on the command line, every user of the machine can read.
+
+Formats:
+  --format takes text with fields in braces, \\n, \\t, \\0 and \\\\, {{ and }}:
+  {id} {date} {day} {from} {to} {cc} {subject} {path} {location} {type} {size} {tags} {flags}
+  {thread} {message_id} {attachments} {snippet} {score}; with --threads also {count} {matched}
+  {participants}. A line end is added unless one, or \\0, ends the format.
+
+Exit status:
+  0 when something was found, 1 when nothing was, 2 for a mistake in the query, 23 when a part of
+  the index is damaged and was left out.
 
 Examples:
   bulla search 'from:alice after:2026-01 \"release notes\"'
   bulla search --json 'subject:invoice after:2025-06'
-  bulla search -0 --files-with-matches 'kernel panic' | xargs -0 less")]
+  bulla search -0 --files-with-matches 'kernel panic' | xargs -0 less
+  bulla search --threads --limit 5 'is:unread date:1y..'
+  bulla search --format '{day} {from}: {subject}' 'kernel NEAR/3 panic'
+  bulla search --explain 'invoice OR bill* -tag:paid'
+  bulla search --count - < query";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = QUERIES)]
 pub(crate) struct Search {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Print the number of matches alone
-    #[arg(long, conflicts_with_all = ["null", "files_with_matches"])]
-    pub(crate) count: bool,
-    /// Print at most so many, newest first; 0 for all
+    /// The order of what is printed
+    #[arg(long, value_name = "ORDER", value_enum, default_value_t = Order::Date)]
+    pub(crate) sort: Order,
+    /// Print at most so many; 0 for all
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: usize,
-    /// End each id, or each path, with a NUL byte and print nothing else
-    #[arg(short = '0', long)]
+    /// Leave so many out before the first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) offset: usize,
+    /// Print the number of matches alone
+    #[arg(long, group = "form")]
+    pub(crate) count: bool,
+    /// Print a line a thread: its newest match, how many it has, who takes part
+    #[arg(long, conflicts_with_all = ["ids", "files_with_matches", "count", "explain"])]
+    pub(crate) threads: bool,
+    /// Print the ids alone
+    #[arg(long, group = "form")]
+    pub(crate) ids: bool,
+    /// Print each match as this says, see below
+    #[arg(long, value_name = "FORMAT", group = "form")]
+    pub(crate) format: Option<String>,
+    /// End each id, path or format with a NUL byte; alone, print the ids
+    #[arg(short = '0', long, conflicts_with_all = ["count", "explain"])]
     pub(crate) null: bool,
     /// Print the files that hold matches, each once
-    #[arg(short = 'l', long)]
+    #[arg(short = 'l', long, group = "form")]
     pub(crate) files_with_matches: bool,
-    /// What to find; - reads it from stdin
+    /// Print how the query is understood, and search nothing
+    #[arg(long, group = "form")]
+    pub(crate) explain: bool,
+    /// What to find; - for stdin, or @ENV:NAME or @FD:N
     #[arg(required = true, value_name = "QUERY")]
     pub(crate) query: Vec<String>,
+}
+
+/// In which order matches come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// Newest first
+    Date,
+    /// Oldest first
+    Oldest,
+    /// Best match first
+    Relevance,
 }

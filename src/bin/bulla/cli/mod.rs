@@ -14,6 +14,7 @@ mod pair;
 mod relay;
 mod serve;
 mod store;
+mod tag;
 
 pub(crate) use backup::*;
 pub(crate) use index::*;
@@ -22,6 +23,7 @@ pub(crate) use pair::*;
 pub(crate) use relay::*;
 pub(crate) use serve::*;
 pub(crate) use store::*;
+pub(crate) use tag::*;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -38,6 +40,7 @@ Exit status:
   20   output exists
   21   input missing or unreadable
   22   unsafe permissions on a key file
+  23   a partial answer: a damaged part of the index was left out
   75   temporary, a retry is worth it
   77   the relay refused, a retry is not
   141  the reader of our output went away
@@ -119,6 +122,8 @@ pub(crate) enum Verb {
     Index(Index),
     /// Find words in the encrypted index
     Search(Search),
+    /// Put tags on what a query finds, and take them off
+    Tag(Tag),
     /// Print a shell's completion script
     Completions(Completions),
     /// Print a man page

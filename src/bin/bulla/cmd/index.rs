@@ -5,15 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bulla::crypto::label;
-use bulla::index::{self, BuildOptions, Document, Index, LeftOut, Report};
+use bulla::index::{self, BuildOptions, Index, LeftOut, Report};
 use bulla::secret::Secret;
-use bulla::text::{printable, printable_lines};
 
-use crate::app::{App, date};
+use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
-use crate::record::json_line;
 use crate::ui::Ui;
 
 /// Skipped files that are named without -v.
@@ -38,13 +36,13 @@ impl Place {
 
     pub(crate) fn open(&self) -> Result<Index> {
         let index = Index::open(&self.folder, &self.key)?;
-        warn_of_left_out(&self.ui, &index);
+        warn_of(&self.ui, &index.left_out());
         Ok(index)
     }
 
     fn open_or_create(&self) -> Result<Index> {
         let index = Index::open_or_create(&self.folder, &self.key)?;
-        warn_of_left_out(&self.ui, &index);
+        warn_of(&self.ui, &index.left_out());
         Ok(index)
     }
 }
@@ -54,7 +52,7 @@ pub(crate) fn run(app: &App, verb: &cli::Index) -> Result<Exit> {
         cli::Index::Build(args) => build(app, args),
         cli::Index::Add(args) => add(app, args),
         cli::Index::Remove(args) => remove(app, args),
-        cli::Index::Show(args) => show(app, args),
+        cli::Index::Show(args) => super::show::run(app, args),
         cli::Index::Stats(args) => stats(app, args),
         cli::Index::Verify(args) => verify(app, args),
         cli::Index::Purge(args) => purge(app, args),
@@ -131,57 +129,6 @@ fn remove(app: &App, args: &cli::IndexRemove) -> Result<Exit> {
     Ok(if removed == 0 { Exit::Negative } else { Exit::Done })
 }
 
-fn show(app: &App, args: &cli::IndexShow) -> Result<Exit> {
-    let document = Place::of(app, &args.place)?.open()?.show(&args.id)?;
-    let mut stdout = std::io::stdout().lock();
-    if app.ui.json {
-        writeln!(stdout, "{}", json_line(&object(&document)))?;
-        return Ok(Exit::Done);
-    }
-    let list = |names: &[String]| names.join(", ");
-    let path = document.path.as_ref().map(|path| path.display().to_string());
-    let fields = [
-        ("From", document.from.clone()),
-        ("To", list(&document.to)),
-        ("Cc", list(&document.cc)),
-        ("Date", document.date.map(date).unwrap_or_default()),
-        ("Subject", document.subject.clone()),
-        ("Attached", list(&document.attachments)),
-        ("Path", path.unwrap_or_default()),
-    ];
-    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-        writeln!(stdout, "{name}: {}", printable(value))?;
-    }
-    for (name, value) in &document.headers {
-        writeln!(stdout, "{}: {}", printable(name), printable(value))?;
-    }
-    writeln!(stdout, "\n{}", printable_lines(document.body.trim_end_matches('\n')))?;
-    Ok(Exit::Done)
-}
-
-fn object(document: &Document) -> serde_json::Value {
-    let headers: serde_json::Map<_, _> = document
-        .headers
-        .iter()
-        .map(|(name, value)| (name.clone(), value.as_str().into()))
-        .collect();
-    serde_json::json!({
-        "schema": 1,
-        "id": document.id,
-        "kind": document.kind.name(),
-        "path": document.path.as_ref().map(|path| path.to_string_lossy()),
-        "offset": document.offset,
-        "date": document.date.map(date),
-        "from": document.from,
-        "to": document.to,
-        "cc": document.cc,
-        "subject": document.subject,
-        "attachments": document.attachments,
-        "headers": headers,
-        "body": document.body,
-    })
-}
-
 fn stats(app: &App, args: &cli::IndexStats) -> Result<Exit> {
     let place = Place::of(app, &args.place)?;
     let stats = place.open()?.stats()?;
@@ -241,8 +188,8 @@ fn rekey(app: &App, args: &cli::IndexStats) -> Result<Exit> {
 }
 
 /// Says what is damaged and left out.
-pub(crate) fn warn_of_left_out(ui: &Ui, index: &Index) {
-    for LeftOut { damage, documents } in index.left_out() {
+pub(crate) fn warn_of(ui: &Ui, left_out: &[LeftOut]) {
+    for LeftOut { damage, documents } in left_out {
         ui.warn(&match documents {
             Some(documents) => format!("{documents} documents are left out: {damage}"),
             None => format!("what was indexed last may be missing: {damage}"),

@@ -14,3 +14,5 @@ pub(crate) mod relay;
 pub(crate) mod restore;
 pub(crate) mod seal;
 pub(crate) mod search;
+pub(crate) mod show;
+pub(crate) mod tag;

@@ -1,143 +1,298 @@
 //! `search`: what was that sentence, and where?
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Write};
+use std::io::{BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bulla::files;
-use bulla::index::{Hit, Query, SearchOptions, Snippet};
-use bulla::text::printable;
+use bulla::index::{Explained, Hit, Index, Query, SearchOptions, Sort, Thread};
 
-use super::index::Place;
-use crate::app::{App, date};
-use crate::cli;
+use super::index::{Place, warn_of};
+use crate::app::App;
+use crate::cli::{self, Order};
 use crate::exit::{Exit, Fail};
 use crate::input;
 use crate::record::json_line;
+use crate::source::Source;
 
-/// Greatest query from stdin: 64 KiB.
+mod print;
+mod template;
+
+use template::Template;
+
+/// Greatest query from stdin, a variable or a descriptor: 64 KiB.
 const MAX_QUERY: u64 = 64 << 10;
+/// What was found is shown at least so often.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(app: &App, args: &cli::Search) -> Result<Exit> {
-    let text = match args.query.as_slice() {
-        [one] if one == "-" => {
-            let bytes = files::read_to_limit(input::stdin("the query")?, MAX_QUERY)?;
-            String::from_utf8(bytes)
-                .map_err(|_| Fail::new(Exit::Malformed, "the query is not UTF-8"))?
-        }
-        words => words.join(" "),
-    };
-    let query = parse(text.trim())?;
-    let index = Place::of(app, &args.place)?.open()?;
-    let stdout = std::io::stdout();
-    let mut out = std::io::BufWriter::new(stdout.lock());
-    if args.count {
-        let count = index.count(&query)?;
-        if app.ui.json {
-            writeln!(out, "{}", serde_json::json!({ "schema": 1, "count": count }))?;
-        } else {
-            writeln!(out, "{count}")?;
-        }
-        out.flush()?;
-        return Ok(if count == 0 { Exit::Negative } else { Exit::Done });
+    let template = args.format.as_deref().map(|text| Template::parse(text, args.threads));
+    let template = template.transpose()?;
+    let query = parse(&typed(&args.query)?)?;
+    if args.explain {
+        return explain(app, &query);
     }
-    let paths = args.files_with_matches;
-    let bare = args.null || paths;
-    let options = SearchOptions {
-        limit: if args.limit == 0 || paths { usize::MAX } else { args.limit },
-        snippets: !bare,
-        scores: app.ui.json,
-        ..SearchOptions::default()
+    let index = Place::of(app, &args.place)?.open()?;
+    let bare = args.null && template.is_none();
+    let form = match template {
+        Some(template) => Form::Template(template),
+        None if args.files_with_matches => Form::Paths,
+        None if args.ids || bare => Form::Ids,
+        None if app.ui.json => Form::Json,
+        None => Form::Lines { styled: styled() },
     };
-    let results = index.search(&query, &options)?;
-    let end: &[u8] = if args.null { b"\0" } else { b"\n" };
-    if paths {
-        let mut told = BTreeSet::new();
-        for path in results.hits.iter().filter_map(|hit| hit.path.as_deref()) {
-            if told.insert(path) {
-                out.write_all(path.as_os_str().as_bytes())?;
-                out.write_all(end)?;
-            }
-        }
+    let text = match &form {
+        Form::Json | Form::Lines { .. } => !args.threads || app.ui.json,
+        Form::Template(template) => template.wants_snippet(),
+        Form::Ids | Form::Paths => false,
+    };
+    let scores = match &form {
+        Form::Json => true,
+        Form::Template(template) => template.wants_score(),
+        _ => false,
+    };
+    let options = SearchOptions {
+        limit: if args.limit == 0 || form == Form::Paths { usize::MAX } else { args.limit },
+        offset: args.offset,
+        sort: match args.sort {
+            Order::Date => Sort::Date,
+            Order::Oldest => Sort::Oldest,
+            Order::Relevance => Sort::Relevance,
+        },
+        snippets: text,
+        scores,
+    };
+    let told = index.left_out().len();
+    let out = Out::new(form, args.null);
+    let total = match (args.count, args.threads) {
+        (true, _) => count(app, &index, &query, &options)?,
+        (_, true) => threads(app, &index, &query, &options, out)?,
+        _ => hits(app, &index, &query, &options, out)?,
+    };
+    ended(app, &index, told, total)
+}
+
+fn count(app: &App, index: &Index, query: &Query, options: &SearchOptions) -> Result<u64> {
+    let count = index.hits(query, &SearchOptions { limit: 0, ..*options })?.total();
+    let mut stdout = std::io::stdout();
+    if app.ui.json {
+        writeln!(stdout, "{}", serde_json::json!({ "schema": 1, "count": count }))?;
     } else {
-        let styled =
-            stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        for hit in &results.hits {
-            if app.ui.json {
-                writeln!(out, "{}", json_line(&object(hit)))?;
-            } else if bare {
-                out.write_all(hit.id.as_bytes())?;
-                out.write_all(end)?;
-            } else {
-                line(&mut out, hit, styled)?;
-            }
+        writeln!(stdout, "{count}")?;
+    }
+    Ok(count)
+}
+
+fn hits(
+    app: &App,
+    index: &Index,
+    query: &Query,
+    options: &SearchOptions,
+    mut out: Out,
+) -> Result<u64> {
+    let mut hits = index.hits(query, options)?;
+    let mut shown = 0;
+    let mut told = BTreeSet::new();
+    while let Some(hit) = hits.next().transpose()? {
+        shown += 1;
+        if out.form != Form::Paths {
+            out.hit(&hit)?;
+        } else if let Some(path) = hit.path
+            && !told.contains(&path)
+        {
+            out.record(path.as_os_str().as_bytes())?;
+            told.insert(path);
         }
     }
     out.flush()?;
-    let shown = results.hits.len() as u64;
-    if shown < results.total && !bare {
-        app.ui.note(&format!("{shown} of {} shown, --limit 0 shows all", results.total));
+    let (total, skipped) = (hits.total(), options.offset as u64);
+    if shown + skipped < total && matches!(out.form, Form::Lines { .. } | Form::Json) {
+        app.ui.note(&format!("{shown} of {total} shown, --limit 0 shows all"));
     }
-    Ok(if results.total == 0 { Exit::Negative } else { Exit::Done })
+    Ok(total)
 }
+
+fn threads(
+    app: &App,
+    index: &Index,
+    query: &Query,
+    options: &SearchOptions,
+    mut out: Out,
+) -> Result<u64> {
+    if options.sort == Sort::Relevance {
+        return Err(Fail::usage("threads come by date").hint("--sort date, or oldest").into());
+    }
+    let mut threads = index.threads(query, options)?;
+    let mut shown = 0;
+    while let Some(thread) = threads.next().transpose()? {
+        shown += 1;
+        out.thread(&thread)?;
+    }
+    out.flush()?;
+    if shown == options.limit && matches!(out.form, Form::Lines { .. } | Form::Json) {
+        app.ui.note(&format!("{shown} threads shown, --limit 0 shows all"));
+    }
+    Ok(threads.total())
+}
+
+/// How a search ended that came to its end, and what of the index was left out of it.
+fn ended(app: &App, index: &Index, told: usize, total: u64) -> Result<Exit> {
+    let left_out = index.left_out();
+    warn_of(&app.ui, left_out.get(told..).unwrap_or_default());
+    if !left_out.is_empty() {
+        let message = "the answer is partial: what is damaged of the index was left out";
+        return Err(Fail::new(Exit::Partial, message)
+            .hint("the next bulla index build indexes what is missing")
+            .into());
+    }
+    Ok(if total == 0 { Exit::Negative } else { Exit::Done })
+}
+
+/// What is printed of each match.
+#[derive(Debug, PartialEq)]
+enum Form {
+    Lines { styled: bool },
+    Json,
+    Ids,
+    Paths,
+    Template(Template),
+}
+
+/// Standard output, on which a match appears soon after it was found.
+struct Out {
+    form: Form,
+    null: bool,
+    out: BufWriter<StdoutLock<'static>>,
+    flushed: Option<Instant>,
+}
+
+impl Out {
+    fn new(form: Form, null: bool) -> Self {
+        let out = BufWriter::new(std::io::stdout().lock());
+        Self { form, null, out, flushed: None }
+    }
+
+    fn hit(&mut self, hit: &Hit) -> Result<()> {
+        let text = match &self.form {
+            Form::Json => json_line(&print::object(hit)),
+            Form::Lines { styled } => print::lines(hit, *styled),
+            Form::Template(template) => return self.formatted(template.of(hit, None)),
+            Form::Ids | Form::Paths => return self.record(hit.id.as_bytes()),
+        };
+        self.line(&text)
+    }
+
+    fn thread(&mut self, thread: &Thread) -> Result<()> {
+        let text = match &self.form {
+            Form::Json => json_line(&print::thread_object(thread)),
+            Form::Lines { .. } => print::thread_line(thread),
+            Form::Template(template) => {
+                return self.formatted(template.of(&thread.first, Some(thread)));
+            }
+            Form::Ids | Form::Paths => return self.record(thread.first.id.as_bytes()),
+        };
+        self.line(&text)
+    }
+
+    fn line(&mut self, text: &str) -> Result<()> {
+        writeln!(self.out, "{text}")?;
+        self.show()
+    }
+
+    fn formatted(&mut self, (text, ended): (String, bool)) -> Result<()> {
+        if ended && !self.null {
+            self.out.write_all(text.as_bytes())?;
+            return self.show();
+        }
+        self.record(text.as_bytes())
+    }
+
+    /// What a line end or a NUL ends.
+    fn record(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes)?;
+        self.out.write_all(if self.null { b"\0" } else { b"\n" })?;
+        self.show()
+    }
+
+    /// Lets the reader have the first at once, and the others before long.
+    fn show(&mut self) -> Result<()> {
+        if self.flushed.is_none_or(|last| last.elapsed() >= PATIENCE) {
+            self.flush()?;
+            self.flushed = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(self.out.flush()?)
+    }
+}
+
+/// Whether matches are in bold.
+fn styled() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// The query as it was typed, or from where it was said to be.
+pub(crate) fn typed(words: &[String]) -> Result<String> {
+    let special = |one: &str| {
+        one == "-" || ["@ENV:", "@FD:"].iter().any(|designator| one.starts_with(designator))
+    };
+    let [one] = words else { return Ok(words.join(" ")) };
+    if !special(one) {
+        return Ok(one.trim().to_owned());
+    }
+    let bytes = match one.parse().map_err(Fail::usage)? {
+        Source::Stdin => files::read_to_limit(input::stdin("the query")?, MAX_QUERY)?,
+        source => source.read("the query")?.to_vec(),
+    };
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Fail::new(Exit::Malformed, "the query is not UTF-8"))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Characters of a long query that are shown before and behind a mistake.
+const SHOWN: usize = 60;
 
 /// Understands a query, or shows with a caret where it stopped making sense.
 pub(crate) fn parse(text: &str) -> Result<Query> {
     Query::parse(text).map_err(|error| {
-        let before = text.get(..error.at).unwrap_or(text).chars().count();
-        Fail::usage(format!("the query is not understood: {error}"))
-            .hint(format!("{text}\n{:before$}^", ""))
-            .into()
+        let before = text.get(..error.at).unwrap_or(text);
+        let behind = text.get(error.at..).unwrap_or_default();
+        // The line it is on, and of that what is near.
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let from = line.char_indices().rev().nth(SHOWN - 1).map_or(0, |(at, _)| at);
+        let line = line.get(from..).unwrap_or_default();
+        let rest = behind.split('\n').next().unwrap_or_default().chars().take(SHOWN);
+        let column = line.chars().count();
+        let shown: String = line.chars().chain(rest).collect();
+        let shown = shown.replace(|c: char| c.is_control(), " ");
+        let mut hint = format!("{shown}\n{:column$}^", "");
+        if let Some(meant) = &error.meant {
+            hint.push_str(&format!("\ndid you mean {meant}"));
+        }
+        let message = format!("the query is not understood: expected {}", error.expected);
+        Fail::usage(message).hint(hint).into()
     })
 }
 
-fn line(out: &mut impl Write, hit: &Hit, styled: bool) -> Result<()> {
-    let day = hit.date.map(date);
-    let day = day.as_deref().and_then(|date| date.get(..10)).unwrap_or("no date   ");
-    let id = hit.id.get(..8).unwrap_or(&hit.id);
-    let title = if hit.subject.is_empty() {
-        hit.location().unwrap_or_default()
+fn explain(app: &App, query: &Query) -> Result<Exit> {
+    fn object(part: &Explained) -> serde_json::Value {
+        let parts: Vec<_> = part.parts.iter().map(object).collect();
+        serde_json::json!({ "what": part.what, "query": part.query, "parts": parts })
+    }
+    let explained = query.explain();
+    let mut stdout = std::io::stdout();
+    if app.ui.json {
+        let mut object = object(&explained);
+        if let Some(object) = object.as_object_mut() {
+            object.insert("schema".into(), 1.into());
+        }
+        writeln!(stdout, "{}", json_line(&object))?;
     } else {
-        hit.subject.clone()
-    };
-    writeln!(out, "{id}  {day}  {}  {}", printable(&hit.from), printable(&title))?;
-    if !hit.snippet.text.is_empty() {
-        writeln!(out, "    {}", emphasised(&hit.snippet, styled))?;
+        write!(stdout, "{}", bulla::text::printable_lines(&explained.to_string()))?;
     }
-    Ok(())
-}
-
-/// The snippet, what matched in bold on a terminal.
-fn emphasised(snippet: &Snippet, styled: bool) -> String {
-    if !styled {
-        return printable(&snippet.text);
-    }
-    let mut text = String::new();
-    let mut from = 0;
-    let part = |range: std::ops::Range<usize>| printable(snippet.text.get(range).unwrap_or(""));
-    for mark in &snippet.marks {
-        text.push_str(&part(from..mark.start));
-        text.push_str(&format!("\x1b[1m{}\x1b[0m", part(mark.clone())));
-        from = mark.end;
-    }
-    text.push_str(&part(from..snippet.text.len()));
-    text
-}
-
-fn object(hit: &Hit) -> serde_json::Value {
-    let marks: Vec<_> = hit.snippet.marks.iter().map(|mark| [mark.start, mark.end]).collect();
-    serde_json::json!({
-        "schema": 1,
-        "id": hit.id,
-        "path": hit.path.as_ref().map(|path| path.to_string_lossy()),
-        "offset": hit.offset,
-        "date": hit.date.map(date),
-        "from": hit.from,
-        "to": hit.to,
-        "subject": hit.subject,
-        "snippet": hit.snippet.text,
-        "matches": marks,
-        "score": hit.score,
-    })
+    Ok(Exit::Done)
 }

@@ -1,0 +1,256 @@
+//! From the tree of a query to the engine's.
+
+use std::ops::Bound;
+
+use tantivy::query::{
+    AllQuery, BitSetDocSet, BooleanQuery, ConstScorer, EmptyQuery, EnableScoring, Explanation,
+    FuzzyTermQuery, Occur, PhrasePrefixQuery, PhraseQuery, RangeQuery, Scorer, TermQuery, Weight,
+};
+use tantivy::schema::{Field, IndexRecordOption, Term};
+use tantivy::{BitSet, DocId, Score, SegmentReader};
+
+use super::near::{NearQuery, Slot};
+use super::steady::steady;
+use super::{Expr, FieldName, Form, Key, Phrase};
+use crate::index::head::order_from;
+use crate::index::schema::Fields;
+use crate::index::stems::Stems;
+use crate::index::words::{self, Sought};
+
+/// A query as the engine takes it.
+pub(in crate::index) type Compiled = dyn tantivy::query::Query;
+
+/// Most words that the open end of a phrase may stand for, in each field of each segment. The
+/// engine takes some 2 KiB for each beforehand.
+pub(super) const ENDINGS: u32 = 1 << 13;
+
+/// Above every text that begins so: none holds the highest code point behind it.
+const HIGHEST: char = '\u{10ffff}';
+
+/// What compiling asks of an index.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::index) struct Terms<'a> {
+    pub(in crate::index) fields: &'a Fields,
+    pub(in crate::index) stems: &'a Stems,
+}
+
+impl Terms<'_> {
+    pub(in crate::index) fn compile(&self, expr: &Expr) -> Box<Compiled> {
+        let fields = self.fields;
+        match expr {
+            Expr::All => Box::new(AllQuery),
+            Expr::And(all) => self.and(all),
+            Expr::Or(all) => any(all.iter().map(|one| self.compile(one)).collect()),
+            Expr::Not(inner) => Box::new(BooleanQuery::new(vec![
+                (Occur::Must, Box::new(AllQuery)),
+                (Occur::MustNot, steady(self.compile(inner))),
+            ])),
+            Expr::Text { field, phrase } => {
+                let named = self.named(*field);
+                any(named.iter().map(|field| self.phrase(*field, phrase)).collect())
+            }
+            Expr::Near { field, distance, phrases } => {
+                let named = self.named(*field);
+                any(named.iter().map(|field| self.near(*field, *distance, phrases)).collect())
+            }
+            Expr::Value { key: Key::Id, value, .. } => {
+                any(vec![beginning(fields.id, value), whole(fields.message, value)])
+            }
+            Expr::Value { key, value, open } => {
+                let field = match key {
+                    Key::Id => fields.id,
+                    Key::Thread => fields.thread,
+                    Key::Tag => fields.tag,
+                    Key::Type => fields.kind,
+                };
+                if *open { beginning(field, value) } else { whole(field, value) }
+            }
+            Expr::Flag(flag) => whole(fields.flag, flag.name()),
+            Expr::Date { from, to } => {
+                // Second 0 is that of documents without a date.
+                let from = from.map_or(1 << 16, order_from);
+                let to = to.map(order_from).map_or(Bound::Unbounded, Bound::Excluded);
+                between(fields.order, Bound::Included(from), to)
+            }
+            Expr::Size { from, to } => between(
+                fields.size,
+                from.map_or(Bound::Included(0), Bound::Included),
+                to.map_or(Bound::Unbounded, Bound::Included),
+            ),
+        }
+    }
+
+    fn and(&self, all: &[Expr]) -> Box<Compiled> {
+        let mut clauses: Vec<_> = all
+            .iter()
+            .map(|one| match one {
+                Expr::Not(inner) => (Occur::MustNot, steady(self.compile(inner))),
+                other => (Occur::Must, self.compile(other)),
+            })
+            .collect();
+        if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
+            clauses.push((Occur::Must, Box::new(AllQuery)));
+        }
+        Box::new(BooleanQuery::new(clauses))
+    }
+
+    /// The engine's fields of a name.
+    fn named(&self, name: Option<FieldName>) -> Vec<Field> {
+        let fields = self.fields;
+        match name {
+            None => fields.anywhere().to_vec(),
+            Some(FieldName::From) => vec![fields.from],
+            // Whoever is written to is a recipient, in copy or not.
+            Some(FieldName::To) => vec![fields.to, fields.cc],
+            Some(FieldName::Cc) => vec![fields.cc],
+            Some(FieldName::Subject) => vec![fields.subject],
+            Some(FieldName::Body) => vec![fields.body],
+            Some(FieldName::Attachment) => vec![fields.attachment],
+            Some(FieldName::Path) => vec![fields.path],
+        }
+    }
+
+    fn phrase(&self, field: Field, phrase: &Phrase) -> Box<Compiled> {
+        let sought = words::sought(&phrase.text);
+        let term = |text: &str| Term::from_field_text(field, text);
+        if let (Form::Fuzzy(distance), Some(one)) = (phrase.form, sought.first()) {
+            return Box::new(LikeQuery { word: term(&one.exact), distance });
+        }
+        let open = phrase.form == Form::Open && sought.last().is_some_and(|last| last.may_go_on);
+        let exact = || sought.iter().map(|one| (one.offset, term(&one.exact))).collect();
+        match self.languages(field, phrase.form) {
+            [] => consecutive(exact(), open),
+            languages => any(languages
+                .iter()
+                .map(|language| {
+                    let stem = |one: &Sought| (one.offset, term(&one.stem(language)));
+                    consecutive(sought.iter().map(stem).collect(), false)
+                })
+                .collect()),
+        }
+    }
+
+    /// The languages by whose stems the words of a field are looked up.
+    fn languages(&self, field: Field, form: Form) -> &[&'static str] {
+        match form {
+            Form::Plain if self.fields.is_prose(field) => self.stems.languages(),
+            _ => &[],
+        }
+    }
+
+    fn near(&self, field: Field, distance: u32, phrases: &[Phrase]) -> Box<Compiled> {
+        let every = phrases.iter().map(|one| (Occur::Must, self.phrase(field, one))).collect();
+        let sides = phrases.iter().map(|one| self.slots(field, one)).collect();
+        Box::new(NearQuery::new(field, sides, distance, Box::new(BooleanQuery::new(every))))
+    }
+
+    /// What may stand at each place of a phrase.
+    fn slots(&self, field: Field, phrase: &Phrase) -> Vec<Slot> {
+        let sought = words::sought(&phrase.text);
+        let last = sought.len().saturating_sub(1);
+        let languages = self.languages(field, phrase.form);
+        let slot = |(at, one): (usize, &Sought)| {
+            let mut texts: Vec<_> = languages.iter().map(|language| one.stem(language)).collect();
+            if texts.is_empty() {
+                texts.push(one.exact.clone());
+            }
+            Slot {
+                offset: u32::try_from(one.offset).unwrap_or(u32::MAX),
+                terms: texts.iter().map(|text| Term::from_field_text(field, text)).collect(),
+                open: phrase.form == Form::Open && at == last && one.may_go_on,
+            }
+        };
+        sought.iter().enumerate().map(slot).collect()
+    }
+}
+
+fn any(mut all: Vec<Box<Compiled>>) -> Box<Compiled> {
+    match all.pop() {
+        Some(only) if all.is_empty() => only,
+        Some(last) => {
+            all.push(last);
+            Box::new(BooleanQuery::union(all))
+        }
+        None => Box::new(EmptyQuery),
+    }
+}
+
+fn between(field: Field, from: Bound<u64>, to: Bound<u64>) -> Box<Compiled> {
+    let term = |value| Term::from_field_u64(field, value);
+    Box::new(RangeQuery::new(from.map(term), to.map(term)))
+}
+
+fn whole(field: Field, value: &str) -> Box<Compiled> {
+    Box::new(TermQuery::new(Term::from_field_text(field, value), IndexRecordOption::Basic))
+}
+
+fn beginning(field: Field, value: &str) -> Box<Compiled> {
+    let (from, to) = range(field, value);
+    Box::new(RangeQuery::new(Bound::Included(from), Bound::Excluded(to)))
+}
+
+/// The terms that begin so: from the first on, before the second.
+pub(super) fn range(field: Field, value: &str) -> (Term, Term) {
+    let term = |text: &str| Term::from_field_text(field, text);
+    (term(value), term(&format!("{value}{HIGHEST}")))
+}
+
+fn consecutive(mut terms: Vec<(usize, Term)>, open: bool) -> Box<Compiled> {
+    if terms.len() > 1 {
+        if !open {
+            return Box::new(PhraseQuery::new_with_offset(terms));
+        }
+        let mut query = PhrasePrefixQuery::new_with_offset(terms);
+        query.set_max_expansions(ENDINGS);
+        return Box::new(query);
+    }
+    match (terms.pop(), open) {
+        (None, _) => Box::new(EmptyQuery),
+        (Some((_, term)), false) => Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)),
+        (Some((_, term)), true) => {
+            let value = term.value().as_str().unwrap_or_default().to_owned();
+            beginning(term.field(), &value)
+        }
+    }
+}
+
+/// Words that differ from one by so many letters (Levenshtein).
+#[derive(Debug, Clone)]
+struct LikeQuery {
+    word: Term,
+    distance: u8,
+}
+
+impl tantivy::query::Query for LikeQuery {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Weight for LikeQuery {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let index = reader.inverted_index(self.word.field())?;
+        let automaton = FuzzyTermQuery::new(self.word.clone(), self.distance, false).automaton()?;
+        let mut found = BitSet::with_max_value(reader.max_doc());
+        let mut terms = index.terms().search(automaton).into_stream()?;
+        while terms.advance() {
+            // What begins with a control character is a mark of ours, and no word.
+            if terms.key().first().is_none_or(|first| *first < b' ') {
+                continue;
+            }
+            let mut block =
+                index.read_block_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?;
+            while !block.docs().is_empty() {
+                for doc in block.docs() {
+                    found.insert(*doc);
+                }
+                block.advance();
+            }
+        }
+        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(found), boost)))
+    }
+
+    fn explain(&self, _: &SegmentReader, _: DocId) -> tantivy::Result<Explanation> {
+        Ok(Explanation::new("a word like it", 1.0))
+    }
+}
