@@ -101,6 +101,7 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--unlink', '--unlink', [CompletionResultType]::ParameterName, 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…')
             [CompletionResult]::new('--public', '--public', [CompletionResultType]::ParameterName, 'Make an invite that others may see or change on its way: then each of you types four digits that the other reads out')
             [CompletionResult]::new('--words', '--words', [CompletionResultType]::ParameterName, 'Make an invite that others may see or change on its way, and three words for it, which you say to the other side: one wrong guess at them ends it')
+            [CompletionResult]::new('--device', '--device', [CompletionResultType]::ParameterName, 'Make an invite for another machine of your own, which gets your identity and contacts with it, and mailboxes of its own: letters come to both from then on')
             [CompletionResult]::new('--qr', '--qr', [CompletionResultType]::ParameterName, 'Draw the invite as a QR code')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')

@@ -1608,7 +1608,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__invite)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --as --expires --token --public --words --qr --wait --json --quiet --verbose --no-input --help"
+            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --as --expires --token --public --words --device --qr --wait --json --quiet --verbose --no-input --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

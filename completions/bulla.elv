@@ -95,6 +95,7 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --unlink 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…'
             cand --public 'Make an invite that others may see or change on its way: then each of you types four digits that the other reads out'
             cand --words 'Make an invite that others may see or change on its way, and three words for it, which you say to the other side: one wrong guess at them ends it'
+            cand --device 'Make an invite for another machine of your own, which gets your identity and contacts with it, and mailboxes of its own: letters come to both from then on'
             cand --qr 'Draw the invite as a QR code'
             cand --json 'Print one JSON object a line; errors end with one on stderr'
             cand -q 'No progress, no notes: errors and warnings only'

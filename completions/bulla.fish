@@ -80,6 +80,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand invite" -l wait -d 'Then go 
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l public -d 'Make an invite that others may see or change on its way: then each of you types four digits that the other reads out'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l words -d 'Make an invite that others may see or change on its way, and three words for it, which you say to the other side: one wrong guess at them ends it'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l device -d 'Make an invite for another machine of your own, which gets your identity and contacts with it, and mailboxes of its own: letters come to both from then on'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l qr -d 'Draw the invite as a QR code'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -s q -l quiet -d 'No progress, no notes: errors and warnings only'

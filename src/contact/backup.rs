@@ -25,8 +25,8 @@ use crate::wire::Record;
 
 /// What a backup begins with, inside its seal.
 const MAGIC: &[u8; 16] = b"bulla/v1/backup\n";
-/// Greatest plaintext: three records with their lengths, and an eighth of padding.
-const MAX: usize = (MAGIC.len() + 12 + Head::MAX + Book::MAX + Pairs::MAX) / 8 * 9 + 1024;
+/// Greatest plaintext, in bytes: three records with their lengths, and an eighth of padding.
+pub const MAX: usize = (MAGIC.len() + 12 + Head::MAX + Book::MAX + Pairs::MAX) / 8 * 9 + 1024;
 
 /// Why a backup was not made, or what came is none.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +134,7 @@ impl Backup {
         if !outside {
             return Err(Error::Locked);
         }
-        Sealer::new(recipients)?.seal(self.encode()?.as_slice(), out)?;
+        Sealer::new(recipients)?.seal(self.to_bytes()?.as_slice(), out)?;
         Ok(())
     }
 
@@ -155,12 +155,13 @@ impl Backup {
     /// [`Error::Malformed`], [`Error::Record`], [`Error::Identity`]; [`Error::Age`] when the seal
     /// breaks off or was changed.
     pub fn open(opener: Opener<impl Read + Send>) -> Result<Self, Error> {
-        let mut plain = Bounded::default();
-        opener.open(&mut plain)?;
-        Self::from_bytes(&plain.join())
+        let mut inside = Inside::default();
+        opener.open(&mut inside)?;
+        inside.read()
     }
 
-    fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+    /// What is inside the seal.
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let line = self.identity.to_line();
         let head = Head {
             created: self.created,
@@ -242,23 +243,24 @@ impl fmt::Debug for Backup {
     }
 }
 
-/// Collects plaintext that is wiped when dropped and never longer than [`MAX`], in pieces: a vector
-/// that grows leaves its old bytes unwiped.
+/// Takes what is inside a seal, in pieces that are wiped when dropped: a vector that grows leaves its
+/// old bytes unwiped. Takes no more than a backup can have.
 #[derive(Default)]
-struct Bounded {
+pub struct Inside {
     pieces: Vec<Zeroizing<Vec<u8>>>,
     length: usize,
 }
 
-impl Bounded {
-    fn join(&self) -> Zeroizing<Vec<u8>> {
+impl Inside {
+    /// Reads the backup that was written here; errors as [`Backup::open`].
+    pub fn read(&self) -> Result<Backup, Error> {
         let mut whole = Zeroizing::new(Vec::with_capacity(self.length));
         self.pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-        whole
+        Backup::from_bytes(&whole)
     }
 }
 
-impl Write for Bounded {
+impl Write for Inside {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         if self.length + buf.len() > MAX {
             let kind = io::ErrorKind::FileTooLarge;
@@ -271,6 +273,12 @@ impl Write for Bounded {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl fmt::Debug for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inside(..)")
     }
 }
 

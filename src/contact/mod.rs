@@ -28,6 +28,7 @@ pub use memory::Place;
 pub use memory::Receipt;
 pub use pairs::Own;
 pub use pairs::Pairs;
+pub use pairs::Purpose;
 pub use pairs::Underway;
 
 use crate::crypto;

@@ -37,9 +37,26 @@ pub struct Own {
     pub index: [u8; 16],
 }
 
+/// What an invite is for. New ones are added at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub enum Purpose {
+    /// To know somebody.
+    #[default]
+    Contact,
+    /// To take a further machine of one's own into use.
+    Machine,
+    /// The machine is there, behind this card that it throws away, and waits to be handed what it
+    /// needs.
+    Waiting(Vec<u8>),
+    /// It was handed all of it.
+    Served,
+}
+
 /// A pairing that is not over.
 #[derive(Debug, Clone, Encode, Decode)]
 pub struct Underway {
+    /// What it is for.
+    pub purpose: Purpose,
     /// The name the other side is to have here; else it is what he calls himself.
     pub name: Option<String>,
     /// The mailbox in which its messages come.
@@ -119,6 +136,13 @@ impl Pairs {
     pub fn go_on(&mut self, meeting: &Own, pairing: Pairing) {
         if let Some(one) = self.underway.iter_mut().find(|one| one.meeting == *meeting) {
             one.pairing = pairing;
+        }
+    }
+
+    /// Remembers how far the machine at the other end of a pairing has come.
+    pub fn serve(&mut self, meeting: &Own, purpose: Purpose) {
+        if let Some(one) = self.underway.iter_mut().find(|one| one.meeting == *meeting) {
+            one.purpose = purpose;
         }
     }
 

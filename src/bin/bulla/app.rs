@@ -97,9 +97,9 @@ impl App {
 
     /// The same, or `None` where no identity is named and there is no default.
     pub(crate) fn me_if_any(&self, keys: &Keys) -> Result<Option<Me>> {
-        let found = self.keys(keys.identity.as_ref(), keys.passphrase.as_ref())?;
-        let Some(keys) = found else { return Ok(None) };
-        Ok(Some(Me::new(first(keys)?, &self.home)))
+        let Some(file) = self.key_file(keys.identity.as_ref())? else { return Ok(None) };
+        let identity = first(self.unlock(&file, keys.passphrase.as_ref())?)?;
+        Ok(Some(Me { key_file: Some(file.bytes), ..Me::new(identity, &self.home) }))
     }
 }
 
@@ -129,10 +129,11 @@ pub(crate) fn no_identity() -> Fail {
 }
 
 /// An identity and the state sealed under it.
-#[derive(Debug)]
 pub(crate) struct Me {
     pub(crate) identity: Identity,
     folder: Option<PathBuf>,
+    /// The text it was read from, where there is one.
+    pub(crate) key_file: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Me {
@@ -142,7 +143,7 @@ impl Me {
         let name = hex_encode(name.expose().get(..8).unwrap_or_default());
         // A home that cannot be written, as that of many services, is none.
         let folder = home.state(&name).filter(|f| files::create_private_folder(f).is_ok());
-        Self { folder, identity }
+        Self { folder, identity, key_file: None }
     }
 
     /// The folder of this identity's state; an error without a home.

@@ -49,6 +49,11 @@ impl Home {
         Ok(path)
     }
 
+    /// The identity that a machine throws away when it has been taken into use.
+    pub(crate) fn newcomer(&self) -> Option<PathBuf> {
+        self.data.as_ref().map(|folder| folder.join("newcomer"))
+    }
+
     /// The folder of one identity's state, if there is a home at all.
     pub(crate) fn state(&self, identity: &str) -> Option<PathBuf> {
         self.data.as_ref().map(|folder| folder.join(identity))

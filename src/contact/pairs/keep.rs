@@ -3,6 +3,7 @@
 use super::Link;
 use super::MAX_LINKS;
 use super::MAX_MACHINES;
+use super::Own;
 use super::Pairs;
 use crate::contact::Error;
 
@@ -44,6 +45,36 @@ impl Pairs {
         links.append(&mut self.links);
         self.links = links;
         Ok(added)
+    }
+}
+
+impl Pairs {
+    /// Takes the contacts of another machine of the same owner. With each of them whom this one has
+    /// no link with it gets one: the same secret, where they take letters, and a mailbox of its own,
+    /// as `own` makes it from that of the other machine. Says how many.
+    ///
+    /// # Errors
+    ///
+    /// Of `own`; [`Error::TooMany`].
+    pub fn take_over<E: From<Error>>(
+        &mut self,
+        other: Self,
+        own: impl Fn(&Own) -> Result<Own, E>,
+    ) -> Result<usize, E> {
+        let mut taken = 0;
+        // Who paired twice has the last of it, unless that was closed.
+        for link in other.links.into_iter().rev().filter(|link| link.open) {
+            if self.links.iter().any(|known| known.fingerprint == link.fingerprint) {
+                continue;
+            }
+            if self.links.len() >= MAX_LINKS {
+                return Err(Error::TooMany { what: "links", max: MAX_LINKS }.into());
+            }
+            let mailbox = own(&link.mailbox)?;
+            self.links.push(Link { mailbox, ..link });
+            taken += 1;
+        }
+        Ok(taken)
     }
 }
 

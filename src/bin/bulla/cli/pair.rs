@@ -16,6 +16,7 @@ Examples:
   bulla invite --wait 300 | ssh host bulla pair --wait 300
   bulla invite --as bob --expires 1d > invite
   bulla invite --words --as bob > invite
+  bulla invite --device --wait 300 | ssh laptop bulla pair --wait 300
   bulla invite --qr")]
 pub(crate) struct Invite {
     #[command(flatten)]
@@ -39,6 +40,10 @@ pub(crate) struct Invite {
     /// say to the other side: one wrong guess at them ends it
     #[arg(long, conflicts_with = "public")]
     pub(crate) words: bool,
+    /// Make an invite for another machine of your own, which gets your identity and contacts with it,
+    /// and mailboxes of its own: letters come to both from then on
+    #[arg(long, conflicts_with_all = ["public", "words", "name"])]
+    pub(crate) device: bool,
     /// Draw the invite as a QR code
     #[arg(long, conflicts_with = "json")]
     pub(crate) qr: bool,

@@ -147,15 +147,21 @@ fn list(app: &App, args: &cli::ContactList) -> Result<Exit> {
 }
 
 fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
-    let book = app.me(&args.keys)?.book()?;
+    let me = app.me(&args.keys)?;
+    let book = me.book()?;
     let contact = book.get(&args.name)?;
     let card = contact.card()?;
+    let machines = me.pairs()?.machines_of(&contact.fingerprint()).len();
     if args.card {
         std::io::stdout().write_all(card.to_text().as_bytes())?;
         return Ok(Exit::Done);
     }
     if app.ui.json {
-        println(&object(contact)?.to_string())?;
+        let mut object = object(contact)?;
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("machines".into(), machines.into());
+        }
+        println(&object.to_string())?;
         return Ok(Exit::Done);
     }
     let relay = card.relay().unwrap_or("none on the card");
@@ -172,6 +178,9 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
         date(contact.since()),
         printable(relay),
     ))?;
+    if machines > 0 {
+        println(&format!("machines:     {machines}"))?;
+    }
     Ok(Exit::Done)
 }
 

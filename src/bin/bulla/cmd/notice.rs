@@ -14,6 +14,8 @@ use crate::cli::Network;
 pub(crate) const INTRODUCTION: u16 = 1;
 /// The sender, who was introduced, accepts: the line of an invite.
 pub(crate) const INVITE: u16 = 2;
+/// A further machine of the sender's is in use; the letter's postscript says all of it.
+pub(crate) const MACHINE: u16 = 3;
 
 /// Takes the notice of a letter that was verified and is no replay.
 pub(crate) fn take(app: &App, me: &Me, letter: &Letter, notice: &Notice) -> Result<()> {
@@ -21,6 +23,14 @@ pub(crate) fn take(app: &App, me: &Me, letter: &Letter, notice: &Notice) -> Resu
     let taken = match notice.kind {
         INTRODUCTION => introduce::heard(app, me, from, &notice.content),
         INVITE => introduce::invited(app, me, from, &notice.content),
+        MACHINE => {
+            let book = me.book()?;
+            let name = book.by_fingerprint(&from.fingerprint()).map(|known| known.name());
+            let name = name.unwrap_or_else(|| from.name());
+            let said = "has another machine, which gets your letters too from now on";
+            app.ui.note(&format!("{name} {said}"));
+            Ok(())
+        }
         kind => {
             app.ui.warn(&format!(
                 "a notice of kind {kind} from {} is not understood: is there a newer bulla?",

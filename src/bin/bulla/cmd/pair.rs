@@ -1,6 +1,7 @@
 //! `invite` and `pair`: two people come to know each other, over relays that learn nothing of it.
 
 pub(crate) mod introduce;
+mod machine;
 mod step;
 
 use std::fs::File;
@@ -12,7 +13,7 @@ use anyhow::{Context as _, Result};
 use bulla::contact::pairing::{
     Address, Digits, End, Error, Invite, Kind, Outgoing, Own, Pairing, Role, Waits, Words,
 };
-use bulla::contact::{self, Introduced, Underway};
+use bulla::contact::{self, Introduced, Purpose, Underway};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::relay::client::{Client, bearer_text};
@@ -66,10 +67,13 @@ pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
         };
         (pairing, invite, None)
     };
-    let line = invite.to_line()?;
+    let (purpose, line) = match args.device {
+        true => (Purpose::Machine, machine::to_line(&invite)?),
+        false => (Purpose::Contact, invite.to_line()?),
+    };
     let meeting = made.meeting.clone();
-    me.pairs_file()?
-        .update(|pairs| pairs.begin(made.underway(args.name.clone(), pairing, None)))?;
+    let underway = made.underway(args.name.clone(), pairing, None);
+    me.pairs_file()?.update(|pairs| pairs.begin(Underway { purpose, ..underway }))?;
     show(app, args, &line, words.as_ref(), expires)?;
     if args.wait == 0 {
         return Ok(Exit::Done);
@@ -103,6 +107,9 @@ fn show(
         app.ui.say(&format!("words: {}", words.as_str()));
     }
     let who = match (args.words, args.public) {
+        _ if args.device => {
+            "whoever has this line becomes you, once: give it to your own machine alone"
+        }
         (true, _) => "the line may be seen: say the words to the other side alone",
         (_, true) => "the two of you compare digits: bulla pair shows them",
         _ => "whoever has this line can pair with you, once",
@@ -115,27 +122,38 @@ fn show(
 }
 
 pub(crate) fn run(app: &App, args: &cli::Pair) -> Result<Exit> {
+    let Some(confirm) = &args.confirm else { return go_on(app, args) };
     let me = app.me(&args.keys)?;
-    if let Some(confirm) = &args.confirm {
-        let typed = match (&args.digits, confirm.get(1)) {
-            (Some(source), None) => source.line("the digits")?.parse::<Digits>()?,
-            (None, Some(digits)) => digits.parse::<Digits>()?,
-            _ => {
-                let fail = Fail::usage("expected the four digits that the other side shows");
-                return Err(fail.hint("--confirm NAME 1234, or --digits SRC").into());
-            }
-        };
-        let name = confirm.first().map_or("", String::as_str);
-        return self::confirm(app, &me, &args.network, name, typed);
-    }
-    if let Some(name) = &args.accept {
-        return introduce::accept(app, &me, args, name);
-    }
-    let Some(line) = invite_line(args)? else {
-        if args.words.is_some() {
-            let fail = Fail::usage("--words goes with an invite, and there is none");
-            return Err(fail.hint("bulla pair INVITE --words SRC").into());
+    let typed = match (&args.digits, confirm.get(1)) {
+        (Some(source), None) => source.line("the digits")?.parse::<Digits>()?,
+        (None, Some(digits)) => digits.parse::<Digits>()?,
+        _ => {
+            let fail = Fail::usage("expected the four digits that the other side shows");
+            return Err(fail.hint("--confirm NAME 1234, or --digits SRC").into());
         }
+    };
+    let name = confirm.first().map_or("", String::as_str);
+    self::confirm(app, &me, &args.network, name, typed)
+}
+
+/// Accepts somebody who was introduced, or an invite, or goes on with what is under way.
+fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
+    if let Some(name) = &args.accept {
+        return introduce::accept(app, &app.me(&args.keys)?, args, name);
+    }
+    let line = invite_line(args)?;
+    if line.is_none() && args.words.is_some() {
+        let fail = Fail::usage("--words goes with an invite, and there is none");
+        return Err(fail.hint("bulla pair INVITE --words SRC").into());
+    }
+    match &line {
+        Some(line) if machine::is_line(line) => return machine::join(app, args, line),
+        // This machine is being taken into use.
+        None if machine::is_underway(app) => return machine::go_on(app, args),
+        _ => {}
+    }
+    let me = app.me(&args.keys)?;
+    let Some(line) = line else {
         let introduced = introduce::go_on(&me, args)?;
         let exit = match introduced > 0 && me.pairs()?.underway().is_empty() {
             true => Exit::Done,
@@ -170,7 +188,8 @@ fn invite_line(args: &cli::Pair) -> Result<Option<SecretString>> {
         // Whose stdin is a script, or the list of a loop, has no invite there, and keeps his lines.
         None => {
             let patience = Duration::from_secs(args.network.timeout);
-            if !Invite::may_begin(&input::peek_stdin(BEGIN, patience)?) {
+            let begin = input::peek_stdin(BEGIN, patience)?;
+            if !Invite::may_begin(&begin) && !machine::may_begin(&begin) {
                 return Ok(None);
             }
             Box::new(input::stdin("the invite")?)
@@ -317,7 +336,15 @@ impl Made {
         pairing: Pairing,
         introduced: Option<Introduced>,
     ) -> Underway {
-        Underway { name, meeting: self.meeting, mailbox: self.mailbox, pairing, introduced }
+        let purpose = Purpose::Contact;
+        Underway {
+            purpose,
+            name,
+            meeting: self.meeting,
+            mailbox: self.mailbox,
+            pairing,
+            introduced,
+        }
     }
 
     fn meeting_address(&self, me: &Me) -> Address {
@@ -342,17 +369,36 @@ impl Made {
             messages: Some(16),
             ..Terms::default()
         };
-        let open = |key: &SigningSecret, capability: &Secret<32>, terms: &Terms| -> Result<()> {
-            client.register(key, token.as_ref())?;
-            Ok(client.allow(key, &CapabilityId::of(&bearer_text(capability)), terms)?)
-        };
-        let (meeting, mailbox) = (&self.meeting.index, &self.mailbox.index);
-        let identity = &me.identity;
-        let capability = identity.meeting_capability(meeting);
-        open(&identity.meeting_mailbox(meeting), &capability, &terms)?;
-        let capability = identity.contact_capability(mailbox, 0);
-        open(&identity.contact_mailbox(mailbox), &capability, &Terms::default())
+        let (meeting, identity) = (&self.meeting.index, &me.identity);
+        let (key, capability) =
+            (identity.meeting_mailbox(meeting), identity.meeting_capability(meeting));
+        open(client, &key, &capability, &terms, token.as_ref())?;
+        open_for_letters(me, client, &self.mailbox, token.as_ref())
     }
+}
+
+/// Registers a mailbox and lets whoever has the capability push to it.
+fn open(
+    client: &Client,
+    key: &SigningSecret,
+    capability: &Secret<32>,
+    terms: &Terms,
+    token: Option<&SecretString>,
+) -> Result<()> {
+    client.register(key, token)?;
+    Ok(client.allow(key, &CapabilityId::of(&bearer_text(capability)), terms)?)
+}
+
+/// The same for a mailbox that letters come to.
+fn open_for_letters(
+    me: &Me,
+    client: &Client,
+    own: &contact::Own,
+    token: Option<&SecretString>,
+) -> Result<()> {
+    let key = me.identity.contact_mailbox(&own.index);
+    let capability = me.identity.contact_capability(&own.index, 0);
+    open(client, &key, &capability, &Terms::default(), token)
 }
 
 /// What a pairing waits for, in words; `None` when it waits for nothing that matters.

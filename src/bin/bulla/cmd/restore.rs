@@ -22,6 +22,7 @@ use crate::app::{App, KeyFile, Me, date, first};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::source::Source;
 
 pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
     let input = Input::open(args.file.as_deref(), "a backup")?;
@@ -34,7 +35,8 @@ pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
 
     // Everything that can be refused or asked comes before anything is changed.
     let fingerprint = identity.fingerprint();
-    let place = place(app, args, &fingerprint, &key_file)?;
+    let here = Here { force: args.force, passphrase: args.identity_passphrase.as_ref() };
+    let place = place(app, here, &fingerprint, &key_file)?;
     let text = match (&place, lock(app, args)?) {
         (Place::Here(_), Some(_)) => {
             let fail = Fail::usage("the identity is here already, and --lock would change it");
@@ -159,8 +161,17 @@ impl age::Identity for BackupKey<'_> {
 
 // ---- the identity ----
 
+/// How an identity that is here already is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Here<'a> {
+    /// Another one may be replaced.
+    pub(super) force: bool,
+    /// Its passphrase.
+    pub(super) passphrase: Option<&'a Source>,
+}
+
 /// What becomes of the identity.
-enum Place {
+pub(super) enum Place {
     /// It is there already, as its key file or from elsewhere.
     Here(String),
     /// It comes to a place where there is none.
@@ -170,7 +181,12 @@ enum Place {
 }
 
 /// Where every verb looks for the identity: there it comes, unless it is there.
-fn place(app: &App, args: &cli::Restore, ours: &Fingerprint, key_file: &[u8]) -> Result<Place> {
+pub(super) fn place(
+    app: &App,
+    here: Here<'_>,
+    ours: &Fingerprint,
+    key_file: &[u8],
+) -> Result<Place> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let elsewhere = set("BULLA_IDENTITY").is_some() || set("BULLA_IDENTITY_COMMAND").is_some();
     let path = match set("BULLA_IDENTITY_FILE").filter(|_| set("BULLA_IDENTITY").is_none()) {
@@ -186,10 +202,10 @@ fn place(app: &App, args: &cli::Restore, ours: &Fingerprint, key_file: &[u8]) ->
     if *found.bytes == *key_file {
         return Ok(Place::Here(found.place));
     }
-    let theirs = match fingerprint(app, args, &found) {
+    let theirs = match fingerprint(app, here, &found) {
         Ok(theirs) if theirs == *ours => return Ok(Place::Here(found.place)),
         Ok(theirs) => Some(theirs),
-        Err(_) if is_file && args.force => None,
+        Err(_) if is_file && here.force => None,
         Err(error) => return Err(error.context("cannot see whether the identity here is the same")),
     };
     if !is_file {
@@ -198,7 +214,7 @@ fn place(app: &App, args: &cli::Restore, ours: &Fingerprint, key_file: &[u8]) ->
             .hint("unset BULLA_IDENTITY and BULLA_IDENTITY_COMMAND, and restore again")
             .into());
     }
-    if !args.force {
+    if !here.force {
         let message = format!("another identity is in {}", path.display());
         return Err(Fail::new(Exit::OutputExists, message)
             .hint("set BULLA_HOME to a new folder, or --force to replace it for good")
@@ -207,8 +223,8 @@ fn place(app: &App, args: &cli::Restore, ours: &Fingerprint, key_file: &[u8]) ->
     Ok(Place::Instead(path, theirs))
 }
 
-fn fingerprint(app: &App, args: &cli::Restore, found: &KeyFile) -> Result<Fingerprint> {
-    let keys = app.unlock(found, args.identity_passphrase.as_ref()).map_err(other_passphrase)?;
+fn fingerprint(app: &App, here: Here<'_>, found: &KeyFile) -> Result<Fingerprint> {
+    let keys = app.unlock(found, here.passphrase).map_err(other_passphrase)?;
     Ok(first(keys)?.fingerprint())
 }
 
@@ -241,7 +257,7 @@ fn lock(app: &App, args: &cli::Restore) -> Result<Option<SecretString>> {
 }
 
 impl Place {
-    fn write(&self, text: &[u8]) -> Result<()> {
+    pub(super) fn write(&self, text: &[u8]) -> Result<()> {
         let (path, existing) = match self {
             Self::Here(_) => return Ok(()),
             Self::New(path) => (path, Existing::Keep),
@@ -255,7 +271,7 @@ impl Place {
         write(path).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    fn tell(&self, app: &App) {
+    pub(super) fn tell(&self, app: &App) {
         match self {
             Self::Here(place) => app.ui.note(&format!("the identity is here already, in {place}")),
             Self::New(path) => app.ui.note(&format!("restored the identity to {}", path.display())),
@@ -270,7 +286,7 @@ impl Place {
         }
     }
 
-    fn word(&self) -> &'static str {
+    pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Here(_) => "kept",
             Self::New(_) => "restored",

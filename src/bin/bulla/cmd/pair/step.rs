@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bulla::contact::pairing::{
-    End, Error, Event, MESSAGE, Outgoing, Paired, Pairing, Role, Step, Waits,
+    Address, End, Error, Event, MESSAGE, Outgoing, Paired, Pairing, Role, Step, Waits,
 };
-use bulla::contact::{Own, Trust, Underway};
+use bulla::contact::{Own, Purpose, Trust, Underway};
 use bulla::crypto;
 use bulla::kem::PublicKey;
 use bulla::letter::ratchet::{self, Ratchet, Start};
@@ -18,6 +18,7 @@ use bulla::text::hex_encode;
 use serde_json::json;
 
 use super::super::{contact, relay};
+use super::machine;
 use crate::app::{App, Me, now};
 use crate::cli::Network;
 use crate::exit::{Exit, Fail};
@@ -140,6 +141,7 @@ fn go_on_with(
     if !done.is_empty() {
         client.ack(&key, &done)?;
     }
+    machine::serve(app, me, network, &one.meeting)?;
     Ok(ended)
 }
 
@@ -169,27 +171,35 @@ pub(super) fn take(
             if !one.is_with(&paired.card) {
                 // Nothing is said to him, and he is nobody's contact here.
                 pairs.end(meeting);
-                return Ok(Some((Vec::new(), Err(another(&name, &one)), name)));
+                return Ok(Some((Vec::new(), Err(another(&name, &one)), name, one.purpose)));
             }
             if let Some(introduced) = &one.introduced {
                 paired.trust = Trust::Introduced(introduced.by().clone());
             }
             let (wanted, card) = (one.name.as_deref(), &paired.card);
-            name = me
-                .book_file()?
-                .update(|book| book.pair(wanted, card, paired.trust.clone(), paired.since))?;
-            pairs.introductions.forget(&card.fingerprint());
+            if one.purpose == Purpose::Contact {
+                name = me
+                    .book_file()?
+                    .update(|book| book.pair(wanted, card, paired.trust.clone(), paired.since))?;
+                pairs.introductions.forget(&card.fingerprint());
+            } else {
+                pairs.serve(meeting, Purpose::Waiting(card.to_bytes().to_vec()));
+            }
             // First: a step that is taken again after a crash finds them there, and what begins them
             // stands nowhere else from here on.
             begin(me, paired)?;
             pairs.link(one.mailbox.clone(), paired)?;
         }
         pairs.go_on(meeting, state);
-        Ok(Some((send, Ok(event), name)))
+        Ok(Some((send, Ok(event), name, one.purpose)))
     })?;
-    let Some((messages, event, name)) = done else { return Ok(Outcome::Nothing) };
+    let Some((messages, event, name, purpose)) = done else { return Ok(Outcome::Nothing) };
     send(network, &messages)?;
     match event {
+        Ok(Event::Paired(_)) if purpose != Purpose::Contact => {
+            app.ui.note("your other machine is there");
+            Ok(Outcome::Step)
+        }
         Ok(event) => tell(app, me, &name, &event),
         Err(another) => Ok(Outcome::Ended(app.ui.error(&another.into()))),
     }
@@ -224,14 +234,18 @@ fn begin(me: &Me, paired: &Paired) -> Result<()> {
 /// Pushes messages to where they go.
 pub(crate) fn send(network: &Network, messages: &[Outgoing]) -> Result<()> {
     for Outgoing { address, bytes } in messages {
-        let client = relay::client(&address.relay, network)?;
-        let inbox = Inbox {
-            mailbox: Mailbox(address.mailbox),
-            capability: Some(address.capability.clone()),
-        };
-        let id = Id(crypto::sha256(&[bytes]));
-        client.push(&inbox, &id, &mut Cursor::new(bytes), bytes.len() as u64)?;
+        push(network, address, bytes)?;
     }
+    Ok(())
+}
+
+/// Pushes sealed bytes.
+pub(super) fn push(network: &Network, address: &Address, bytes: &[u8]) -> Result<()> {
+    let client = relay::client(&address.relay, network)?;
+    let inbox =
+        Inbox { mailbox: Mailbox(address.mailbox), capability: Some(address.capability.clone()) };
+    let id = Id(crypto::sha256(&[bytes]));
+    client.push(&inbox, &id, &mut Cursor::new(bytes), bytes.len() as u64)?;
     Ok(())
 }
 
@@ -306,6 +320,9 @@ pub(super) fn ended(end: End) -> Fail {
 
 /// What a pairing is called until there is a contact.
 pub(super) fn title(one: &Underway) -> String {
+    if one.purpose != Purpose::Contact {
+        return "another machine".into();
+    }
     let index = one.meeting.index.get(..4).unwrap_or_default();
     one.name.clone().unwrap_or_else(|| hex_encode(index))
 }

@@ -1,0 +1,387 @@
+//! Another machine of the same person: the one that has everything hands it over, the new one takes
+//! it and tells the contacts.
+//!
+//! The two pair as strangers do. The new machine has an identity for it that it throws away, in a
+//! file that also says that it is being taken into use; the letter with everything waits at the relay
+//! until it is done, so whatever ends a run, the next one goes on.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use bulla::age::Opener;
+use bulla::contact::backup::{self, Backup, Inside};
+use bulla::contact::pairing::Invite;
+use bulla::contact::{self, Own, Pairs, Purpose};
+use bulla::files::{self, Access, AtomicFile, Existing};
+use bulla::identity::{self, Card, Identity, Key, Keyfile};
+use bulla::letter::ratchet::{Next, Sessions};
+use bulla::letter::{self, Content, Draft, Heading, Notice, Proof, Sender};
+use bulla::relay::error::Error as RelayError;
+use bulla::relay::protocol::MAX_LIST;
+use bulla::secret::SecretString;
+use bulla::text;
+use serde_json::json;
+
+use super::super::card::settle;
+use super::super::restore::{self, Here};
+use super::super::{notice, relay};
+use super::step::{self, Look};
+use super::{LONGEST_LOOK, PAUSE, open_for_letters};
+use crate::app::{App, Me, first, now};
+use crate::cli::{self, Network};
+use crate::exit::{Exit, Fail};
+use crate::source::Source;
+use crate::unlock::Unlock;
+
+/// Human-readable part of an invite for a machine. The rest is that of a secret invite.
+const PREFIX: &str = "bulla-device-";
+const INVITE: &str = "bulla-invite-";
+/// The content type of the letter with everything.
+const TYPE: &str = "application/vnd.bulla.backup";
+
+// ---- the line ----
+
+pub(super) fn to_line(invite: &Invite) -> Result<SecretString> {
+    Ok(text::bech32_encode(PREFIX, &text::bech32_decode(INVITE, &invite.to_line()?)?))
+}
+
+pub(super) fn is_line(line: &str) -> bool {
+    may_begin(line.as_bytes())
+}
+
+/// Whether what begins with these bytes may be an invite for a machine.
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii_start();
+    bytes.get(..PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(PREFIX.as_bytes()))
+}
+
+fn parse(line: &str) -> Result<Invite> {
+    let line = line.trim();
+    let lower = line.bytes().any(|byte| byte.is_ascii_lowercase());
+    // From a QR code it comes in upper case.
+    let line: SecretString = if lower { line.to_owned() } else { line.to_ascii_lowercase() }.into();
+    let record = text::bech32_decode(PREFIX, &line).map_err(|error| {
+        Fail::new(Exit::Malformed, format!("not an invite for a machine: {error}"))
+            .hint("bulla invite --device makes one, which is one long line")
+    })?;
+    Ok(Invite::parse(&text::bech32_encode(INVITE, &record))?)
+}
+
+// ---- the machine that has everything ----
+
+/// Hands a machine what it needs, if one waits for that behind this pairing.
+pub(super) fn serve(app: &App, me: &Me, network: &Network, meeting: &Own) -> Result<()> {
+    let file = me.pairs_file()?;
+    let mut pairs = file.read()?;
+    let Some((Purpose::Waiting(card), mailbox)) =
+        pairs.at(meeting).map(|one| (one.purpose.clone(), one.mailbox.clone()))
+    else {
+        return Ok(());
+    };
+    let card = Card::from_bytes(&card)?;
+    let newcomer = card.fingerprint();
+    let (address, secret) =
+        (pairs.machines_of(&newcomer).first().cloned(), pairs.pairwise_of(&newcomer));
+    if let (Some(address), Some(secret)) = (address, secret.first()) {
+        // The link with the machine itself is not handed over.
+        pairs.unlink(&newcomer);
+        let key_file = me.key_file.as_ref().map_or(&[][..], |bytes| bytes);
+        let backup = Backup::new(&me.identity, key_file, &me.book()?, &pairs, now())?;
+        let own_card = settle(me, |_| ())?;
+        let sender = Sender { identity: &me.identity, card: &own_card, pairwise: Some(secret) };
+        let heading =
+            Heading { date: now(), content_type: Some(TYPE.into()), ..Heading::default() };
+        let mut draft = Draft::new(heading, &card, Some(sender))?;
+        match Sessions::next(&me.sessions_file(&newcomer)?, &address.mailbox, secret, now())? {
+            Next::Key(key) => draft.key = Some(*key),
+            Next::Offer(_) => {
+                let fail = Fail::new(Exit::Conflict, "the keys for the other machine are not here");
+                return Err(fail.hint("begin again: bulla invite --device").into());
+            }
+        }
+        let mut sealed = Vec::new();
+        draft.seal(backup.to_bytes()?.as_slice(), &mut sealed)?;
+        match step::push(network, &address, &sealed) {
+            Ok(()) => {}
+            // It has closed its mailbox: it was handed everything by a run that then ended.
+            Err(error) if is_denied(&error) => {}
+            Err(error) => return Err(error),
+        }
+        app.ui.note("your other machine was handed what it needs, and tells your contacts");
+    }
+    close(app, me, network, &mailbox);
+    file.update(|pairs| {
+        pairs.serve(meeting, Purpose::Served);
+        pairs.unlink(&newcomer);
+        Ok::<_, contact::Error>(())
+    })?;
+    Ok(me.sessions_file(&newcomer)?.remove()?)
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(RelayError::Denied | RelayError::NoMailbox))
+}
+
+/// Closes a mailbox that was made for the other machine. A relay that is away keeps an empty one.
+fn close(app: &App, me: &Me, network: &Network, own: &Own) {
+    let closed = relay::client(&own.relay, network)
+        .and_then(|client| Ok(client.close(&me.identity.contact_mailbox(&own.index))?));
+    match closed {
+        Err(error) if !is_denied(&error) => {
+            app.ui.warn(&format!("a mailbox that is not needed stays at its relay: {error}"));
+        }
+        _ => {}
+    }
+}
+
+// ---- the new machine ----
+
+/// Whether this machine is being taken into use.
+pub(super) fn is_underway(app: &App) -> bool {
+    app.home.newcomer().is_some_and(|path| path.exists())
+}
+
+/// Accepts an invite of another machine of one's own.
+pub(super) fn join(app: &App, args: &cli::Pair, line: &str) -> Result<Exit> {
+    if args.name.is_some() {
+        let fail = Fail::usage("this invite is for a machine of your own, which has no other name");
+        return Err(fail.hint("leave --as out").into());
+    }
+    let invite = parse(line)?;
+    if !is_underway(app) {
+        let path = place(app)?;
+        if let Some(folder) = path.parent() {
+            files::create_private_folder(folder)?;
+        }
+        let mut file = AtomicFile::create(&path, Existing::Keep, Access::Private)?;
+        file.write_all(identity::render(&Identity::generate()?, now()).as_bytes())?;
+        file.commit()?;
+    }
+    let newcomer = Newcomer::read(app)?;
+    super::join(app, &newcomer.me, args, &invite)?;
+    if args.wait == 0 {
+        app.ui.note("the invite is accepted: bulla pair goes on, here and on your other machine");
+        return Ok(Exit::Done);
+    }
+    go_on(app, args)
+}
+
+/// Goes on with taking this machine into use.
+pub(super) fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
+    let newcomer = Newcomer::read(app)?;
+    let me = &newcomer.me;
+    let until = Instant::now() + Duration::from_secs(args.wait);
+    let mut again = true;
+    loop {
+        let wait = until.saturating_duration_since(Instant::now()).min(LONGEST_LOOK);
+        let standing = step::go_on(app, me, &args.network, Look { only: None, again, wait })?;
+        again = false;
+        if let Some(exit) = standing.ended {
+            newcomer.forget()?;
+            return Ok(exit);
+        }
+        if let Some(backup) = newcomer.receive(&args.network, wait)? {
+            return newcomer.become_one(args, backup);
+        }
+        let pairs = me.pairs()?;
+        if pairs.underway().is_empty() && pairs.mailboxes().next().is_none() {
+            newcomer.forget()?;
+            let fail = Fail::new(Exit::Conflict, "the invite for this machine has expired");
+            return Err(fail.hint("make another one there: bulla invite --device").into());
+        }
+        if Instant::now() >= until {
+            app.ui.note("waits for your other machine: bulla pair goes on, here and there");
+            return Ok(Exit::Negative);
+        }
+        sleep(PAUSE);
+    }
+}
+
+fn place(app: &App) -> Result<PathBuf> {
+    Ok(app.home.newcomer().ok_or_else(crate::home::homeless)?)
+}
+
+/// This machine under the identity that it throws away.
+struct Newcomer<'a> {
+    app: &'a App,
+    path: PathBuf,
+    me: Me,
+}
+
+impl<'a> Newcomer<'a> {
+    fn read(app: &'a App) -> Result<Self> {
+        let path = place(app)?;
+        let keys = app.keys(Some(&Source::File(path.clone())), None)?.unwrap_or_default();
+        Ok(Self { app, path, me: Me::new(first(keys)?, &app.home) })
+    }
+
+    /// The letter with everything, if it is there. It stays at the relay.
+    fn receive(&self, network: &Network, wait: Duration) -> Result<Option<Backup>> {
+        let me = &self.me;
+        for (own, _) in me.pairs()?.mailboxes() {
+            let client = relay::client(&own.relay, network)?;
+            let key = me.identity.contact_mailbox(&own.index);
+            for entry in client.list(&key, wait, MAX_LIST)? {
+                if entry.size > backup::MAX as u64 * 2 {
+                    continue;
+                }
+                let mut sealed = Vec::new();
+                client.fetch(&key, &entry, &mut sealed)?;
+                match self.open(&sealed) {
+                    Ok(backup) => return Ok(Some(backup)),
+                    Err(error) => self.app.ui.warn(&format!("a letter is refused: {error:#}")),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn open(&self, sealed: &[u8]) -> Result<Backup> {
+        let args = cli::Open {
+            identity: vec![Source::File(self.path.clone())],
+            passphrase: None,
+            output: cli::Output { output: None, force: false },
+            output_dir: None,
+            from: None,
+            again: false,
+            file: None,
+        };
+        // Nothing is erased: the letter may have to be read again, and its keys go with the rest.
+        let unlock = Unlock::new(self.app, &args);
+        let opener = Opener::new(sealed, &[&unlock]).map_err(|error| unlock.reason(error))?;
+        let accept = |content: &Content| -> Result<Inside> {
+            match content {
+                Content::Letter(letter)
+                    if letter.proof == Proof::Pairwise
+                        && letter.heading.content_type.as_deref() == Some(TYPE) =>
+                {
+                    Ok(Inside::default())
+                }
+                _ => Err(Fail::new(Exit::Malformed, "it does not hand anything over").into()),
+            }
+        };
+        let mine = [self.me.identity.fingerprint()];
+        let (content, inside) = letter::open_paired(opener, &mine, &unlock, accept)?;
+        let backup = inside.read()?;
+        let from = match &content {
+            Content::Letter(letter) => letter.from.as_ref().map(Card::fingerprint),
+            _ => None,
+        };
+        if from != Some(backup.identity.fingerprint()) {
+            let message = "it hands another identity over than its sender's";
+            return Err(Fail::new(Exit::SenderNotAuthenticated, message).into());
+        }
+        Ok(backup)
+    }
+
+    /// Becomes a machine of whoever made the invite. All of it may be done twice.
+    fn become_one(&self, args: &cli::Pair, backup: Backup) -> Result<Exit> {
+        let app = self.app;
+        let Backup { identity, key_file, book, pairs, .. } = backup;
+        let fingerprint = identity.fingerprint();
+        let here = Here { force: is_fresh(app)?, passphrase: None };
+        let place = restore::place(app, here, &fingerprint, &key_file)?;
+        let me = Me::new(identity, &app.home);
+        let network = &args.network;
+        let own = |theirs: &Own| -> Result<Own> {
+            let url = network.relay.as_ref().unwrap_or(&theirs.relay);
+            let relay = relay::client(url, network)?.url();
+            Ok(Own { relay, index: bulla::crypto::random()? })
+        };
+        me.pairs_file()?.update(|here| {
+            here.take_over(pairs, own)?;
+            Ok::<_, anyhow::Error>(me.book_file()?.update(|here| here.merge(book))?)
+        })?;
+        let token = args.token.as_ref().map(|source| source.line("the token")).transpose()?;
+        let pairs = me.pairs()?;
+        for (own, _) in pairs.mailboxes() {
+            open_for_letters(&me, &relay::client(&own.relay, network)?, own, token.as_ref())?;
+        }
+        place.write(&key_file)?;
+        let told = tell_contacts(app, &me, network, &pairs)?;
+        // From here on it is over; what closing leaves at the relays is empty, or expires.
+        let made = self.me.pairs()?;
+        self.forget()?;
+        for (own, _) in made.mailboxes() {
+            close(app, &self.me, network, own);
+        }
+        for one in made.underway() {
+            let client = relay::client(&one.meeting.relay, network)?;
+            let _ = client.close(&self.me.identity.meeting_mailbox(&one.meeting.index));
+        }
+        place.tell(app);
+        app.ui.note(&format!("fingerprint: {fingerprint}"));
+        app.ui.note(&format!("contacts told of this machine: {told}"));
+        if app.ui.json {
+            let object = json!({
+                "schema": 1,
+                "fingerprint": fingerprint.to_string(),
+                "identity": place.word(),
+                "contacts": me.book()?.contacts().len(),
+                "told": told,
+            });
+            writeln!(std::io::stdout(), "{object}")?;
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Throws away what this machine was until now.
+    fn forget(&self) -> Result<()> {
+        let folder = self.me.folder()?;
+        // What is left when this is cut short belongs to nobody.
+        std::fs::remove_file(&self.path)
+            .and_then(|()| std::fs::remove_dir_all(folder))
+            .with_context(|| format!("cannot remove {}", self.path.display()))
+    }
+}
+
+/// Whether the identity that is here, if any, has nothing yet that would be lost with it.
+fn is_fresh(app: &App) -> Result<bool> {
+    let Some(file) = app.key_file(None)? else { return Ok(false) };
+    let Ok(Keyfile::Open(keys)) = Keyfile::parse(&file.bytes) else { return Ok(false) };
+    let [Key::Bulla(_)] = keys.as_slice() else { return Ok(false) };
+    let me = Me::new(first(keys)?, &app.home);
+    let (book, pairs) = (me.book()?, me.pairs()?);
+    Ok(book.contacts().len() == 0
+        && book.settings.relay.is_none()
+        && pairs.underway().is_empty()
+        && pairs.contacts().is_empty())
+}
+
+/// Writes to every contact that this machine is there, and where it takes letters; says to how many.
+fn tell_contacts(app: &App, me: &Me, network: &Network, pairs: &Pairs) -> Result<usize> {
+    let (mut told, mut failed) = (0, None);
+    for contact in me.book()?.contacts() {
+        let fingerprint = contact.fingerprint();
+        if pairs.mailbox_of(&fingerprint).is_none() {
+            continue;
+        }
+        let notice = Notice { kind: notice::MACHINE, content: Vec::new() };
+        let told_him = contact
+            .card()
+            .map_err(anyhow::Error::from)
+            .and_then(|card| notice::send(app, me, network, &card, Some(contact.name()), notice));
+        match told_him {
+            Ok(()) => told += 1,
+            Err(error) if is_denied(&error) => app.ui.warn(&format!(
+                "{0} takes no letters from you, and was not told: pair with {0} again",
+                contact.name()
+            )),
+            // One relay that is away does not keep the others from being asked.
+            Err(error) => {
+                if let Some(before) = failed.replace(error) {
+                    app.ui.error(&before);
+                }
+            }
+        }
+    }
+    match failed {
+        Some(error) => {
+            Err(error.context("a contact could not be told of this machine: pair again"))
+        }
+        None => Ok(told),
+    }
+}
