@@ -15,7 +15,7 @@ use bulla::contact::{Book, Pairs};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::identity::Card;
-use bulla::index::Query;
+use bulla::index::{Document, MAX_BODY, Query};
 use bulla::letter::EnvelopeReader;
 use bulla::relay::field;
 use bulla::relay::frame;
@@ -46,6 +46,7 @@ pub(crate) const ALL: &[Target] = &[
     ("invite", invite),
     ("json", json),
     ("log", log),
+    ("mail", mail),
     ("query", query),
     ("request", request),
     ("segment", segment),
@@ -63,6 +64,14 @@ fn line<'a>(data: &mut &'a [u8]) -> &'a [u8] {
 /// The same as text.
 fn text(data: &mut &[u8]) -> String {
     String::from_utf8_lossy(line(data)).into_owned()
+}
+
+/// A message: its document is bounded, and the same twice.
+pub(crate) fn mail(data: &[u8]) {
+    if let Some(document) = Document::of_message(data) {
+        assert!(document.body.len() <= MAX_BODY);
+        assert_eq!(Document::of_message(data), Some(document));
+    }
 }
 
 /// A card: whatever is read is written as it was read.

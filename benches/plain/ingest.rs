@@ -1,8 +1,17 @@
 //! From an mbox to documents, by the library's own files.
 
 #[rustfmt::skip]
+#[path = "../../src/index/ingest/charset.rs"]
+mod charset;
+#[rustfmt::skip]
 #[path = "../../src/index/ingest/detect.rs"]
 mod detect;
+#[rustfmt::skip]
+#[path = "../../src/index/ingest/flags.rs"]
+mod flags;
+#[rustfmt::skip]
+#[path = "../../src/index/ingest/hidden.rs"]
+mod hidden;
 #[rustfmt::skip]
 #[path = "../../src/index/ingest/html.rs"]
 mod html;

@@ -239,7 +239,10 @@ impl CellDirectory {
         let state = lock(&self.0.state);
         let Some(view) = &state.view else { return Vec::new() };
         let segments = meta::segments(&view.manifest.meta).unwrap_or_default();
-        let documents = |id: &str| segments.iter().find(|s| s.id == id).map(Segment::documents);
+        let documents = |id: &str| {
+            let segment = segments.iter().find(|s| s.id == id).map(Segment::documents);
+            segment.or(id.starts_with(meta::CATALOGUE).then_some(0))
+        };
         let doubt = view.doubt.iter().map(|doubt| (doubt, None));
         let excluded = state.excluded.iter().map(|(id, damage)| (damage, documents(id)));
         doubt
@@ -297,7 +300,9 @@ impl CellDirectory {
         let segments = meta::segments(meta)?;
         let view = self.view();
         let (mut entries, mut packs, mut new) = (Vec::new(), HashMap::new(), Vec::new());
-        let written = segments.iter().flat_map(Segment::groups).try_for_each(|group| {
+        let catalogue = meta::catalogue(meta)?;
+        let groups = segments.iter().flat_map(Segment::groups).chain(catalogue);
+        let written = groups.into_iter().try_for_each(|group| {
             let under_way = lock(&self.0.state).under_way.get(&group).map(Arc::clone);
             let entry = if let Some(pack) = under_way {
                 let (entry, pack) = pack.finish()?;

@@ -172,6 +172,11 @@ pub(super) fn file_id(path: &Path, content: &[u8]) -> String {
     id(&[b"file\0", path.as_os_str().as_encoded_bytes(), b"\0", content])
 }
 
+/// The id of a line of a file: of its bytes alone.
+pub(super) fn line_id(line: &[u8]) -> String {
+    id(&[b"line\0", line])
+}
+
 /// 32 hexadecimal digits of SHA-256.
 fn id(parts: &[&[u8]]) -> String {
     text::hex_encode(crypto::sha256(parts).first_chunk::<16>().unwrap_or(&[0; 16]))

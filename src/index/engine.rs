@@ -168,6 +168,26 @@ impl Index {
         }
     }
 
+    /// Opens the index, or makes one with stems in these languages; one with others is refused.
+    pub fn open_or_create_stemmed(
+        folder: &Path,
+        wrapping: &Secret<32>,
+        stems: &Stems,
+    ) -> Result<Self, Error> {
+        let index = match Self::open(folder, wrapping) {
+            Err(Error::Missing(_)) => match Self::create_stemmed(folder, wrapping, stems) {
+                Err(Error::Exists(_)) => Self::open(folder, wrapping)?,
+                other => other?,
+            },
+            other => other?,
+        };
+        if index.stems != *stems {
+            let (expected, got) = (stems.to_string(), index.stems.to_string());
+            return Err(Error::Stems { path: folder.into(), expected, got });
+        }
+        Ok(index)
+    }
+
     /// The languages whose stems it holds.
     pub fn stems(&self) -> &Stems {
         &self.stems
@@ -209,6 +229,11 @@ impl Index {
     /// Cells of 16 KiB decrypted since the index was opened.
     pub fn cells_opened(&self) -> u64 {
         self.directory.opened().cells()
+    }
+
+    /// The file that the last commit names as the catalogue of what was read.
+    pub(super) fn catalogue(&self) -> Result<Option<String>, Error> {
+        Ok(self.checked(self.engine.load_metas())?.payload)
     }
 
     /// Counts documents and files.

@@ -10,6 +10,7 @@ use serde_json::Value;
 #[derive(Deserialize)]
 struct Meta {
     segments: Vec<Listed>,
+    payload: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +60,16 @@ pub(super) fn segments(meta: &[u8]) -> io::Result<Vec<Segment>> {
     Ok(meta.segments.into_iter().map(segment).collect())
 }
 
-/// A list without some segments.
+/// What the names of catalogues begin with.
+pub(super) const CATALOGUE: &str = "catalogue-";
+
+/// The catalogue that a list names.
+pub(super) fn catalogue(meta: &[u8]) -> io::Result<Option<String>> {
+    let meta: Meta = serde_json::from_slice(meta).map_err(io::Error::from)?;
+    Ok(meta.payload.filter(|name| name.starts_with(CATALOGUE)))
+}
+
+/// A list without some segments, or without the catalogue.
 pub(super) fn without<T>(meta: &[u8], left_out: &BTreeMap<String, T>) -> io::Result<Vec<u8>> {
     if left_out.is_empty() {
         return Ok(meta.to_vec());
@@ -70,6 +80,12 @@ pub(super) fn without<T>(meta: &[u8], left_out: &BTreeMap<String, T>) -> io::Res
             let id = segment.get("segment_id").and_then(Value::as_str).unwrap_or_default();
             !left_out.contains_key(&id_in_names(id))
         });
+    }
+    let named = list.get("payload").and_then(Value::as_str);
+    if named.is_some_and(|name| left_out.contains_key(name))
+        && let Some(list) = list.as_object_mut()
+    {
+        list.remove("payload");
     }
     Ok(serde_json::to_vec(&list)?)
 }

@@ -50,6 +50,7 @@ pub use ingest::Original;
 pub use ingest::Part;
 pub use ingest::Report;
 pub use ingest::Skipped;
+pub use ingest::Type;
 pub use query::Explained;
 pub use query::Query;
 pub use query::QueryError;
@@ -105,6 +106,24 @@ pub enum Error {
     /// A query that was not understood.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// What is to be left out was not understood.
+    #[error("expected a pattern as in .gitignore, got {pattern:?}: {why}")]
+    Pattern {
+        /// What came.
+        pattern: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An index was made with other languages than are asked for.
+    #[error("{}: expected an index with stems of {expected:?}, got one of {got:?}", .path.display())]
+    Stems {
+        /// Folder of the index.
+        path: PathBuf,
+        /// What was asked for.
+        expected: String,
+        /// What it was made with.
+        got: String,
+    },
     /// An id that is empty or too long.
     #[error("expected an id of 1 to {max} bytes, got {got}")]
     Id {

@@ -30,6 +30,63 @@ pub struct Writer<'a> {
     new: HashSet<u128>,
     /// Every id in the index, hashed, once it was worth reading them all.
     pub(super) all: Option<HashSet<u128>>,
+    /// What every commit says: the file of the catalogue.
+    pub(super) catalogue: Option<String>,
+}
+
+/// The end of a writer that documents go into, from many threads at once.
+#[derive(Clone, Copy)]
+pub(super) struct Sink<'a> {
+    index: &'a Index,
+    engine: &'a IndexWriter<Queued>,
+    room: &'a Arc<Room>,
+}
+
+impl Sink<'_> {
+    /// Puts a document in, beside whatever has its id.
+    pub(super) fn send(&self, document: Document) -> Result<(), Error> {
+        let mut queued = document
+            .into_fields(&self.index.fields)
+            .map_err(|error| Error::Engine(error.to_string()))?;
+        queued.room = Some(self.room.take(queued.bytes));
+        let added = self.engine.add_document(queued);
+        self.index.checked(added).map(drop)
+    }
+
+    /// Takes out what has an id, of all that was put in before.
+    pub(super) fn delete(&self, id: &str) {
+        self.engine.delete_term(Term::from_field_text(self.index.fields.id, id));
+    }
+}
+
+/// The ids that a writer knows.
+pub(super) struct Known<'a> {
+    index: &'a Index,
+    new: &'a mut HashSet<u128>,
+    all: Option<&'a HashSet<u128>>,
+}
+
+impl Known<'_> {
+    /// Whether a document with this id is in the index or is expected.
+    pub(super) fn knows(&self, id: &str) -> Result<bool, Error> {
+        let hash = hashed(id);
+        if self.new.contains(&hash) {
+            return Ok(true);
+        }
+        if let Some(all) = self.all {
+            return Ok(all.contains(&hash));
+        }
+        match self.index.find(id) {
+            Ok((found, _)) => Ok(found == id),
+            Err(Error::UnknownId(_) | Error::AmbiguousId(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Knows an id from now on.
+    pub(super) fn expect(&mut self, id: &str) {
+        self.new.insert(hashed(id));
+    }
 }
 
 impl Index {
@@ -52,7 +109,8 @@ impl Index {
         self.directory.sweep().map_err(Error::io(self.folder()))?;
         self.reload()?;
         let (room, new) = (Room::new(QUEUE), HashSet::new());
-        Ok(Writer { index: self, engine, room, new, all: None })
+        let catalogue = self.catalogue()?;
+        Ok(Writer { index: self, engine, room, new, all: None, catalogue })
     }
 }
 
@@ -87,29 +145,20 @@ impl Writer<'_> {
             let source = Document::source(path);
             self.engine.delete_term(Term::from_field_text(self.index.fields.source, &source));
         }
-        self.new.insert(hashed(&document.id));
-        let mut queued = document
-            .into_fields(&self.index.fields)
-            .map_err(|error| Error::Engine(error.to_string()))?;
-        queued.room = Some(self.room.take(queued.bytes));
-        let added = self.engine.add_document(queued);
-        self.checked(added).map(drop)
+        let (sink, mut known) = self.split();
+        known.expect(&document.id);
+        sink.send(document)
+    }
+
+    /// Where documents go, and what is known of ids: two threads may have one each.
+    pub(super) fn split(&mut self) -> (Sink<'_>, Known<'_>) {
+        let sink = Sink { index: self.index, engine: &self.engine, room: &self.room };
+        (sink, Known { index: self.index, new: &mut self.new, all: self.all.as_ref() })
     }
 
     /// Whether a document with this id is in the index or was put in since.
-    pub(super) fn knows(&self, id: &str) -> Result<bool, Error> {
-        let hash = hashed(id);
-        if self.new.contains(&hash) {
-            return Ok(true);
-        }
-        if let Some(all) = &self.all {
-            return Ok(all.contains(&hash));
-        }
-        match self.index.find(id) {
-            Ok((found, _)) => Ok(found == id),
-            Err(Error::UnknownId(_) | Error::AmbiguousId(_)) => Ok(false),
-            Err(other) => Err(other),
-        }
+    pub(super) fn knows(&mut self, id: &str) -> Result<bool, Error> {
+        self.split().1.knows(id)
     }
 
     /// Reads every id once, so that [`Writer::knows`] need not look each up.
@@ -156,8 +205,13 @@ impl Writer<'_> {
 
     /// Makes everything so far durable, and visible to this index.
     pub fn commit(&mut self) -> Result<(), Error> {
-        let committed = self.engine.commit();
-        self.checked(committed)?;
+        let committed = self.engine.prepare_commit().and_then(|mut prepared| {
+            if let Some(catalogue) = &self.catalogue {
+                prepared.set_payload(catalogue);
+            }
+            prepared.commit()
+        });
+        self.index.checked(committed)?;
         self.index.reload()
     }
 

@@ -302,6 +302,10 @@ fn index(error: &index::Error) -> Option<Verdict> {
         E::Foreign(_) => verdict(Exit::Malformed, "choose another folder with --index DIR"),
         E::Key(_) => verdict(Exit::NoIdentityFits, "name the identity that built it with -i FILE"),
         E::Version { .. } => verdict(Exit::Malformed, "destroy the index and build it again"),
+        E::Stems { .. } => {
+            verdict(Exit::Conflict, "leave --stem out, or give another index: --index DIR")
+        }
+        E::Pattern { .. } => verdict(Exit::Usage, "see man gitignore"),
         E::Busy(_) => verdict(Exit::Temporary, "wait for the other writer"),
         E::Damaged(_) => verdict(Exit::Damaged, "bulla index verify says where"),
         E::Query(_) | E::Tag(_) | E::Tags { .. } => Some((Exit::Usage, None)),

@@ -5,10 +5,11 @@ use std::io::{BufRead, Read as _};
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Report, html};
 use crate::index::Error;
-use crate::index::document::{Document, Kind, MAX_ID};
+use crate::index::document::{Document, Kind, MAX_ID, line_id};
 use crate::index::writer::Writer;
 use crate::text;
 
@@ -84,6 +85,56 @@ impl Writer<'_> {
     }
 }
 
+/// The document of a line in a file: a letter, or any other object, whose texts are searched.
+pub(super) fn line(line: &[u8]) -> Result<Document, String> {
+    match document(line) {
+        Ok(letter) => Ok(letter),
+        Err(_) => object(line),
+    }
+}
+
+/// The fields of an object, of which the first that is there is taken.
+const SUBJECTS: [&str; 4] = ["subject", "title", "name", "message"];
+const DATES: [&str; 4] = ["date", "time", "timestamp", "created_at"];
+const SENDERS: [&str; 3] = ["from", "author", "user"];
+
+fn object(line: &[u8]) -> Result<Document, String> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let Value::Object(fields) = &value else { return Err("it is no object".into()) };
+    let first = |names: &[&str]| {
+        names.iter().find_map(|name| fields.get(*name)?.as_str()).unwrap_or_default().to_owned()
+    };
+    let mut document = Document::new(Kind::Text, line_id(line));
+    document.subject = first(&SUBJECTS);
+    document.from = first(&SENDERS);
+    document.date = DATES.iter().find_map(|name| match fields.get(*name)? {
+        Value::String(date) => Some(date.parse::<jiff::Timestamp>().ok()?.as_second()),
+        Value::Number(seconds) => seconds.as_i64(),
+        _ => None,
+    });
+    document.types = vec!["application/json".to_owned()];
+    document.size = line.len() as u64;
+    texts(&value, &mut document.body);
+    Ok(document)
+}
+
+/// The texts and numbers of a value, a line each. It is no deeper than its parser allows (128).
+fn texts(value: &Value, to: &mut String) {
+    match value {
+        Value::String(text) => {
+            to.push_str(text);
+            to.push('\n');
+        }
+        Value::Number(number) => {
+            to.push_str(&number.to_string());
+            to.push('\n');
+        }
+        Value::Array(all) => all.iter().for_each(|one| texts(one, to)),
+        Value::Object(fields) => fields.values().for_each(|one| texts(one, to)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
 fn document(line: &[u8]) -> Result<Document, String> {
     let letter: Letter = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     if letter.schema != 1 {
@@ -94,6 +145,8 @@ fn document(line: &[u8]) -> Result<Document, String> {
         return Err(format!("expected an id of 1 to {MAX_ID} bytes, got {}", id.len()));
     }
     let mut document = Document::new(Kind::Letter, id);
+    document.size = line.len() as u64;
+    document.types = vec![letter.r#type.clone().unwrap_or_else(|| "text/plain".to_owned())];
     document.date = match letter.date {
         None => None,
         Some(date) => {
@@ -146,6 +199,19 @@ mod tests {
         assert_eq!((letter.date, letter.kind), (Some(1_767_323_045), Kind::Letter));
         assert_eq!(letter.attachments, ["a.txt"]);
         assert_eq!(letter.headers, [("k".to_owned(), "v".to_owned())]);
+    }
+
+    #[test]
+    fn lines_of_other_objects() {
+        let log =
+            line(br#"{"time":"2026-01-02T03:04:05Z","message":"it broke","n":{"a":[17,"deep"]}}"#);
+        let log = log.unwrap();
+        assert_eq!((log.subject.as_str(), log.date), ("it broke", Some(1_767_323_045)));
+        assert!(log.body.contains("deep") && log.body.contains("17"), "{}", log.body);
+        assert_eq!(log.id.len(), 32);
+        assert_eq!(line(br#"{"schema":1,"id":"ab"}"#).unwrap().kind, Kind::Letter);
+        assert!(line(b"[1]").is_err() && line(b"no").is_err());
+        assert!(line(&b"[".repeat(100_000)).is_err());
     }
 
     #[test]

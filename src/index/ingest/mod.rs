@@ -1,45 +1,77 @@
 //! From files to documents.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
 
 use super::Error;
-use super::document::{Document, Kind, file_id, message_id};
 use super::writer::Writer;
-use crate::files;
 use crate::progress::Progress;
 
+mod build;
+mod catalogue;
+mod charset;
 mod detect;
+mod flags;
+mod hidden;
 mod html;
 mod jsonl;
 mod mail;
+mod many;
 mod mbox;
 mod original;
+mod plan;
+mod pool;
+mod settle;
+mod source;
+mod unpack;
 mod walk;
 
+pub use detect::Type;
 pub use original::{Lost, Original, Part};
 
 /// Greatest file, and greatest message of an mbox, that is read unless told otherwise: 64 MiB.
 pub const MAX_FILE: u64 = 64 << 20;
-/// Bytes read between two commits: what a killed build loses at most, some seconds of work. Each
-/// commit leaves segments, and every query opens every segment.
+/// Bytes read between two commits unless told otherwise: some seconds of work. Each commit leaves
+/// segments, and every query opens every segment.
 const COMMIT_EVERY: u64 = 256 << 20;
 /// What was skipped is named so often; beyond that it is counted only.
 const NAMED: usize = 1000;
+/// Files to read for which it is worth reading every id in the index first.
+const MANY: usize = 64;
 
 /// How to walk and read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildOptions {
     /// Whether to follow links found in folders (those given are always followed).
     pub follow_links: bool,
     /// Greatest file or message in bytes; greater ones are skipped, an mbox of any length is read.
     pub max_file: u64,
+    /// What is left out below each path given, in the syntax of `.gitignore`; so is what the files
+    /// `.bullaignore` of folders say.
+    pub exclude: Vec<String>,
+    /// Types of files that are read; all when it is empty.
+    pub types: Vec<Type>,
+    /// Whether to read files again that look as they did, and to put in again what was removed.
+    pub reread: bool,
+    /// Bytes read between two commits: what a killed build loses at most. Each commit leaves
+    /// segments, and every query opens every segment.
+    pub commit_every: u64,
 }
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { follow_links: false, max_file: MAX_FILE }
+        let (exclude, types) = (Vec::new(), Vec::new());
+        let (max_file, commit_every) = (MAX_FILE, COMMIT_EVERY);
+        Self { follow_links: false, max_file, exclude, types, reread: false, commit_every }
+    }
+}
+
+impl BuildOptions {
+    /// Whether files of a form are read.
+    fn takes(&self, form: detect::Form) -> bool {
+        self.types.is_empty() || form.r#type().is_some_and(|kind| self.types.contains(&kind))
     }
 }
 
@@ -48,12 +80,18 @@ impl Default for BuildOptions {
 pub struct Report {
     /// Documents that are new.
     pub added: u64,
+    /// Documents that changed: files that were edited, files that were moved, flags.
+    pub updated: u64,
     /// Documents that were there already.
     pub unchanged: u64,
-    /// Files and messages that could not be read, or hold no text.
+    /// Documents whose files are gone.
+    pub removed: u64,
+    /// Files and messages that could not be read.
     pub skipped: u64,
     /// The first thousand of these.
     pub named: Vec<Skipped>,
+    /// Files that hold no text, by kind: `image`, `archive`, …, `other`.
+    pub binary: BTreeMap<&'static str, u64>,
     /// Bytes read.
     pub bytes: u64,
 }
@@ -76,187 +114,81 @@ impl Report {
             self.named.push(Skipped { path: path.to_owned(), offset, why: why.to_string() });
         }
     }
+
+    fn binary(&mut self, kind: u8) {
+        let name = detect::BINARIES.get(usize::from(kind)).or(detect::BINARIES.last());
+        *self.binary.entry(name.copied().unwrap_or_default()).or_default() += 1;
+    }
 }
 
 impl Writer<'_> {
-    /// Indexes files and folders: mbox, Maildir, mail, HTML, text. What is in the index already
-    /// is left as it is. A file that cannot be read is named in the report and never fatal.
+    /// Indexes files and folders: mbox (packed ones too), Maildir, mail, HTML, Markdown, source
+    /// code, text, lines of JSON. A file that cannot be read is named in the report and never fatal.
     ///
-    /// `progress` counts bytes. Every 256 MiB are committed, and so is the end.
+    /// The index remembers each file. Those that look as they did (length, time, number) are not
+    /// read again; an mbox that only grew is read from where it ended; of a file that was renamed the
+    /// documents are told so; what no file below these paths holds any more is removed. A document
+    /// that was removed by hand stays away while its file is as it was.
+    ///
+    /// `progress` counts bytes. Every 256 MiB are committed unless told otherwise, and so is the end.
     pub fn build(
         &mut self,
         paths: &[PathBuf],
         options: &BuildOptions,
         progress: &dyn Progress,
     ) -> Result<Report, Error> {
-        self.read_ids()?;
-        let mut total = 0;
-        for path in paths {
-            walk::walk(path, self.index.folder(), options, |found| {
-                total += found.map_or(0, |file| file.length);
-                Ok(())
-            })?;
+        let index = self.index;
+        walk::check(&options.exclude).map_err(|(pattern, why)| Error::Pattern { pattern, why })?;
+        // Absolute, so that a hit is found from any working folder.
+        let roots = paths.iter().map(|path| std::path::absolute(path).map_err(Error::io(path)));
+        let roots = roots.collect::<Result<Vec<_>, _>>()?;
+        let catalogue = catalogue::Catalogue::load(index)?;
+        let mut report = Report::default();
+        let plan = plan::plan(&roots, index.folder(), options, &catalogue, &mut report)?;
+        progress.total(plan.todo.iter().map(|found| found.stat.size).sum());
+        if plan.todo.len() >= MANY || plan.todo.iter().any(|found| found.stat.size > COMMIT_EVERY) {
+            self.read_ids()?;
         }
-        progress.total(total);
-        let mut build =
-            Build { writer: self, report: Report::default(), options, progress, uncommitted: 0 };
-        for path in paths {
-            // Absolute, so that a hit is found from any working folder.
-            let path = std::path::absolute(path).map_err(Error::io(path))?;
-            let folder = build.writer.index.folder().to_owned();
-            walk::walk(&path, &folder, options, |found| match found {
-                Ok(file) => build.file(&file),
-                Err(skipped) => {
-                    build.report.skip(&skipped.path, None, skipped.why);
-                    Ok(())
-                }
-            })?;
+        let mut build = build::Build::new(index, options, progress, catalogue, report);
+        build.gone = plan.gone;
+        build.todo = plan.todo.into();
+        build.rename(plan.moved);
+        build.settle(self.split().0)?;
+        while self.read_some(&mut build)? {
+            build.mark();
+            build.park();
+            self.commit_with(&mut build.catalogue)?;
         }
-        let report = build.report;
+        build.remove(self.split().0);
         self.all = None;
-        self.commit()?;
-        Ok(report)
-    }
-}
-
-/// A build under way.
-struct Build<'a, 'b> {
-    writer: &'a mut Writer<'b>,
-    report: Report,
-    options: &'a BuildOptions,
-    progress: &'a dyn Progress,
-    uncommitted: u64,
-}
-
-impl Build<'_, '_> {
-    fn file(&mut self, found: &walk::Found) -> Result<(), Error> {
-        let before = self.report.bytes;
-        let result = match File::open(&found.path) {
-            Ok(file) => self.opened(found, BufReader::with_capacity(64 << 10, file)),
-            Err(error) => Err(Failed::Read(error)),
-        };
-        // What was skipped is done as well.
-        let read = self.report.bytes - before;
-        self.progress.advance(found.length.saturating_sub(read));
-        match result {
-            Ok(()) => Ok(()),
-            Err(Failed::Read(error)) => {
-                self.report.skip(&found.path, None, error);
-                Ok(())
-            }
-            Err(Failed::Index(error)) => Err(error),
+        self.commit_with(&mut build.catalogue)?;
+        build.settle(self.split().0)?;
+        if build.catalogue.changed || build.settled {
+            self.commit_with(&mut build.catalogue)?;
         }
+        Ok(build.report)
     }
 
-    fn opened(&mut self, found: &walk::Found, mut input: BufReader<File>) -> Result<(), Failed> {
-        let form = detect::detect(input.fill_buf()?, &found.path);
-        if form == detect::Form::Mbox {
-            return self.mbox(&found.path, input);
-        }
-        if form == detect::Form::Binary {
-            self.report.skip(&found.path, None, "not text");
-            return Ok(());
-        }
-        let content = files::read_to_limit(input, self.options.max_file.min(u64::MAX - 1))?;
-        self.read(content.len() as u64);
-        match form {
-            detect::Form::Mail => self.message(&found.path, None, &content),
-            _ => self.whole_file(found, form, &content),
-        }
+    /// Reads as much as one commit takes. False when all is read.
+    fn read_some(&mut self, build: &mut build::Build<'_>) -> Result<bool, Error> {
+        let ended = Arc::default();
+        let (sink, mut known) = self.split();
+        let more = thread::scope(|scope| {
+            let pool = pool::Pool::start(scope, sink, &ended)?;
+            let more = build.read(&pool, &mut known, build.options.commit_every.max(1));
+            build.failed(pool.finish());
+            more
+        });
+        ended.take()?;
+        build.uncommitted = 0;
+        more
     }
 
-    fn read(&mut self, bytes: u64) {
-        self.report.bytes += bytes;
-        self.uncommitted += bytes;
-        self.progress.advance(bytes);
-    }
-
-    fn mbox(&mut self, path: &Path, input: impl BufRead) -> Result<(), Failed> {
-        let mut messages = mbox::Messages::new(input, self.options.max_file);
-        let mut message = Vec::new();
-        while let Some(found) = messages.next_into(&mut message)? {
-            self.read(found.length);
-            if found.too_long {
-                let why = format!("longer than {} bytes", self.options.max_file);
-                self.report.skip(path, Some(found.offset), why);
-            } else {
-                self.message(path, Some(found.offset), &message)?;
-            }
+    /// Commits, and the catalogue with it.
+    fn commit_with(&mut self, catalogue: &mut catalogue::Catalogue) -> Result<(), Error> {
+        if catalogue.changed {
+            self.catalogue = Some(catalogue.store(self.index)?);
         }
-        Ok(())
-    }
-
-    fn message(&mut self, path: &Path, offset: Option<u64>, raw: &[u8]) -> Result<(), Failed> {
-        let id = message_id(raw);
-        if self.writer.knows(&id)? {
-            self.report.unchanged += 1;
-            return Ok(());
-        }
-        let Some(mut document) = mail::document(raw, id) else {
-            self.report.skip(path, offset, "not a message");
-            return Ok(());
-        };
-        document.path = Some(path.to_owned());
-        document.offset = offset;
-        self.add(document)
-    }
-
-    fn whole_file(
-        &mut self,
-        found: &walk::Found,
-        form: detect::Form,
-        content: &[u8],
-    ) -> Result<(), Failed> {
-        let id = file_id(&found.path, content);
-        if self.writer.knows(&id)? {
-            self.report.unchanged += 1;
-            return Ok(());
-        }
-        let text = String::from_utf8_lossy(content);
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let mut document = Document::new(Kind::Text, id);
-        if form == detect::Form::Html {
-            let page = html::read(text);
-            document.kind = Kind::Html;
-            document.subject = page.title;
-            document.body = page.text;
-        } else {
-            document.body = text.to_owned();
-        }
-        if document.subject.is_empty() {
-            let name = found.path.file_name().unwrap_or_default();
-            document.subject = name.to_string_lossy().into_owned();
-        }
-        document.date = found.modified;
-        document.path = Some(found.path.clone());
-        self.add(document)
-    }
-
-    fn add(&mut self, document: Document) -> Result<(), Failed> {
-        self.writer.put(document)?;
-        self.report.added += 1;
-        if self.uncommitted >= COMMIT_EVERY {
-            self.uncommitted = 0;
-            self.writer.commit()?;
-        }
-        Ok(())
-    }
-}
-
-/// Why a file ended early: the file is to blame, or the index.
-enum Failed {
-    Read(io::Error),
-    Index(Error),
-}
-
-impl From<io::Error> for Failed {
-    fn from(error: io::Error) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self::Index(error)
+        self.commit()
     }
 }

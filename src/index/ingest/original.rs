@@ -1,16 +1,16 @@
 //! Back from a document to the bytes it was read from, and to the parts of these.
 
 use std::fs::File;
-use std::io::{self, BufReader, Seek as _, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
 
-use super::{MAX_FILE, mbox};
+use super::{MAX_FILE, jsonl, mbox, pool, unpack};
 use crate::files;
-use crate::index::document::{Document, Kind, file_id, message_id};
+use crate::index::document::{Document, Kind, MAX_BODY, cut, file_id, message_id};
 
 /// The bytes a document was read from, which are the same as then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,34 +52,65 @@ pub enum Lost {
 }
 
 impl Document {
-    /// Reads the original from where it was, and sees that it is the same by the document's id.
+    /// Reads the original from where it was, and sees that it is the same: by the document's id, or
+    /// for a file, which keeps its id when it is edited or moved, by what it says.
     pub fn original(&self) -> Result<Original, Lost> {
         let path = self.path.as_deref().ok_or(Lost::Nowhere)?;
         let is_mail = self.kind == Kind::Mail;
         let most = MAX_FILE.max(self.size.saturating_add(1));
+        let input = unpacked(path, self.offset.unwrap_or_default())?;
         let bytes = match self.offset {
-            Some(offset) => message_at(path, offset, most)?,
-            None => files::read_to_limit(File::open(path)?, most)?,
+            Some(_) if is_mail => message(input, most)?,
+            Some(_) => line(input, most)?,
+            None => files::read_to_limit(input, most)?,
         };
-        let id = if is_mail { message_id(&bytes) } else { file_id(path, &bytes) };
-        if id != self.id {
+        let same = match (is_mail, self.offset) {
+            (true, _) => message_id(&bytes) == self.id,
+            (false, Some(_)) => jsonl::line(&bytes).is_ok_and(|line| line.id == self.id),
+            (false, None) => file_id(path, &bytes) == self.id || self.says(&bytes, path),
+        };
+        if !same {
             return Err(Lost::Changed);
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Original { bytes, is_mail, name, kind: self.types.first().cloned() })
     }
+
+    /// Whether a file's bytes make this document.
+    fn says(&self, bytes: &[u8], path: &Path) -> bool {
+        let mut made = pool::file(String::new(), self.kind, "", bytes, path, 0);
+        cut(&mut made.body, MAX_BODY);
+        bytes.len() as u64 == self.size && made.body == self.body
+    }
 }
 
-/// The message of an mbox that begins there.
-fn message_at(path: &Path, offset: u64, most: u64) -> Result<Vec<u8>, Lost> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
+/// A file from a byte on, that of what is in it when it is packed.
+fn unpacked(path: &Path, offset: u64) -> io::Result<Box<dyn BufRead>> {
+    let mut file = BufReader::new(File::open(path)?);
+    let length = file.get_ref().metadata()?.len();
+    if !unpack::is_packed(file.fill_buf()?) {
+        file.seek(SeekFrom::Start(offset))?;
+        return Ok(Box::new(file));
+    }
+    let mut input = unpack::unpack(file, length)?;
+    io::copy(&mut input.by_ref().take(offset), &mut io::sink())?;
+    Ok(input)
+}
+
+/// The message of an mbox that begins here.
+fn message(input: impl BufRead, most: u64) -> Result<Vec<u8>, Lost> {
     let mut message = Vec::new();
-    let found = mbox::Messages::new(BufReader::new(file), most).next_into(&mut message)?;
-    match found {
+    match mbox::Messages::new(input, most).next_into(&mut message)? {
         Some(found) if !found.too_long => Ok(message),
         _ => Err(Lost::Changed),
     }
+}
+
+/// The line that begins here.
+fn line(input: impl BufRead, most: u64) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    input.take(most).read_until(b'\n', &mut line)?;
+    Ok(line.trim_ascii().to_vec())
 }
 
 impl Original {

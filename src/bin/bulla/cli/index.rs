@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bulla::index::{Stems, Type};
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::{Keys, Output};
@@ -18,7 +19,7 @@ pub(crate) struct Place {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Index {
-    /// Index folders and files: mbox, Maildir, .eml, HTML, text
+    /// Index folders and files: mbox, Maildir, .eml, HTML, Markdown, code, text
     Build(IndexBuild),
     /// Index the JSON lines of open --json
     Add(IndexAdd),
@@ -40,14 +41,52 @@ pub(crate) enum Index {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+What is read: mbox (also .gz, .xz, .zst), Maildir with its flags, .eml, HTML, Markdown, source
+code, text in any charset, lines of JSON. Files without text are counted by kind and left out.
+
+A second build reads what changed: an mbox that only grew from where it ended, of a file that was
+renamed or whose flags changed nothing at all. What no file holds any more leaves the index. Tags
+stay. What was removed by hand stays away while its file is as it was; --reread brings it back.
+
+A file .bullaignore in a folder says what in it is left out, as .gitignore does.
+
 Examples:
-  bulla index build ~/Mail && bulla search --json 'subject:invoice after:2025-06'")]
+  bulla index build ~/Mail && bulla search --json 'subject:invoice after:2025-06'
+  bulla index build --exclude '*.log' --exclude /target/ --type code,markdown ~/src
+  bulla index build --stem en,de ~/Mail")]
 pub(crate) struct IndexBuild {
     #[command(flatten)]
     pub(crate) place: Place,
+    /// Leave out what matches, as a line of .gitignore does; again for more
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Read these alone: mail, html, markdown, text, code, json
+    #[arg(long = "type", value_name = "TYPE,...", value_delimiter = ',', value_parser = file_type)]
+    pub(crate) types: Vec<Type>,
+    /// Leave out files and messages larger than this, 64M unless said; an mbox may have any size
+    #[arg(long, value_name = "SIZE", value_parser = super::relay::size)]
+    pub(crate) max_size: Option<u64>,
+    /// Find the other forms of a word too, in these languages: en, de, fr, and others; for a new index
+    #[arg(long, value_name = "LANG,...", value_parser = stems)]
+    pub(crate) stem: Option<Stems>,
+    /// Follow links within folders
+    #[arg(short = 'L', long)]
+    pub(crate) follow: bool,
+    /// Read again what looks unchanged, and bring back what was removed by hand
+    #[arg(long)]
+    pub(crate) reread: bool,
     /// Files and folders
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) path: Vec<PathBuf>,
+}
+
+fn file_type(text: &str) -> Result<Type, String> {
+    let names = || Type::names().collect::<Vec<_>>().join(", ");
+    Type::named(text).ok_or_else(|| format!("expected one of {}", names()))
+}
+
+fn stems(text: &str) -> Result<Stems, String> {
+    text.parse().map_err(|error: bulla::index::StemsError| error.to_string())
 }
 
 #[derive(Debug, Args)]

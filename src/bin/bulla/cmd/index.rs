@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bulla::crypto::label;
-use bulla::index::{self, BuildOptions, Index, LeftOut, Report};
+use bulla::index::{self, BuildOptions, Index, LeftOut, MAX_FILE, Report, Stems};
 use bulla::secret::Secret;
 
 use crate::app::App;
@@ -40,8 +40,12 @@ impl Place {
         Ok(index)
     }
 
-    fn open_or_create(&self) -> Result<Index> {
-        let index = Index::open_or_create(&self.folder, &self.key)?;
+    /// The index, made where there is none; with stems in these languages, if any are named.
+    fn open_or_create(&self, stems: Option<&Stems>) -> Result<Index> {
+        let index = match stems {
+            Some(stems) => Index::open_or_create_stemmed(&self.folder, &self.key, stems)?,
+            None => Index::open_or_create(&self.folder, &self.key)?,
+        };
         warn_of(&self.ui, &index.left_out());
         Ok(index)
     }
@@ -68,10 +72,18 @@ fn build(app: &App, args: &cli::IndexBuild) -> Result<Exit> {
             Fail::new(Exit::InputMissing, format!("cannot read {}: {error}", path.display()))
         })?;
     }
-    let index = Place::of(app, &args.place)?.open_or_create()?;
+    let options = BuildOptions {
+        follow_links: args.follow,
+        max_file: args.max_size.unwrap_or(MAX_FILE),
+        exclude: args.exclude.clone(),
+        types: args.types.clone(),
+        reread: args.reread,
+        ..BuildOptions::default()
+    };
+    let index = Place::of(app, &args.place)?.open_or_create(args.stem.as_ref())?;
     let mut writer = index.bulk_writer()?;
     let bar = app.ui.bar("indexing");
-    let report = writer.build(&args.path, &BuildOptions::default(), bar.as_ref())?;
+    let report = writer.build(&args.path, &options, bar.as_ref())?;
     writer.finish()?;
     drop(bar);
     tell(&app.ui, &report)
@@ -79,7 +91,7 @@ fn build(app: &App, args: &cli::IndexBuild) -> Result<Exit> {
 
 fn add(app: &App, args: &cli::IndexAdd) -> Result<Exit> {
     let input = Input::open(Some(&args.file), "JSON lines")?;
-    let index = Place::of(app, &args.place)?.open_or_create()?;
+    let index = Place::of(app, &args.place)?.open_or_create(None)?;
     let mut writer = index.writer()?;
     let report = writer.add_json_lines(BufReader::new(input))?;
     writer.finish()?;
@@ -102,15 +114,26 @@ fn tell(ui: &Ui, report: &Report) -> Result<Exit> {
     if report.named.len() > NAMED {
         ui.note(&format!("{} more were skipped, -v names them", report.skipped - NAMED as u64));
     }
-    let Report { added, unchanged, skipped, bytes, .. } = report;
+    let Report { added, updated, unchanged, removed, skipped, binary, bytes, .. } = report;
     if ui.json {
         let object = serde_json::json!({
-            "schema": 1, "added": added, "unchanged": unchanged, "skipped": skipped, "bytes": bytes,
+            "schema": 1, "added": added, "updated": updated, "unchanged": unchanged,
+            "removed": removed, "skipped": skipped, "binary": binary, "bytes": bytes,
         });
         writeln!(std::io::stdout(), "{object}")?;
-    } else {
-        ui.note(&format!("{added} added, {unchanged} unchanged, {skipped} skipped"));
+        return Ok(Exit::Done);
     }
+    if !binary.is_empty() {
+        let kinds: Vec<_> = binary.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        ui.note(&format!("left out, without text: {}", kinds.join(", ")));
+    }
+    let mut line = format!("{added} added, {unchanged} unchanged, {skipped} skipped");
+    for (count, what) in [(updated, "updated"), (removed, "removed")] {
+        if *count > 0 {
+            line += &format!(", {count} {what}");
+        }
+    }
+    ui.note(&line);
     Ok(Exit::Done)
 }
 

@@ -1,0 +1,181 @@
+//! Making documents of bytes on all cores, while one thread reads and others index.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, Scope, available_parallelism};
+
+use super::detect::Form;
+use super::{Skipped, charset, flags, html, mail};
+use crate::index::Error;
+use crate::index::document::{Document, Kind};
+use crate::index::queue::{Room, Taken};
+use crate::index::writer::Sink;
+
+/// Bytes between the reader and those who make documents of them.
+const WAITING: usize = 64 << 20;
+/// Pieces between them.
+const PIECES: usize = 1024;
+/// Most threads: the one that reads does not feed more.
+const THREADS: usize = 16;
+/// Stack of a thread, in bytes. Nothing here is deep on purpose; a parser may be.
+const STACK: usize = 16 << 20;
+
+/// Bytes that are to be a document.
+pub(super) struct Job {
+    pub(super) id: String,
+    pub(super) raw: Vec<u8>,
+    pub(super) form: Form,
+    pub(super) path: Arc<Path>,
+    /// Where it begins, when the file holds many.
+    pub(super) offset: Option<u64>,
+    /// When the file was changed, in seconds since 1970.
+    pub(super) modified: i64,
+    /// What its reader had put on the document whose place it takes.
+    pub(super) tags: BTreeSet<String>,
+}
+
+/// Threads at work, until it is dropped.
+pub(super) struct Pool<'a> {
+    jobs: SyncSender<(Job, Taken)>,
+    room: Arc<Room>,
+    failed: Receiver<Skipped>,
+    ended: Arc<Ended>,
+    sink: Sink<'a>,
+}
+
+/// Why the index takes no more.
+#[derive(Default)]
+pub(super) struct Ended {
+    is: AtomicBool,
+    why: Mutex<Option<Error>>,
+}
+
+impl Ended {
+    fn end(&self, why: Error) {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        self.is.store(true, Ordering::Relaxed);
+    }
+
+    /// The first reason there was.
+    pub(super) fn take(&self) -> Result<(), Error> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+}
+
+impl<'a> Pool<'a> {
+    /// Starts the threads in a scope, which waits for them.
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, 'a>,
+        sink: Sink<'a>,
+        ended: &Arc<Ended>,
+    ) -> Result<Self, Error> {
+        let (jobs, queue) = sync_channel(PIECES);
+        let (sender, failed) = channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..available_parallelism().map_or(1, usize::from).min(THREADS) {
+            let (queue, sender, ended) = (Arc::clone(&queue), sender.clone(), Arc::clone(ended));
+            Builder::new()
+                .stack_size(STACK)
+                .spawn_scoped(scope, move || work(&queue, &sender, &ended, sink))
+                .map_err(Error::io("a thread"))?;
+        }
+        let room = Room::new(WAITING);
+        Ok(Self { jobs, room, failed, ended: Arc::clone(ended), sink })
+    }
+
+    /// Hands a job on. False when the index takes no more.
+    pub(super) fn send(&self, job: Job) -> bool {
+        let taken = self.room.take(job.raw.len());
+        !self.ended.is.load(Ordering::Relaxed) && self.jobs.send((job, taken)).is_ok()
+    }
+
+    /// Where documents go that are ready.
+    pub(super) fn sink(&self) -> Sink<'a> {
+        self.sink
+    }
+
+    /// Waits for all jobs, and names those that nothing could be made of.
+    pub(super) fn finish(self) -> Vec<Skipped> {
+        drop(self.jobs);
+        self.failed.iter().collect()
+    }
+}
+
+fn work(
+    queue: &Mutex<Receiver<(Job, Taken)>>,
+    failed: &Sender<Skipped>,
+    ended: &Ended,
+    sink: Sink<'_>,
+) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((job, taken)) = next else { return };
+        if ended.is.load(Ordering::Relaxed) {
+            continue;
+        }
+        let (path, offset) = (Arc::clone(&job.path), job.offset);
+        // A parser that gives up on what a stranger sent costs one document, not the build.
+        let made = catch_unwind(AssertUnwindSafe(|| document(job)))
+            .unwrap_or_else(|_| Err("it cannot be read".to_owned()));
+        drop(taken);
+        match made.map(|document| sink.send(document)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return ended.end(error),
+            Err(why) => {
+                let skipped = Skipped { path: PathBuf::from(&*path), offset, why };
+                if failed.send(skipped).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The document of a job.
+fn document(job: Job) -> Result<Document, String> {
+    let mut document = match job.form {
+        Form::Mail | Form::Mbox => {
+            let mut mail = mail::document(&job.raw, job.id).ok_or("not a message")?;
+            if job.form == Form::Mail {
+                mail.flags = flags::of_maildir(&job.path).unwrap_or_default();
+            }
+            mail
+        }
+        Form::File(kind, mime) => file(job.id, kind, mime, &job.raw, &job.path, job.modified),
+        Form::Lines | Form::Binary(_) => return Err("not a document".to_owned()),
+    };
+    document.path = Some(job.path.to_path_buf());
+    document.offset = job.offset;
+    document.tags = job.tags;
+    Ok(document)
+}
+
+/// The document of a file.
+pub(super) fn file(
+    id: String,
+    kind: Kind,
+    mime: &str,
+    raw: &[u8],
+    path: &Path,
+    modified: i64,
+) -> Document {
+    let mut document = Document::new(kind, id);
+    if kind == Kind::Html {
+        let page = html::read(&charset::html(raw));
+        document.subject = page.title;
+        document.body = page.text;
+    } else {
+        document.body = charset::text(raw).into_owned();
+    }
+    if document.subject.is_empty() {
+        document.subject = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    }
+    document.date = Some(modified);
+    document.size = raw.len() as u64;
+    document.types = vec![mime.to_owned()];
+    document
+}
