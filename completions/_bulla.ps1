@@ -153,6 +153,7 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('rename', 'rename', [CompletionResultType]::ParameterValue, 'Give a contact another name')
             [CompletionResult]::new('introduce', 'introduce', [CompletionResultType]::ParameterValue, 'Tell two contacts of each other, so that they can pair')
             [CompletionResult]::new('renew', 'renew', [CompletionResultType]::ParameterValue, 'Offer new keys to a contact whose letters do not open any more')
+            [CompletionResult]::new('drop', 'drop', [CompletionResultType]::ParameterValue, 'Send no more letters to one machine of a contact''s')
             [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'Close the mailbox that was made for a contact: nothing comes from him any more')
             [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Forget a contact, and close his mailbox; or refuse somebody who was introduced')
             break
@@ -234,6 +235,20 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             break
         }
         'bulla;contact;renew' {
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--identity', '--identity', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--passphrase', '--passphrase', [CompletionResultType]::ParameterName, 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more of what is done')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'bulla;contact;drop' {
             [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
             [CompletionResult]::new('--identity', '--identity', [CompletionResultType]::ParameterName, 'Identity: a file, - for stdin, @ENV:NAME or @FD:N')
             [CompletionResult]::new('--passphrase', '--passphrase', [CompletionResultType]::ParameterName, 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N')

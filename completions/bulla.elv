@@ -145,6 +145,7 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand rename 'Give a contact another name'
             cand introduce 'Tell two contacts of each other, so that they can pair'
             cand renew 'Offer new keys to a contact whose letters do not open any more'
+            cand drop 'Send no more letters to one machine of a contact''s'
             cand revoke 'Close the mailbox that was made for a contact: nothing comes from him any more'
             cand remove 'Forget a contact, and close his mailbox; or refuse somebody who was introduced'
         }
@@ -220,6 +221,19 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'bulla;contact;renew'= {
+            cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --identity 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --passphrase 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N'
+            cand --json 'Print one JSON object a line; errors end with one on stderr'
+            cand -q 'No progress, no notes: errors and warnings only'
+            cand --quiet 'No progress, no notes: errors and warnings only'
+            cand -v 'Say more of what is done'
+            cand --verbose 'Say more of what is done'
+            cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'bulla;contact;drop'= {
             cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
             cand --identity 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
             cand --passphrase 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N'

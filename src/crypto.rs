@@ -50,7 +50,8 @@ pub mod label {
     pub const STORAGE_RATCHET: &[u8] = b"bulla/v1/storage/ratchet/key";
     /// Storage root to the name of their file, in the same way.
     pub const STORAGE_RATCHET_NAME: &[u8] = b"bulla/v1/storage/ratchet/name";
-    /// Storage root to the key of the list of keys that are to be erased.
+    /// Storage root to the key of what is kept of a letter that a command was given, whose id is the
+    /// salt.
     pub const STORAGE_OWED: &[u8] = b"bulla/v1/storage/owed";
     /// Storage root to the key that wraps index keys.
     pub const STORAGE_INDEX: &[u8] = b"bulla/v1/storage/index";
@@ -63,7 +64,7 @@ pub mod label {
     /// What a letter's Ed25519 authenticator signs before the age header's hash.
     pub const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter";
     /// Pairwise secret to the key of the MAC that proves letters between the two.
-    pub const LETTER_PAIRWISE: &[u8] = b"bulla/v1/letters/pairwise";
+    pub const LETTER_PAIRWISE: &[u8] = b"bulla/v1/pairwise/letter";
     /// The seed of one side of a pairing to what it draws; one byte says what.
     pub const PAIRING_SEED: &[u8] = b"bulla/v1/pairing/seed";
     /// What the transcript of a pairing hashes first, before the invite.
@@ -401,6 +402,8 @@ mod tests {
             PAIRING_COMMITMENT,
             PAIRING_CARD,
             PAIRING_DIGITS,
+            PAIRING_WORDS,
+            PAIRING_PROOF,
             PAIRING_HAND,
             STORAGE_BOOK,
             STORAGE_INDEX,

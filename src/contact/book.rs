@@ -283,6 +283,15 @@ impl Book {
         Ok(*contact.sent.insert(Place { seq, ..last }))
     }
 
+    /// Begins a new stream with the next letter to somebody: the numbers so far may have been used
+    /// by another copy of this book.
+    pub fn begin_stream(&mut self, fingerprint: &Fingerprint) {
+        let fingerprint = fingerprint.to_bytes();
+        for contact in self.contacts.iter_mut().filter(|c| c.fingerprint == fingerprint) {
+            contact.sent = None;
+        }
+    }
+
     /// What the memory says of a letter, before any of it is let out. `sender` is whom its
     /// authenticator proved, `None` when it is anonymous; `id` the letter's id.
     pub fn check(

@@ -9,13 +9,14 @@
 //! - of a sender, all but the [`STREAMS`] streams last used: a letter of a forgotten stream
 //!   looks like the beginning of a new one;
 //! - of a stream, all but the [`RANGES`] highest runs of numbers: a letter that fills a gap
-//!   below them is refused as a replay, since it cannot be told from one;
+//!   below them is [old](Receipt::Old), since it cannot be told from a replay;
 //! - of the numbers seen, all but the last [`RECENT`] ids: an older number that comes again
-//!   is a replay whatever its id;
+//!   is old whatever its id;
 //! - of letters without a number, all but the last [`LOOSE`] ids of each sender.
 //!
-//! Only a contact himself can bring this about for his own letters: the relay cannot make letters
-//! in his name. Strangers share one memory, and so do anonymous letters: enough new ones push
+//! What is old is refused, unless the key it opened with is used once: then no replay opens. The
+//! relay cannot make letters in a contact's name, but it may keep some back until they are old.
+//! Strangers share one memory, and so do anonymous letters: enough new ones push
 //! the oldest out, and a letter that was pushed out looks fresh when it comes again.
 
 use std::collections::VecDeque;
@@ -52,8 +53,11 @@ pub enum Receipt {
         /// It fills a gap that was counted as missed before.
         late: bool,
     },
-    /// It was received before, or is too old to be told from one that was.
+    /// It was received before.
     Replay,
+    /// Its number was received before, or is too old to be told from those, and its id is not
+    /// known any more: it may have been received, unless it is known otherwise that it was not.
+    Old,
     /// Another letter had its number: the sender restored a backup, or runs a copy.
     Conflict,
 }
@@ -82,7 +86,7 @@ impl Received {
     pub(crate) fn record(&mut self, id: &[u8; 16], place: Option<Place>) -> Receipt {
         let receipt = self.check(id, place);
         match place {
-            _ if !matches!(receipt, Receipt::Fresh { .. }) => {}
+            _ if receipt == Receipt::Replay => {}
             None => self.loose.push(id, LOOSE),
             Some(Place { stream, seq }) => {
                 let found = self.streams.iter().position(|known| known.id == stream);
@@ -174,16 +178,30 @@ impl Stream {
         if seq > highest {
             return Receipt::Fresh { missed: seq - highest - 1, late: false };
         }
-        if let Some((_, known)) = self.recent.iter().find(|(number, _)| *number == seq) {
-            return if known == id { Receipt::Replay } else { Receipt::Conflict };
+        let mut known = self.recent.iter().filter(|(number, _)| *number == seq).peekable();
+        if known.peek().is_some() {
+            let this = known.any(|(_, known)| known == id);
+            return if this { Receipt::Replay } else { Receipt::Conflict };
         }
-        let seen = seq <= self.floor
-            || self.ranges.iter().any(|&(first, last)| first <= seq && seq <= last);
-        if seen { Receipt::Replay } else { Receipt::Fresh { missed: 0, late: true } }
+        if self.saw(seq) { Receipt::Old } else { Receipt::Fresh { missed: 0, late: true } }
     }
 
-    /// Adds a number that [`Stream::check`] found fresh.
+    fn saw(&self, seq: u64) -> bool {
+        seq <= self.floor || self.ranges.iter().any(|&(first, last)| first <= seq && seq <= last)
+    }
+
+    /// Adds a number, and the id of its letter.
     fn record(&mut self, id: &[u8; 16], seq: u64) {
+        if !self.saw(seq) {
+            self.record_number(seq);
+        }
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((seq, *id));
+    }
+
+    fn record_number(&mut self, seq: u64) {
         let at = self.ranges.partition_point(|&(first, _)| first < seq);
         self.ranges.insert(at, (seq, seq));
         self.ranges.dedup_by(|next, run| {
@@ -198,10 +216,6 @@ impl Stream {
         {
             self.floor = self.ranges.remove(0).1;
         }
-        if self.recent.len() >= RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((seq, *id));
     }
 
     /// Takes the numbers that an older memory of this stream has seen. Runs that are none, as

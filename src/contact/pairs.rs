@@ -13,6 +13,7 @@ use crate::contact::pairing::Paired;
 use crate::contact::pairing::Pairing;
 use crate::identity::Card;
 use crate::identity::Fingerprint;
+use crate::identity::MAX_MACHINES;
 use crate::secret::Secret;
 use crate::state::Kept;
 use crate::wire::Decode;
@@ -23,8 +24,6 @@ use crate::wire::Record;
 const MAX_UNDERWAY: usize = 100;
 /// Links: twice as many as there are contacts, for who pairs again.
 const MAX_LINKS: usize = 1024;
-/// Machines of one contact; the one longest there makes room.
-const MAX_MACHINES: usize = 8;
 
 /// A mailbox of one's own that is made for one other person: where it is, and the random index
 /// that its keys are derived by.
@@ -211,6 +210,14 @@ impl Pairs {
             }
         }
         true
+    }
+
+    /// Forgets a machine of somebody's.
+    pub fn forget_machine(&mut self, fingerprint: &Fingerprint, mailbox: &[u8; 32]) {
+        let fingerprint = fingerprint.to_bytes();
+        for link in self.links.iter_mut().filter(|link| link.fingerprint == fingerprint) {
+            link.machines.retain(|known| known.mailbox != *mailbox);
+        }
     }
 
     fn link_of(&self, fingerprint: &Fingerprint) -> Option<&Link> {

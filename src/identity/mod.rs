@@ -35,6 +35,9 @@ use crate::secret::SecretString;
 use crate::text;
 use crate::wire;
 
+/// Machines that one person may have at once; the one longest known makes room.
+pub const MAX_MACHINES: usize = 8;
+
 /// Human-readable part of a secret identity.
 const SECRET_PREFIX: &str = "BULLA-SECRET-KEY-";
 

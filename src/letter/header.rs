@@ -1,5 +1,6 @@
 //! The letter's header: who, to whom, and what the sender wrote on top.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::crypto;
@@ -92,8 +93,11 @@ fn has_twins(pairs: &[(String, String)]) -> bool {
 
 /// What the sender's program tells the recipient's, beside what people write. Anonymous letters
 /// have none of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Postscript {
+    /// The mailbox of the recipient's machine that this copy is for: what stands below is not for
+    /// another one, to which a relay may have given it.
+    pub machine: Option<[u8; 32]>,
     /// Where this machine of the sender's wants letters from this recipient.
     pub reply: Option<Routing>,
     /// A new start of the ratchet, an [`Offer`] as [`Offer::encode`] writes it.
@@ -109,6 +113,14 @@ pub struct Notice {
     pub kind: u16,
     /// At most 16 KiB, as the kind has them.
     pub content: Vec<u8>,
+}
+
+impl fmt::Debug for Postscript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = f.debug_struct("Postscript");
+        all.field("reply", &self.reply).field("offer", &self.offer.as_ref().map(|_| ".."));
+        all.field("notice", &self.notice.as_ref().map(|notice| notice.kind)).finish()
+    }
 }
 
 impl Postscript {
@@ -229,6 +241,8 @@ pub struct Letter {
     pub from: Option<Card>,
     /// How that is proven.
     pub proof: Proof,
+    /// The secret that proved it, when [`Proof::Pairwise`].
+    pub pairwise: Option<Arc<Secret<32>>>,
     /// Its recipient: one of the reader's own fingerprints.
     pub to: Fingerprint,
     /// What the sender wrote on top.
@@ -269,8 +283,8 @@ impl Letter {
         let from = decoded.from.as_deref().map(Card::from_bytes).transpose();
         let from = from.map_err(Error::SenderCard)?;
         let to = Fingerprint::from_bytes(decoded.to);
-        let proof = match (&from, wire::decode(authenticator)?) {
-            (None, Authenticator::None) => Proof::None,
+        let (proof, pairwise) = match (&from, wire::decode(authenticator)?) {
+            (None, Authenticator::None) => (Proof::None, None),
             (Some(card), Authenticator::Ed25519(signature)) => {
                 let message = signed(age_header, header);
                 crypto::verify_labelled(
@@ -280,15 +294,14 @@ impl Letter {
                     &signature,
                 )
                 .map_err(|_| Error::Forged)?;
-                Proof::Signature
+                (Proof::Signature, None)
             }
             (Some(card), Authenticator::Pairwise(tag)) => {
                 let message = signed(age_header, header);
                 let secrets = pairwise.secrets(&to, &card.fingerprint());
-                if !secrets.iter().any(|secret| crypto::equal(&mac(secret, &message), &tag)) {
-                    return Err(Error::Forged);
-                }
-                Proof::Pairwise
+                let holds = |secret: &Arc<Secret<32>>| crypto::equal(&mac(secret, &message), &tag);
+                let secret = secrets.into_iter().find(holds).ok_or(Error::Forged)?;
+                (Proof::Pairwise, Some(secret))
             }
             _ => return Err(Error::Forged),
         };
@@ -296,7 +309,7 @@ impl Letter {
             return Err(Error::Readdressed { to });
         }
         let Header { id, heading, postscript, .. } = decoded;
-        Ok(Self { id, from, proof, to, heading, postscript })
+        Ok(Self { id, from, proof, pairwise, to, heading, postscript })
     }
 }
 

@@ -72,6 +72,7 @@ fn golden_bytes() {
             pairs: vec![("k".into(), "v".into())],
         },
         postscript: Postscript {
+            machine: Some([10; 32]),
             reply: Some(Routing { relay: Some("r".into()), mailbox: [6; 32], capability: None }),
             offer: Some(vec![7]),
             notice: Some(Notice { kind: 8, content: vec![9] }),
@@ -83,6 +84,8 @@ fn golden_bytes() {
     expected.extend([1, 1, 3, 1]);
     expected.extend([4; 16]);
     expected.extend([5, 251, 44, 1, 1, 1, b's', 1, 1, b'f', 1, 1, b't', 1, 1, b'k', 1, b'v']);
+    expected.push(1);
+    expected.extend([10; 32]);
     expected.extend([1, 1, 1, b'r']);
     expected.extend([6; 32]);
     expected.extend([0, 1, 1, 7, 1, 8, 1, 9]);
@@ -157,6 +160,7 @@ fn headings_are_bounded() {
     let relay = format!("https://{}", "r".repeat(248));
     let reply = Routing { relay: Some(relay), mailbox: [1; 32], capability: Some(secret.into()) };
     let postscript = Postscript {
+        machine: Some([1; 32]),
         reply: Some(reply),
         offer: Some(offer.encode().unwrap()),
         notice: Some(Notice { kind: u16::MAX, content: vec![0; 16 << 10] }),

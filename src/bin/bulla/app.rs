@@ -9,7 +9,8 @@ use bulla::contact::{Book, BookFile, Own, Pairs};
 use bulla::crypto::label;
 use bulla::files::{self, Lock};
 use bulla::identity::{Fingerprint, Identity, Key, Keyfile};
-use bulla::letter::ratchet::{Owed, Sessions};
+use bulla::letter::ratchet::Sessions;
+use bulla::secret::Secret;
 use bulla::state::StateFile;
 use bulla::text::hex_encode;
 use zeroize::Zeroizing;
@@ -174,9 +175,9 @@ impl Me {
         Ok(StateFile::named(self.folder()?, &name, of(label::STORAGE_RATCHET)))
     }
 
-    /// The file of the keys to be erased when a command has succeeded.
-    pub(crate) fn owed_file(&self) -> Result<StateFile<Owed>> {
-        Ok(StateFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_OWED)))
+    /// The key of what is kept of a letter that a command was given.
+    pub(crate) fn owed_key(&self, id: &[u8; 32]) -> Secret<32> {
+        self.identity.storage_key_for(label::STORAGE_OWED, id)
     }
 
     /// What others need to write to a mailbox that was made for one of them.

@@ -39,11 +39,18 @@ pub(crate) struct Fail {
     pub(crate) exit: Exit,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    /// It is of a letter that was opened before, whole.
+    pub(crate) replay: bool,
 }
 
 impl Fail {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+        Self { exit, message: message.into(), hint: None, replay: false }
+    }
+
+    /// The error of a letter that was opened before.
+    pub(crate) fn replay(message: impl Into<String>) -> Self {
+        Self { replay: true, ..Self::new(Exit::Conflict, message) }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {

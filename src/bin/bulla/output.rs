@@ -148,6 +148,12 @@ impl Write for Output {
     }
 }
 
+/// Makes what went to stdout durable, where that is a file.
+pub(crate) fn sync_stdout() -> io::Result<()> {
+    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if stdout.metadata()?.is_file() { stdout.sync_data() } else { Ok(()) }
+}
+
 /// A device, a pipe or a socket, which is written to and not replaced.
 fn is_special(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())

@@ -13,7 +13,7 @@ use bulla::secret::Secret;
 use crate::app::{App, Me, no_identity};
 use crate::cli;
 use crate::exit::{Exit, Fail};
-use crate::paired::{Found, Paired};
+use crate::paired::{Found, Paired, secrets};
 
 /// One identity that stands for all that the flags and the environment give.
 pub(crate) struct Unlock<'a> {
@@ -59,6 +59,11 @@ impl<'a> Unlock<'a> {
         self.ours().find(|ours| ours.fingerprint == *fingerprint)
     }
 
+    /// The identities that were needed so far.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Me> {
+        self.ours().map(|ours| &ours.me)
+    }
+
     /// By which ratchet the last file was opened, if it was by one.
     pub(crate) fn found(&self) -> Option<Found> {
         self.ours().find_map(|ours| ours.paired.found())
@@ -68,8 +73,8 @@ impl<'a> Unlock<'a> {
         self.keys.get().into_iter().flat_map(|keys| &keys.ours)
     }
 
-    /// The reason behind an error of the opener: ours, if it came from here.
-    pub(crate) fn reason(&self, error: age::Error) -> anyhow::Error {
+    /// The reason behind an error of opening: ours, if it came from here.
+    pub(crate) fn reason(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
         let ours = self.stopped.lock().ok().and_then(|mut stopped| stopped.take());
         ours.unwrap_or_else(|| error.into())
     }
@@ -127,7 +132,7 @@ impl age::Identity for Unlock<'_> {
         }
         let keys = self.keys().map_err(|error| self.stop(error))?;
         for Ours { me, paired, .. } in &keys.ours {
-            let found = paired.unwrap(self.app.ui, me, stanzas);
+            let found = paired.unwrap(self.app, me, stanzas);
             if let Some(file_key) = found.map_err(|error| self.stop(error))? {
                 return Ok(Some(file_key));
             }
@@ -159,6 +164,10 @@ impl age::Identity for Unlock<'_> {
 
 impl Pairwise for Unlock<'_> {
     fn secrets(&self, to: &Fingerprint, from: &Fingerprint) -> Vec<Arc<Secret<32>>> {
-        self.of(to).map_or(Vec::new(), |ours| ours.paired.secrets(&ours.me, from))
+        let Some(ours) = self.of(to) else { return Vec::new() };
+        secrets(&ours.me, from).unwrap_or_else(|error| {
+            self.stop(error);
+            Vec::new()
+        })
     }
 }

@@ -17,7 +17,6 @@ pub use owed::Due;
 pub use owed::Owed;
 pub use session::Offer;
 pub use session::Start;
-pub use sessions::MAX_MACHINES;
 pub use sessions::Machine;
 pub use sessions::Next;
 pub use sessions::Sessions;
@@ -50,7 +49,11 @@ pub const MAX_SKIPPED: usize = 4_096;
 /// Hours for which they, and a session that was replaced, are kept.
 pub const KEEP: u32 = 30 * 24;
 /// Sessions kept for opening beside the one in use.
-const MAX_REPLACED: usize = 2;
+const MAX_REPLACED: usize = 4;
+/// Names of sessions that are remembered: an offer of one of them is no news.
+const MAX_STARTS: usize = 64;
+/// Letters remembered because a new start was offered on account of them: each is a reason once.
+const MAX_FAULTS: usize = 256;
 
 /// Where random bytes come from; another place than the operating system in tests only.
 type Random<'a> = dyn FnMut(&mut [u8]) -> Result<(), crypto::Error> + 'a;
@@ -97,6 +100,9 @@ pub struct Ratchet {
     current: Session,
     /// For opening only; the last replaced is last.
     replaced: VecDeque<Session>,
+    /// Of all sessions so far, the last is last.
+    starts: VecDeque<[u8; 32]>,
+    faults: VecDeque<[u8; 8]>,
 }
 
 impl Record for Ratchet {
@@ -135,9 +141,6 @@ pub struct Opened {
     pub file_key: Secret<16>,
     /// Whether later ones of its line were opened before it.
     pub late: bool,
-    /// The contact has had letters that this state has not written: it was restored from a backup,
-    /// or copied. See [`Ratchet::resync`].
-    pub fault: Option<Fault>,
     /// For [`Ratchet::apply`].
     pub pending: Pending,
 }
@@ -151,9 +154,12 @@ pub struct Pending {
     header: Header,
 }
 
-/// A session whose two sides do not agree.
+/// A session whose two sides do not agree, and by what letter that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault([u8; 32]);
+pub struct Fault {
+    session: [u8; 32],
+    letter: Option<[u8; 8]>,
+}
 
 /// What became of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +192,8 @@ impl Ratchet {
     }
 
     fn of(current: Session) -> Self {
-        Self { current, replaced: VecDeque::new() }
+        let starts = VecDeque::from([current.id]);
+        Self { current, replaced: VecDeque::new(), starts, faults: VecDeque::new() }
     }
 
     /// Our offer, if it was not answered yet.
@@ -203,10 +210,11 @@ impl Ratchet {
         now: u64,
     ) -> Result<Adopted, Error> {
         let session = Session::answering(offer, secret, now)?;
-        if self.sessions().any(|known| known.id == session.id) {
+        if self.starts.contains(&session.id) {
             return Ok(Adopted::Known);
         }
         if session.rank() < self.current.rank() {
+            self.know(session.id);
             if self.offer().is_none() {
                 self.restart(secret, now)?;
             }
@@ -220,17 +228,28 @@ impl Ratchet {
     /// since more than [`WINDOW`] before them were lost. Nothing unauthenticated may lead to it: it
     /// costs the forward secrecy of the letters until the answer.
     pub fn in_use(&self) -> Fault {
-        Fault(self.current.id)
+        Fault { session: self.current.id, letter: None }
     }
 
-    /// Offers a new start because of a fault, unless there has been one since. Says whether it
-    /// did: then the user is to be warned.
+    /// Offers a new start because of a fault, unless an offer waits for its answer already, or the
+    /// same letter was a reason before. Says whether it did: then the user is to be warned.
+    ///
+    /// A fault in a session that was replaced counts too: a contact who is restored from one backup
+    /// twice goes on in it.
     pub fn resync(&mut self, fault: &Fault, secret: &Secret<32>, now: u64) -> Result<bool, Error> {
-        let stands = self.current.id == fault.0;
-        if stands {
+        if let Some(letter) = fault.letter {
+            if self.faults.contains(&letter) {
+                return Ok(false);
+            }
+            self.faults.drain(..(self.faults.len() + 1).saturating_sub(MAX_FAULTS));
+            self.faults.push_back(letter);
+        }
+        let known = self.sessions().any(|session| session.id == fault.session);
+        let due = known && self.offer().is_none();
+        if due {
             self.restart(secret, now)?;
         }
-        Ok(stands)
+        Ok(due)
     }
 
     /// The offer is later than what it replaces, whatever the clock says.
@@ -242,10 +261,17 @@ impl Ratchet {
     }
 
     fn replace(&mut self, session: Session, now: u64) {
+        self.know(session.id);
         let mut old = std::mem::replace(&mut self.current, session);
         old.replaced = Some(hour(now));
         self.replaced.push_back(old);
         self.prune(now);
+    }
+
+    /// Remembers a start: brought again by a relay, it is no reason for anything.
+    fn know(&mut self, start: [u8; 32]) {
+        self.starts.drain(..(self.starts.len() + 1).saturating_sub(MAX_STARTS));
+        self.starts.push_back(start);
     }
 
     /// The key of the next letter, for one file.
@@ -285,7 +311,7 @@ impl Ratchet {
         let Some((session, found)) = self.locate(&parsed.tag) else { return Ok(None) };
         let Some(keys) = session.receiving.keys(&found) else { return Ok(None) };
         let header = parsed.header(keys)?;
-        let fault = Fault(session.id);
+        let fault = Fault { session: session.id, letter: Some(line::short(&parsed.salt)) };
         let (key, late) = match session.receiving.judge(&found, &parsed.salt, &header)? {
             Verdict::Fresh(key) => (key, false),
             Verdict::Late(key) => (key, true),
@@ -298,29 +324,44 @@ impl Ratchet {
         Ok(Some(Outcome::Opened(Box::new(Opened {
             file_key,
             late,
-            fault: session.sending.is_behind(&header.ack).then_some(fault),
             pending: Pending { tag: parsed.tag, salt: parsed.salt, header },
         }))))
     }
 
     /// Erases the letter's key, and takes what the letter said. To be called when the whole letter
     /// was verified and its bytes are safely out; what comes of it is to be made durable then.
+    /// `written` is when its sender says that he wrote it.
+    ///
+    /// A fault says that one of the two was restored from a backup, or copied: the contact has had
+    /// letters that this state has not written, or he writes in a session that he had left. See
+    /// [`Ratchet::resync`].
     ///
     /// # Errors
     ///
     /// [`Error::Spent`]: somebody else was faster, and nothing changed.
-    pub fn apply(&mut self, pending: Pending, now: u64) -> Result<(), Error> {
+    pub fn apply(
+        &mut self,
+        pending: Pending,
+        written: u64,
+        now: u64,
+    ) -> Result<Option<Fault>, Error> {
         let Pending { tag, salt, header } = pending;
+        let in_use = (self.current.id, self.current.heard);
         let taken = self.sessions_mut().find_map(|session| {
             let found = session.receiving.locate(&tag)?;
             let position = session.receiving.take(&found, &salt, &header, hour(now));
             Some(position.map(|position| (session, position)))
         });
         let (session, position) = taken.ok_or(Error::Spent)??;
+        let left = session.id != in_use.0
+            && in_use.1.is_some_and(|heard| hour(written.min(now)) > heard.saturating_add(1));
+        let behind = session.sending.is_behind(&header.ack);
         session.sending.hear(position, &header.ack, header.offered);
         session.answered();
+        session.heard.get_or_insert(hour(now));
+        let fault = Fault { session: session.id, letter: Some(line::short(&salt)) };
         self.prune(now);
-        Ok(())
+        Ok((left || behind).then_some(fault))
     }
 
     /// The state as bytes: they are secret.

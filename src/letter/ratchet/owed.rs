@@ -1,65 +1,35 @@
-//! Letters that were opened and may have to be opened again: their keys are still there.
+//! A letter that was opened and may have to be opened again: its key is still there.
 
 use std::fmt;
 
 use crate::letter::ratchet::Machine;
 use crate::letter::ratchet::Pending;
-use crate::state::Kept;
 use crate::wire::Decode;
 use crate::wire::Encode;
 use crate::wire::Record;
 
-/// Most letters in hand at once; keys of further ones are erased when they are opened.
-const MAX_OWED: usize = 64;
-
-/// What opening changes in a ratchet, put off until the command that was given the letter has
+/// What opening a letter changes in a ratchet, put off until the command that was given it has
 /// succeeded.
 #[derive(Default, Encode, Decode)]
-pub struct Owed(Vec<Due>);
+pub struct Owed(pub Option<Due>);
 
-/// One letter's change.
+/// The change.
 #[derive(Clone, Encode, Decode)]
 pub struct Due {
-    /// The relay's id of the letter.
-    pub id: [u8; 32],
-    /// Fingerprint of its sender.
+    /// Fingerprint of the letter's sender.
     pub contact: [u8; 32],
     /// His machine.
     pub machine: Machine,
     /// For [`Sessions::apply`](super::Sessions::apply).
     pub pending: Pending,
+    /// When he wrote it, as he says.
+    pub written: u64,
 }
 
 impl Record for Owed {
-    const NAME: &'static str = "keys to be erased";
+    const NAME: &'static str = "key to be erased";
     const VERSION: u8 = 1;
-    const MAX: usize = 256 << 10;
-}
-
-impl Kept for Owed {
-    const FILE: &'static str = "owed";
-}
-
-impl Owed {
-    /// Puts a change off. `false`: there are too many, and it is to be applied now.
-    pub fn put_off(&mut self, due: Due) -> bool {
-        self.0.retain(|known| known.id != due.id);
-        let room = self.0.len() < MAX_OWED;
-        if room {
-            self.0.push(due);
-        }
-        room
-    }
-
-    /// The change of a letter.
-    pub fn of(&self, id: &[u8; 32]) -> Option<&Due> {
-        self.0.iter().find(|due| due.id == *id)
-    }
-
-    /// Forgets it, once it was applied.
-    pub fn done(&mut self, id: &[u8; 32]) {
-        self.0.retain(|due| due.id != *id);
-    }
+    const MAX: usize = 4 << 10;
 }
 
 impl fmt::Debug for Due {

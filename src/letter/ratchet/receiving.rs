@@ -26,9 +26,8 @@ use crate::wire::Encode;
 
 /// Keys offered and not answered; when there are so many, letters repeat the last.
 const MAX_OFFERED: usize = 64;
-/// Epochs kept although nothing of them is missing: a replay is known for what it is.
-const RECENT_EPOCHS: usize = 8;
-/// Epochs kept.
+/// Epochs kept, whether anything of them is missing or not: a replay is known for what it is, and so
+/// is a sender who was restored from a backup.
 const MAX_EPOCHS: usize = 64;
 /// Numbers of the last epoch, and of each before, whose salts are remembered.
 const USED: usize = 256;
@@ -93,6 +92,8 @@ enum Place {
     Skipped(usize),
     /// Opened before.
     Used(usize, Mark),
+    /// Beyond what was ever written in the epoch of this index, which is over.
+    Beyond(usize),
 }
 
 /// What a letter can be, once its header was opened.
@@ -195,8 +196,13 @@ impl Receiving {
         self.epochs.iter().enumerate().rev().find_map(|(at, epoch)| {
             let skipped = epoch.skipped.iter().map(|old| (old.number, Place::Skipped(at)));
             let used = epoch.used.iter().map(|&(number, mark)| (number, Place::Used(at, mark)));
-            let (number, place) =
-                skipped.chain(used).find(|(number, _)| epoch.keys.is_tag(*number, tag))?;
+            let beyond = (epoch.chain.is_none().then_some(epoch.next).into_iter())
+                .flat_map(|next| next..next.saturating_add(NEAR))
+                .map(|number| (number, Place::Beyond(at)));
+            let (number, place) = skipped
+                .chain(used)
+                .chain(beyond)
+                .find(|(number, _)| epoch.keys.is_tag(*number, tag))?;
             Some(Found { number, place })
         })
     }
@@ -213,7 +219,7 @@ impl Receiving {
         match found.place {
             Place::Next => None,
             Place::Ahead => self.epochs.back(),
-            Place::Skipped(at) | Place::Used(at, _) => self.epochs.get(at),
+            Place::Skipped(at) | Place::Used(at, _) | Place::Beyond(at) => self.epochs.get(at),
         }
     }
 
@@ -272,7 +278,7 @@ impl Receiving {
         hour: u32,
     ) -> Result<Position, Error> {
         let at = match found.place {
-            Place::Used(..) => return Err(Error::Spent),
+            Place::Used(..) | Place::Beyond(_) => return Err(Error::Spent),
             Place::Skipped(at) => at,
             Place::Ahead => self.epochs.len().saturating_sub(1),
             Place::Next => {
@@ -326,11 +332,6 @@ impl Receiving {
             let keep = if at == last { USED } else { USED_BEFORE };
             epoch.used.drain(..epoch.used.len().saturating_sub(keep));
         }
-        let mut at = self.epochs.len();
-        self.epochs.retain(|epoch| {
-            at -= 1;
-            at < RECENT_EPOCHS || !epoch.skipped.is_empty()
-        });
         self.epochs.drain(..self.epochs.len().saturating_sub(MAX_EPOCHS));
     }
 

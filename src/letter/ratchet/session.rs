@@ -56,8 +56,14 @@ impl Offer {
     }
 
     /// Reads what [`Offer::encode`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Record`], and [`Error::Key`] when its key is none.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        wire::decode(bytes).map_err(Error::Record)
+        let offer: Self = wire::decode(bytes).map_err(Error::Record)?;
+        PublicKey::from_bytes(&offer.key)?;
+        Ok(offer)
     }
 
     /// The hash of the whole offer: transcript and name of what it starts.
@@ -87,6 +93,8 @@ pub(super) struct Session {
     fresh: Option<Secret<32>>,
     /// Hour of Unix time since which it is kept for opening only.
     pub(super) replaced: Option<u32>,
+    /// Hour in which the first letter under it came.
+    pub(super) heard: Option<u32>,
     pub(super) sending: Sending,
     pub(super) receiving: Receiving,
 }
@@ -134,6 +142,7 @@ impl Session {
             created,
             fresh: None,
             replaced: None,
+            heard: None,
             sending: Sending::new(Line::start(secret, &id, first), theirs),
             receiving: Receiving::new(Line::start(secret, &id, !first)),
         }

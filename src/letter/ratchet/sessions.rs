@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::age;
+use crate::identity::MAX_MACHINES;
 use crate::letter::ratchet::Adopted;
 use crate::letter::ratchet::Error;
-use crate::letter::ratchet::Fault;
 use crate::letter::ratchet::LetterKey;
 use crate::letter::ratchet::Offer;
 use crate::letter::ratchet::Outcome;
@@ -17,9 +17,6 @@ use crate::state::StateFile;
 use crate::wire::Decode;
 use crate::wire::Encode;
 use crate::wire::Record;
-
-/// Machines of one contact; the one longest there makes room.
-pub const MAX_MACHINES: usize = 8;
 
 /// A machine of a contact, by the mailbox in which it takes letters from here.
 pub type Machine = [u8; 32];
@@ -40,7 +37,12 @@ pub enum Next {
     /// Under this key.
     Key(Box<LetterKey>),
     /// To the contact's card, with this offer inside, until he answers it.
-    Offer(Offer),
+    Offer {
+        /// To be put into the letter.
+        offer: Offer,
+        /// It was made for this letter, since there was no state.
+        new: bool,
+    },
 }
 
 impl Sessions {
@@ -61,16 +63,22 @@ impl Sessions {
     ) -> Result<Next, Error> {
         // What is returned here is handed out when the state is durable, and only then.
         file.update(|sessions| {
-            if sessions.get(machine).is_none() {
+            let new = sessions.get(machine).is_none();
+            if new {
                 sessions.push(*machine, Ratchet::recover(secret, now)?);
             }
             let ratchet = sessions.get_mut(machine).ok_or(Error::Unanswered)?;
             if let Some(offer) = ratchet.offer() {
-                return Ok(Next::Offer(offer));
+                return Ok(Next::Offer { offer, new });
             }
             let Sealed { key, .. } = ratchet.seal(now)?;
             Ok(Next::Key(Box::new(key)))
         })
+    }
+
+    /// Forgets a machine.
+    pub fn forget(&mut self, machine: &Machine) {
+        self.0.retain(|(known, _)| known != machine);
     }
 
     /// Whether a stanza is, as far as can be seen at once, the next of one of these.
@@ -93,9 +101,20 @@ impl Sessions {
         Ok(None)
     }
 
-    /// As [`Ratchet::apply`].
-    pub fn apply(&mut self, machine: &Machine, pending: Pending, now: u64) -> Result<(), Error> {
-        self.get_mut(machine).ok_or(Error::Spent)?.apply(pending, now)
+    /// As [`Ratchet::apply`]. What has faults is offered a new start at once; says whether it was.
+    pub fn apply(
+        &mut self,
+        machine: &Machine,
+        pending: Pending,
+        secret: Option<&Secret<32>>,
+        written: u64,
+        now: u64,
+    ) -> Result<bool, Error> {
+        let ratchet = self.get_mut(machine).ok_or(Error::Spent)?;
+        match (ratchet.apply(pending, written, now)?, secret) {
+            (Some(fault), Some(secret)) => ratchet.resync(&fault, secret, now),
+            _ => Ok(false),
+        }
     }
 
     /// As [`Ratchet::adopt`], also of a machine that was not known.
@@ -115,18 +134,23 @@ impl Sessions {
         }
     }
 
-    /// As [`Ratchet::resync`].
+    /// As [`Ratchet::resync`], when a stanza is at odds with the state as it is now.
     pub fn resync(
         &mut self,
-        machine: &Machine,
-        fault: &Fault,
+        stanza: &age::Stanza,
         secret: &Secret<32>,
         now: u64,
     ) -> Result<bool, Error> {
-        self.get_mut(machine).map_or(Ok(false), |ratchet| ratchet.resync(fault, secret, now))
+        match self.open(stanza)? {
+            Some((machine, Outcome::Conflict(fault) | Outcome::Lost(fault))) => self
+                .get_mut(&machine)
+                .map_or(Ok(false), |ratchet| ratchet.resync(&fault, secret, now)),
+            _ => Ok(false),
+        }
     }
 
-    /// Offers a new start to each machine, because the user wants one.
+    /// Offers a new start to each machine, because the user wants one; where an offer waits for its
+    /// answer it stays.
     pub fn renew(&mut self, secret: &Secret<32>, now: u64) -> Result<(), Error> {
         self.0.iter_mut().try_for_each(|(_, ratchet)| {
             let fault = ratchet.in_use();

@@ -86,7 +86,7 @@ fn opened(by: &Ratchet, letter: &Sent) -> Option<Box<Opened>> {
 /// Opens and applies.
 fn receive(by: &mut Ratchet, letter: &Sent) -> bool {
     let Some(opened) = opened(by, letter) else { return false };
-    by.apply(opened.pending, NOW).unwrap();
+    by.apply(opened.pending, NOW, NOW).unwrap();
     true
 }
 
@@ -506,11 +506,7 @@ fn a_restored_state_finds_out_by_itself() {
     let answer = send(&mut bob, drawn);
     let found = opened(&restored, &answer);
     let fault = match found {
-        Some(opened) => {
-            let fault = opened.fault.clone();
-            restored.apply(opened.pending, NOW).unwrap();
-            fault.unwrap()
-        }
+        Some(opened) => restored.apply(opened.pending, NOW, NOW).unwrap().unwrap(),
         None => match restored.open(&answer.stanza) {
             Ok(Some(Outcome::Lost(fault))) => fault,
             _ => panic!(),
@@ -534,7 +530,8 @@ fn an_answer_to_a_key_that_a_restored_state_never_had_is_lost_and_said_to_be() {
     let answer = send(&mut bob, drawn);
     assert!(matches!(restored.open(&answer.stanza), Ok(Some(Outcome::Lost(_)))));
     // The true state sees nothing wrong.
-    assert!(opened(&alice, &answer).unwrap().fault.is_none());
+    let pending = opened(&alice, &answer).unwrap().pending;
+    assert_eq!(alice.apply(pending, NOW, NOW).unwrap(), None);
 }
 
 #[test]
@@ -592,11 +589,99 @@ fn clocks_that_disagree_do_not_keep_two_apart() {
     let mut alice = Ratchet::recover(&secret(1), NOW).unwrap();
     let offer = alice.offer().unwrap();
     assert_eq!(bob.adopt(&offer, &secret(1), NOW + 1_000_000).unwrap(), Adopted::Older);
-    assert_eq!(bob.adopt(&offer, &secret(1), NOW + 1_000_000).unwrap(), Adopted::Older);
+    assert_eq!(bob.adopt(&offer, &secret(1), NOW + 1_000_000).unwrap(), Adopted::Known);
     let counter = bob.offer().unwrap();
     assert_eq!(alice.adopt(&counter, &secret(1), NOW + 1).unwrap(), Adopted::New);
     exchange(&mut alice, &mut bob, drawn);
     exchange(&mut bob, &mut alice, drawn);
+    // A relay that brings the old offer again changes nothing.
+    assert_eq!(bob.adopt(&offer, &secret(1), NOW + 1_000_000).unwrap(), Adopted::Known);
+    assert!(bob.offer().is_none());
+}
+
+/// Bob's fault with a letter that does not open.
+fn fault(bob: &Ratchet, letter: &Sent) -> Fault {
+    match bob.open(&letter.stanza) {
+        Ok(Some(Outcome::Conflict(fault) | Outcome::Lost(fault))) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_old_backup_is_noticed_by_either_side() {
+    for (exchanges, one_more) in [(1, false), (12, false), (12, true), (60, false)] {
+        let (mut alice, mut bob) = pair();
+        let drawn = &mut Drawn(23, 0);
+        exchange(&mut alice, &mut bob, drawn);
+        let mut restored = copy(&alice);
+        if one_more {
+            exchange(&mut alice, &mut bob, drawn);
+        }
+        for _ in 0..exchanges {
+            exchange(&mut bob, &mut alice, drawn);
+            exchange(&mut alice, &mut bob, drawn);
+        }
+        let fault = fault(&bob, &send(&mut restored, drawn));
+        assert!(bob.resync(&fault, &secret(1), NOW).unwrap());
+        let offer = bob.offer().unwrap();
+        assert_eq!(restored.adopt(&offer, &secret(1), NOW).unwrap(), Adopted::New);
+        exchange(&mut restored, &mut bob, drawn);
+        exchange(&mut bob, &mut restored, drawn);
+    }
+}
+
+#[test]
+fn a_backup_that_is_restored_twice_is_noticed_twice_and_a_replay_is_no_reason() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(24, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    let backup = copy(&alice);
+    exchange(&mut alice, &mut bob, drawn);
+    for _ in 0..3 {
+        let mut restored = copy(&backup);
+        let letter = send(&mut restored, drawn);
+        let fault = fault(&bob, &letter);
+        assert!(bob.resync(&fault, &secret(1), NOW).unwrap());
+        let offer = bob.offer().unwrap();
+        assert_eq!(restored.adopt(&offer, &secret(1), NOW).unwrap(), Adopted::New);
+        exchange(&mut restored, &mut bob, drawn);
+        exchange(&mut bob, &mut restored, drawn);
+        // Whoever brings the letter again does not take the forward secrecy away again.
+        let again = self::fault(&bob, &letter);
+        assert!(!bob.resync(&again, &secret(1), NOW).unwrap());
+        assert!(bob.offer().is_none());
+    }
+}
+
+#[test]
+fn who_writes_in_a_session_that_he_had_left_was_restored() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(25, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    let under_way = send(&mut alice, drawn);
+    let mut backup = copy(&alice);
+    let letter = send(&mut backup, drawn);
+    let renewed = bob.in_use();
+    assert!(bob.resync(&renewed, &secret(1), NOW).unwrap());
+    assert_eq!(alice.adopt(&bob.offer().unwrap(), &secret(1), NOW).unwrap(), Adopted::New);
+    exchange(&mut alice, &mut bob, drawn);
+    let later = NOW + 5 * 3600;
+    let of = |bob: &Ratchet, letter| opened(bob, letter).unwrap().pending;
+    assert_eq!(bob.apply(of(&bob, &under_way), NOW, later).unwrap(), None);
+    let fault = bob.apply(of(&bob, &letter), later, later).unwrap().unwrap();
+    assert!(bob.resync(&fault, &secret(1), NOW).unwrap());
+}
+
+#[test]
+fn an_offer_that_waits_is_not_pushed_out_by_another() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(26, 0);
+    let under_way = send(&mut alice, drawn);
+    for n in 0..4 {
+        let renewed = bob.in_use();
+        assert_eq!(bob.resync(&renewed, &secret(1), NOW + n).unwrap(), n == 0);
+    }
+    assert!(receive(&mut bob, &under_way));
 }
 
 #[test]
@@ -626,9 +711,9 @@ fn a_letter_opened_twice_at_once_is_applied_once() {
     let (mut alice, mut bob) = pair();
     let letter = send(&mut alice, &mut Drawn(19, 0));
     let (one, other) = (opened(&bob, &letter).unwrap(), opened(&bob, &letter).unwrap());
-    bob.apply(one.pending, NOW).unwrap();
+    bob.apply(one.pending, NOW, NOW).unwrap();
     let before = bob.encode().unwrap();
-    assert!(matches!(bob.apply(other.pending, NOW), Err(Error::Spent)));
+    assert!(matches!(bob.apply(other.pending, NOW, NOW), Err(Error::Spent)));
     assert_eq!(bob.encode().unwrap(), before);
 }
 
@@ -673,7 +758,7 @@ fn the_fullest_state_fits_and_forgets_the_oldest() {
     let late = NOW + u64::from(KEEP + 1) * 3600;
     let letter = send(&mut alice, drawn);
     let pending = opened(&bob, &letter).unwrap().pending;
-    bob.apply(pending, late).unwrap();
+    bob.apply(pending, late, late).unwrap();
     assert!(opened(&bob, &firsts[3]).is_none());
     assert!(bob.encode().unwrap().len() < 8 << 10);
 }

@@ -52,7 +52,8 @@ Environment:
   BULLA_IDENTITY_COMMAND  a command that prints it
   BULLA_HOME              one folder for identity, contacts, spool and index
   BULLA_RELAY             address of the relay, as with --relay
-  BULLA_AGAIN             set to 1 for a command of pull --exec whose letter came before
+  BULLA_ID                the relay's id of the letter, for a command of pull --exec
+  BULLA_AGAIN             set to 1 for such a command when it was given the letter before
   BULLA_CA_FILE           certificate authorities to trust beside those of the web (PEM), else
                           SSL_CERT_FILE
   PGPASSFILE              a file with the passwords of relay serve's databases
@@ -217,6 +218,8 @@ pub(crate) enum Contact {
     Introduce(Introduce),
     /// Offer new keys to a contact whose letters do not open any more
     Renew(ContactName),
+    /// Send no more letters to one machine of a contact's
+    Drop(ContactDrop),
     /// Close the mailbox that was made for a contact: nothing comes from him any more
     Revoke(ContactRevoke),
     /// Forget a contact, and close his mailbox; or refuse somebody who was introduced
@@ -250,6 +253,16 @@ pub(crate) struct ContactName {
     pub(crate) keys: Keys,
     /// The contact's name
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContactDrop {
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    /// The contact's name
+    pub(crate) name: String,
+    /// The machine as contact show prints it, or enough of its beginning
+    pub(crate) machine: String,
 }
 
 #[derive(Debug, Args)]

@@ -4,9 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use bulla::contact::pairing::Address;
 use bulla::contact::{Added, Contact, Trust};
 use bulla::identity::{Card, Fingerprint};
-use bulla::text::printable;
+use bulla::letter::ratchet;
+use bulla::text::{hex_encode, printable};
 use serde_json::json;
 
 use crate::app::{App, Me, date, now};
@@ -43,17 +45,19 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
             if let Err(error) = close(&me, &args.network, &fingerprint) {
                 app.ui.warn(&format!("his mailbox stays open at its relay: {error}"));
             }
-            let gone = me.book_file()?.update(|book| book.remove(&args.name))?;
+            // His name last: killed in between, the same can be typed again.
+            me.sessions_file(&fingerprint)?.remove()?;
             me.pairs_file()?.update(|pairs| {
                 pairs.unlink(&fingerprint);
                 pairs.introductions.forget_by(&fingerprint);
                 Ok::<_, bulla::contact::Error>(())
             })?;
-            me.sessions_file(&fingerprint)?.remove()?;
+            let gone = me.book_file()?.update(|book| book.remove(&args.name))?;
             app.ui.note(&format!("removed {}, {}", gone.name(), gone.fingerprint()));
             Ok(Exit::Done)
         }
         cli::Contact::Renew(args) => renew(app, args),
+        cli::Contact::Drop(args) => drop_machine(app, args),
         cli::Contact::Revoke(args) => {
             let me = app.me(&args.keys)?;
             let fingerprint = me.book()?.get(&args.name)?.fingerprint();
@@ -98,6 +102,31 @@ fn renew(app: &App, args: &cli::ContactName) -> Result<Exit> {
         "your next letter to {0} offers new keys; {0}'s answer takes them",
         args.name
     ));
+    Ok(Exit::Done)
+}
+
+/// Forgets a machine of a contact's: no letter goes there any more.
+fn drop_machine(app: &App, args: &cli::ContactDrop) -> Result<Exit> {
+    let me = app.me(&args.keys)?;
+    let fingerprint = me.book()?.get(&args.name)?.fingerprint();
+    let all = me.pairs()?;
+    let wanted = args.machine.to_lowercase();
+    let named = |machine: &&Address| hex_encode(&machine.mailbox).starts_with(&wanted);
+    let found: Vec<_> = all.machines_of(&fingerprint).iter().filter(named).collect();
+    let [machine] = found[..] else {
+        let count = found.len();
+        let fail = Fail::usage(format!("expected one machine of {}, {count} begin so", args.name));
+        return Err(fail.hint(format!("bulla contact show {}", args.name)).into());
+    };
+    me.pairs_file()?.update(|pairs| {
+        pairs.forget_machine(&fingerprint, &machine.mailbox);
+        Ok::<_, bulla::contact::Error>(())
+    })?;
+    me.sessions_file(&fingerprint)?.update(|sessions| {
+        sessions.forget(&machine.mailbox);
+        Ok::<_, ratchet::Error>(())
+    })?;
+    app.ui.note(&format!("{} gets no more letters on that machine", args.name));
     Ok(Exit::Done)
 }
 
@@ -148,18 +177,19 @@ fn list(app: &App, args: &cli::ContactList) -> Result<Exit> {
 
 fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
     let me = app.me(&args.keys)?;
-    let book = me.book()?;
+    let (book, pairs) = (me.book()?, me.pairs()?);
     let contact = book.get(&args.name)?;
     let card = contact.card()?;
-    let machines = me.pairs()?.machines_of(&contact.fingerprint()).len();
+    let machines = pairs.machines_of(&contact.fingerprint());
     if args.card {
         std::io::stdout().write_all(card.to_text().as_bytes())?;
         return Ok(Exit::Done);
     }
     if app.ui.json {
         let mut object = object(contact)?;
+        let machine = |m: &Address| json!({ "mailbox": hex_encode(&m.mailbox), "relay": m.relay });
         if let Some(fields) = object.as_object_mut() {
-            fields.insert("machines".into(), machines.into());
+            fields.insert("machines".into(), machines.iter().map(machine).collect());
         }
         println(&object.to_string())?;
         return Ok(Exit::Done);
@@ -178,8 +208,8 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
         date(contact.since()),
         printable(relay),
     ))?;
-    if machines > 0 {
-        println(&format!("machines:     {machines}"))?;
+    for Address { mailbox, relay, .. } in machines {
+        println(&format!("machine:      {} at {}", hex_encode(mailbox), printable(relay)))?;
     }
     Ok(Exit::Done)
 }

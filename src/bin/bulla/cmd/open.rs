@@ -16,6 +16,7 @@ use crate::classify::classify;
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::output::sync_stdout;
 use crate::paired::Found;
 use crate::record::{Sender, line};
 use crate::unlock::{Ours, Unlock};
@@ -67,8 +68,10 @@ struct Came {
     letter: Letter,
     /// The ratchet that opened it.
     found: Option<Found>,
+    /// It was opened before, and is again.
+    known: bool,
     /// The relay's id, when it came in an envelope.
-    envelope: Option<[u8; 32]>,
+    envelope: Option<Id>,
     /// Held until the letter is remembered.
     _turn: Option<Turn>,
 }
@@ -89,7 +92,15 @@ impl Open<'_> {
                         opened += 1;
                         self.keep(came, id)
                     }),
-                    Err(error) => Err(error),
+                    Err(error) => {
+                        if error.downcast_ref::<Fail>().is_some_and(|fail| fail.replay)
+                            && io::copy(&mut envelope, &mut io::sink()).is_ok()
+                            && let Ok(id) = envelope.finish()
+                        {
+                            self.tell_of_replay(&Id(id));
+                        }
+                        Err(error)
+                    }
                 },
                 // Nothing behind this can be read. Where the last letter broke off, that says why.
                 Err(error) => match failed {
@@ -132,7 +143,7 @@ impl Open<'_> {
     /// Remembers a letter of a stream when its body is where it should be.
     fn keep(&mut self, came: Option<Came>, id: [u8; 32]) -> Result<()> {
         if let Some(came) = came {
-            self.unrecorded.push(Came { envelope: Some(id), ..came });
+            self.unrecorded.push(Came { envelope: Some(Id(id)), ..came });
         }
         if self.bodies.is_held_back() { Ok(()) } else { self.record() }
     }
@@ -145,7 +156,8 @@ impl Open<'_> {
         let opener = opener.map_err(|error| self.unlock.reason(error))?;
         let mine = self.unlock.fingerprints();
         let accept = |content: &Content| self.accept(content, found.as_ref());
-        let (content, accepted) = letter::open_paired(opener, &mine, &self.unlock, accept)?;
+        let (content, accepted) = letter::open_paired(opener, &mine, &self.unlock, accept)
+            .map_err(|error: anyhow::Error| self.unlock.reason(error))?;
         let Accepted { body, about } = accepted;
         let (Content::Letter(letter), Some(About { came, sender, receipt })) = (content, about)
         else {
@@ -217,19 +229,26 @@ impl Open<'_> {
             for came in self.unrecorded.iter().filter(|came| came.me == letter.to) {
                 let _ = came.record(&mut book);
             }
-            Some(book.check(fingerprint.as_ref(), &letter.id, place))
+            let receipt = book.check(fingerprint.as_ref(), &letter.id, place);
+            // A key that is used once opens no replay, however old the letter is.
+            Some(match receipt {
+                Receipt::Old if found.is_some() => Receipt::Fresh { missed: 0, late: true },
+                receipt => receipt,
+            })
         } else {
             None
         };
+        let known = matches!(receipt, Some(Receipt::Replay | Receipt::Old));
         let again = self.args.again || std::env::var_os("BULLA_AGAIN").is_some_and(|v| v == "1");
-        if receipt == Some(Receipt::Replay) && !again {
+        if known && !again {
             // A run that ended before it erased the key of what it had opened.
             if let Some(found) = found {
-                self.ours(&letter.to)?.paired.settle(self.app.ui, me, found, None)?;
+                let written = letter.heading.date;
+                self.ours(&letter.to)?.paired.settle(self.app, me, found, written, None)?;
             }
             let message =
                 format!("letter {} was opened before", bulla::text::hex_encode(&letter.id));
-            return Err(Fail::new(Exit::Conflict, message).hint("--again opens it again").into());
+            return Err(Fail::replay(message).hint("--again opens it again").into());
         }
         let came = Came {
             me: letter.to,
@@ -238,6 +257,7 @@ impl Open<'_> {
             place,
             letter: letter.clone(),
             found: None,
+            known,
             envelope: None,
             _turn: turn,
         };
@@ -272,32 +292,62 @@ impl Open<'_> {
     }
 
     /// Remembers the letters whose bodies are where they should be, and tells the spool of those
-    /// that cannot get lost any more: what went into a pipe can, so its copy is kept.
+    /// that cannot get lost any more: what went into a pipe can, so its copy is kept. One that
+    /// cannot be remembered does not cost those behind it.
     fn record(&mut self) -> Result<()> {
-        // By `relay pull --exec`, which says when the command has succeeded.
-        let given = std::env::var_os("BULLA_ID").is_some();
+        // The keys of what is there are erased: let it stay there.
+        if self.unrecorded.iter().any(|came| came.found.is_some()) {
+            sync_stdout()?;
+        }
+        let mut failed = None;
         for came in std::mem::take(&mut self.unrecorded) {
-            let Ours { me, paired, .. } = self.ours(&came.me)?;
-            if !me.has_home() {
-                continue;
+            if let Err(error) = self.record_one(&came)
+                && let Some(before) = failed.replace(error)
+            {
+                self.app.ui.error(&before);
             }
-            me.book_file()?.update(|book| {
-                let _ = came.record(book);
-                Ok::<_, bulla::contact::Error>(())
-            })?;
-            if let Some(found) = &came.found {
-                paired.settle(self.app.ui, me, found, came.envelope.filter(|_| given))?;
-            }
-            paired.hear(me, &came.letter)?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// First what a letter says, which can be heard twice, then that it came, then its key goes:
+    /// killed in between, it is opened again and nothing of it is lost.
+    fn record_one(&self, came: &Came) -> Result<()> {
+        let Ours { me, paired, .. } = self.ours(&came.me)?;
+        if !me.has_home() {
+            return Ok(());
+        }
+        if !came.known {
+            paired.hear(self.app, me, &came.letter)?;
             if let Some(notice) = &came.letter.postscript.notice {
                 super::notice::take(self.app, me, &came.letter, notice)?;
             }
-            if let Some(id) = came.envelope.filter(|_| self.bodies.is_durable()) {
-                // If this fails the copy is kept a week longer.
-                let _ = Spool::confirm(&me.folder()?.join("spool"), &Id(id));
-            }
+        }
+        me.book_file()?.update(|book| {
+            let _ = came.record(book);
+            Ok::<_, bulla::contact::Error>(())
+        })?;
+        let given = came.envelope.as_ref().filter(|id| is_given(id));
+        if let Some(found) = &came.found {
+            paired.settle(self.app, me, found, came.letter.heading.date, given)?;
+        }
+        if let Some(id) = came.envelope.filter(|_| given.is_none() && self.bodies.is_durable()) {
+            // If this fails the copy is kept a week longer.
+            let _ = Spool::confirm(&me.folder()?.join("spool"), &id);
         }
         Ok(())
+    }
+
+    /// Says to `relay pull --exec` that the letter it gave has nothing to it that is not done.
+    fn tell_of_replay(&self, id: &Id) {
+        if is_given(id) {
+            for me in self.unlock.all() {
+                // Where this fails the letter is given again.
+                let _ = me.folder().and_then(|folder| {
+                    Ok(std::fs::write(folder.join("spool").join(format!("{id}.replay")), "")?)
+                });
+            }
+        }
     }
 
     fn ours(&self, fingerprint: &Fingerprint) -> Result<&Ours> {
@@ -337,6 +387,12 @@ struct About {
     came: Came,
     sender: Option<Sender>,
     receipt: Option<Receipt>,
+}
+
+/// Whether `relay pull --exec` gave this letter to the command that runs here, and says itself what
+/// becomes of it.
+fn is_given(id: &Id) -> bool {
+    std::env::var("BULLA_ID").is_ok_and(|given| given == id.to_string())
 }
 
 fn unauthenticated(message: impl Into<String>) -> Fail {

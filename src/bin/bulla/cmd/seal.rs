@@ -12,7 +12,7 @@ use bulla::contact::{Book, Pairs, Place};
 use bulla::crypto;
 use bulla::files::Access;
 use bulla::identity::Card;
-use bulla::letter::ratchet::{Machine, Next, Sessions};
+use bulla::letter::ratchet::{LetterKey, Machine, Next, Sessions};
 use bulla::letter::{Draft, EnvelopeWriter, Heading, Notice, Postscript, Routing, Sender};
 use bulla::progress::Progress;
 use bulla::secret::Secret;
@@ -145,32 +145,20 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
     let mut output = target.open(Access::Umask)?;
     let mut envelopes = EnvelopeWriter::new(&mut output)?;
     for (copies, to) in &to {
-        let place = match (&card, &to.name) {
-            // Durable before there is any ciphertext: a number is never used twice.
-            (Some((me, _)), Some(name)) if me.has_home() => {
-                Some(me.book_file()?.next_outgoing(name)?)
-            }
-            _ => None,
+        let (place, keyed) = match (&card, &pairs) {
+            (Some((me, _)), Some(pairs)) => keyed(app, me, pairs, to, copies)?,
+            _ => (None, copies.iter().map(|copy| (copy, Under::default())).collect()),
         };
-        let heading =
-            Heading { place: place.map(|Place { stream, seq }| (stream, seq)), ..heading.clone() };
+        let heading = Heading { place, ..heading.clone() };
         let id = crypto::random()?;
-        for copy in copies {
+        for (copy, Under { key, postscript, .. }) in keyed {
             if copy.routing.relay.is_none() {
                 let title = to.title();
                 app.ui.warn(&format!("no relay is on the card of {title}: push with --relay URL"));
             }
-            let sender = card.as_ref().map(|(me, card)| Sender {
-                identity: &me.identity,
-                card,
-                pairwise: copy.paired.as_ref().map(|(_, secret)| &**secret),
-            });
-            let mut draft = Draft { id, ..Draft::new(heading.clone(), &to.card, sender)? };
-            if let (Some((me, _)), Some((machine, secret)), Some(pairs)) =
-                (&card, &copy.paired, &pairs)
-            {
-                under_ratchet(app, me, pairs, to, machine, secret, &mut draft)?;
-            }
+            let sender = card.as_ref().map(|(me, card)| copy.sender(me, card));
+            let (heading, to) = (heading.clone(), &to.card);
+            let draft = Draft { id, to, sender, heading, postscript, key };
             let mut envelope = envelopes.begin(&copy.routing)?;
             bodies.with(bar.as_ref(), |body| Ok(draft.seal(body, &mut envelope)?))?;
             envelope.finish()?;
@@ -192,49 +180,80 @@ pub(super) fn notice(
 ) -> Result<Vec<(Routing, Vec<u8>)>> {
     let (pairs, card) = (me.pairs()?, super::card::settle(me, |_| ())?);
     let to = To { card: to.clone(), name: name.map(str::to_owned) };
-    let place = name.map(|name| me.book_file()?.next_outgoing(name).map_err(anyhow::Error::from));
-    let place = place.transpose()?.map(|Place { stream, seq }| (stream, seq));
+    let copies = to.copies(Some(&pairs));
+    let (place, keyed) = keyed(app, me, &pairs, &to, &copies)?;
     let heading = Heading { place, date: now(), ..Heading::default() };
     let id = crypto::random()?;
-    let letters = to.copies(Some(&pairs)).into_iter().map(|copy| {
-        let pairwise = copy.paired.as_ref().map(|(_, secret)| &**secret);
-        let sender = Some(Sender { identity: &me.identity, card: &card, pairwise });
-        let mut draft = Draft { id, ..Draft::new(heading.clone(), &to.card, sender)? };
-        if let Some((machine, secret)) = &copy.paired {
-            under_ratchet(app, me, &pairs, &to, machine, secret, &mut draft)?;
-        }
-        draft.postscript.notice = Some(notice.clone());
+    let letters = keyed.into_iter().map(|(copy, Under { key, mut postscript, .. })| {
+        let sender = Some(copy.sender(me, &card));
+        postscript.notice = Some(notice.clone());
+        let (heading, to) = (heading.clone(), &to.card);
         let mut sealed = Vec::new();
-        draft.seal(io::empty(), &mut sealed)?;
-        Ok((copy.routing, sealed))
+        Draft { id, to, sender, heading, postscript, key }.seal(io::empty(), &mut sealed)?;
+        Ok((copy.routing.clone(), sealed))
     });
     letters.collect()
 }
 
-/// Takes the key of the next letter to a machine of a contact's, or offers new ones where they are
-/// not here.
-fn under_ratchet(
+/// Keys and number of the next letter to somebody. They are passed durably before there is any
+/// ciphertext: neither is used twice.
+fn keyed<'a>(
     app: &App,
     me: &Me,
     pairs: &Pairs,
     to: &To,
-    machine: &Machine,
-    secret: &Secret<32>,
-    draft: &mut Draft<'_>,
-) -> Result<()> {
-    let fingerprint = to.card.fingerprint();
-    match Sessions::next(&me.sessions_file(&fingerprint)?, machine, secret, now())? {
-        Next::Key(key) => draft.key = Some(*key),
-        Next::Offer(offer) => {
-            let name = to.title();
-            app.ui.warn(&format!(
-                "until {name} answers, letters to {name} have no forward secrecy: new keys are offered"
-            ));
-            let reply = pairs.mailbox_of(&fingerprint).map(|own| routing(&me.address(own)));
-            draft.postscript = Postscript { reply, offer: Some(offer.encode()?), notice: None };
+    copies: &'a [Copy],
+) -> Result<(Option<([u8; 16], u64)>, Vec<(&'a Copy, Under)>)> {
+    let keyed = copies.iter().map(|copy| Ok((copy, copy.key(app, me, pairs, to)?)));
+    let keyed: Vec<(&Copy, Under)> = keyed.collect::<Result<_>>()?;
+    let Some(name) = to.name.as_ref().filter(|_| me.has_home()) else { return Ok((None, keyed)) };
+    let anew = keyed.iter().any(|(_, under)| under.anew);
+    let Place { stream, seq } = me.book_file()?.update(|book| {
+        if anew {
+            book.begin_stream(&to.card.fingerprint());
+        }
+        book.next_outgoing(name)
+    })?;
+    Ok((Some((stream, seq)), keyed))
+}
+
+/// How a copy is sealed: to the card, unless there is a key.
+#[derive(Default)]
+struct Under {
+    key: Option<LetterKey>,
+    postscript: Postscript,
+    /// There was no state: what was numbered before is not known either.
+    anew: bool,
+}
+
+impl Copy {
+    fn sender<'a>(&'a self, me: &'a Me, card: &'a Card) -> Sender<'a> {
+        let pairwise = self.paired.as_ref().map(|(_, secret)| &**secret);
+        Sender { identity: &me.identity, card, pairwise }
+    }
+
+    /// Takes the key of the next letter to a machine, or offers new ones where they are not here.
+    fn key(&self, app: &App, me: &Me, pairs: &Pairs, to: &To) -> Result<Under> {
+        let Some((machine, secret)) = &self.paired else { return Ok(Under::default()) };
+        let contact = to.card.fingerprint();
+        match Sessions::next(&me.sessions_file(&contact)?, machine, secret, now())? {
+            Next::Key(key) => Ok(Under { key: Some(*key), ..Under::default() }),
+            Next::Offer { offer, new } => {
+                let name = to.title();
+                app.ui.warn(&format!(
+                    "until {name} answers, letters to {name} have no forward secrecy: new keys are \
+                     offered"
+                ));
+                let postscript = Postscript {
+                    machine: Some(*machine),
+                    reply: pairs.mailbox_of(&contact).map(|own| routing(&me.address(own))),
+                    offer: Some(offer.encode()?),
+                    notice: None,
+                };
+                Ok(Under { key: None, postscript, anew: new })
+            }
         }
     }
-    Ok(())
 }
 
 /// A contact by name, else the card in a file. A card of somebody in the book is numbered with

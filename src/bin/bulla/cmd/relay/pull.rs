@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bulla::files::{Access, AtomicFile, Existing};
+use bulla::files::{self, Access, AtomicFile, Existing};
 use bulla::letter::{EnvelopeWriter, Routing};
 use bulla::relay::protocol::Id;
 use bulla::relay::pull::{Delivered, Options, Stopped, follow_all, pull_again, pull_all};
@@ -35,6 +35,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     let boxes = super::mine(&me, &args.network)?;
     let boxes: Vec<_> = boxes.into_iter().map(|mine| mine.owned).collect();
     let mut spool = Spool::open(me.folder()?.join("spool"))?;
+    paired::erase_rest(app, &me, |id| spool.is_waiting(id))?;
     let relay = boxes.first().map(|first| first.client.url());
     let mailbox = me.identity.card_mailbox().public();
     let routing = Routing { relay, mailbox, capability: None };
@@ -90,7 +91,7 @@ struct Delivery<'a> {
     me: &'a Me,
     target: Target,
     routing: Routing,
-    /// Where it is marked that a command failed.
+    /// Where it is marked what commands were given.
     marks: PathBuf,
     /// The stream on stdout, begun with the first letter: a pull that fails at once leaves
     /// nothing there, not half a stream.
@@ -139,8 +140,12 @@ impl Delivery<'_> {
 
     fn to_command(&self, command: &str, id: Id, letter: &mut File) -> Result<Delivered> {
         let mut shell: Command = source::shell(command);
-        if self.failed(id).exists() {
+        // What it does with the letter may be done twice, when it or this process ends in between.
+        let (begun, replay) = (self.mark(id, "begun"), self.mark(id, "replay"));
+        if begun.exists() {
             shell.env("BULLA_AGAIN", "1");
+        } else {
+            files::replace_private(&begun, &[])?;
         }
         let mut child = shell
             .env("BULLA_ID", id.to_string())
@@ -163,30 +168,30 @@ impl Delivery<'_> {
             }
         }
         let status = child.wait()?;
-        let failed = self.failed(id);
-        let conflict = status.code() == Some(Exit::Conflict.code().into());
-        if (status.success() || conflict) && !self.args.peek {
-            paired::erase(self.me, &id.0)?;
+        // A status can mean anything; `open` leaves word when it is of a letter opened before.
+        let known = status.code() == Some(Exit::Conflict.code().into()) && replay.exists();
+        if replay.exists() {
+            std::fs::remove_file(replay)?;
         }
-        if status.success() {
-            if failed.exists() {
-                std::fs::remove_file(failed)?;
-            }
-            return Ok(Delivered::Yes);
+        if !status.success() && !known {
+            self.app
+                .ui
+                .warn(&format!("the command ended with {status} for {id}, which comes again"));
+            return Ok(Delivered::Later);
         }
-        if conflict {
+        if !self.args.peek {
+            paired::erase(self.app, self.me, &id)?;
+        }
+        std::fs::remove_file(begun)?;
+        if known {
             self.app.ui.note(&format!("{id} was opened before"));
-            return Ok(Delivered::Yes);
         }
-        std::fs::write(failed, "")?;
-        self.app.ui.warn(&format!("the command ended with {status} for {id}, which comes again"));
-        Ok(Delivered::Later)
+        Ok(Delivered::Yes)
     }
 
-    /// The mark of a letter whose command failed: what it opened before it failed is to be opened
-    /// once more.
-    fn failed(&self, id: Id) -> PathBuf {
-        self.marks.join(format!("{id}.failed"))
+    /// A mark of what became of a letter in a command.
+    fn mark(&self, id: Id, what: &str) -> PathBuf {
+        self.marks.join(format!("{id}.{what}"))
     }
 
     /// Ends the stream; one without letters says that there were none.
