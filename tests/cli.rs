@@ -525,7 +525,7 @@ fn killed_at_any_moment_nothing_is_lost_or_doubled() {
     });
 
     // The puller is killed while its letters are opened; it comes back until there are none.
-    let exec = format!("{} open >> got", common::BULLA);
+    let exec = format!("{} open -o \"got.$BULLA_ID\"", common::BULLA);
     for round in 0u64.. {
         let mut child = world.bob.command(&["relay", "pull", "--exec", &exec]).spawn().unwrap();
         if round < 12 {
@@ -537,11 +537,10 @@ fn killed_at_any_moment_nothing_is_lost_or_doubled() {
         }
         assert!(round < 60, "the mailbox is never empty");
     }
-    let mut got: Vec<usize> = fs::read_to_string(world.bob.home().join("got"))
-        .unwrap()
-        .lines()
-        .map(|line| line.parse().unwrap())
-        .collect();
+    let files = fs::read_dir(world.bob.home()).unwrap().map(|file| file.unwrap().path());
+    let got = files.filter(|path| path.file_stem().is_some_and(|stem| stem == "got"));
+    let mut got: Vec<usize> =
+        got.map(|path| fs::read_to_string(path).unwrap().trim().parse().unwrap()).collect();
     got.sort_unstable();
     assert_eq!(got, (0..LETTERS).collect::<Vec<_>>());
 }

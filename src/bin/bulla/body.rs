@@ -68,6 +68,11 @@ impl<'a> Bodies<'a> {
         self.folder.is_none() && self.target.is_file()
     }
 
+    /// Whether they go to files that appear when they are complete.
+    pub(crate) fn are_files(&self) -> bool {
+        self.folder.is_some() || self.target.is_file()
+    }
+
     /// Whether what was let out cannot get lost any more: it is in a file, or before somebody's
     /// eyes, and not in a pipe.
     pub(crate) fn is_durable(&self) -> bool {

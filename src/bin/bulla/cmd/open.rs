@@ -331,7 +331,13 @@ impl Open<'_> {
         if let Some(found) = &came.found {
             paired.settle(self.app, me, found, came.letter.heading.date, given)?;
         }
-        if let Some(id) = came.envelope.filter(|_| given.is_none() && self.bodies.is_durable()) {
+        // What else a command does with it may have to be done again; a file of our own that is there
+        // would only be in the way.
+        let safe = match given {
+            Some(_) => self.bodies.are_files(),
+            None => self.bodies.is_durable(),
+        };
+        if let Some(id) = came.envelope.filter(|_| safe) {
             // If this fails the copy is kept a week longer.
             let _ = Spool::confirm(&me.folder()?.join("spool"), &id);
         }
