@@ -149,7 +149,7 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
             (Some((me, _)), Some(pairs)) => keyed(app, me, pairs, to, copies)?,
             _ => (None, copies.iter().map(|copy| (copy, Under::default())).collect()),
         };
-        let heading = Heading { place, ..heading.clone() };
+        let heading = Heading { place: place.map(in_heading), ..heading.clone() };
         let id = crypto::random()?;
         for (copy, Under { key, postscript, .. }) in keyed {
             if copy.routing.relay.is_none() {
@@ -182,7 +182,7 @@ pub(super) fn notice(
     let to = To { card: to.clone(), name: name.map(str::to_owned) };
     let copies = to.copies(Some(&pairs));
     let (place, keyed) = keyed(app, me, &pairs, &to, &copies)?;
-    let heading = Heading { place, date: now(), ..Heading::default() };
+    let heading = Heading { place: place.map(in_heading), date: now(), ..Heading::default() };
     let id = crypto::random()?;
     let letters = keyed.into_iter().map(|(copy, Under { key, mut postscript, .. })| {
         let sender = Some(copy.sender(me, &card));
@@ -195,6 +195,9 @@ pub(super) fn notice(
     letters.collect()
 }
 
+/// Copies of a letter, each with how it is sealed.
+type Keyed<'a> = Vec<(&'a Copy, Under)>;
+
 /// Keys and number of the next letter to somebody. They are passed durably before there is any
 /// ciphertext: neither is used twice.
 fn keyed<'a>(
@@ -203,18 +206,22 @@ fn keyed<'a>(
     pairs: &Pairs,
     to: &To,
     copies: &'a [Copy],
-) -> Result<(Option<([u8; 16], u64)>, Vec<(&'a Copy, Under)>)> {
+) -> Result<(Option<Place>, Keyed<'a>)> {
     let keyed = copies.iter().map(|copy| Ok((copy, copy.key(app, me, pairs, to)?)));
-    let keyed: Vec<(&Copy, Under)> = keyed.collect::<Result<_>>()?;
+    let keyed: Keyed<'a> = keyed.collect::<Result<_>>()?;
     let Some(name) = to.name.as_ref().filter(|_| me.has_home()) else { return Ok((None, keyed)) };
     let anew = keyed.iter().any(|(_, under)| under.anew);
-    let Place { stream, seq } = me.book_file()?.update(|book| {
+    let place = me.book_file()?.update(|book| {
         if anew {
             book.begin_stream(&to.card.fingerprint());
         }
         book.next_outgoing(name)
     })?;
-    Ok((Some((stream, seq)), keyed))
+    Ok((Some(place), keyed))
+}
+
+fn in_heading(Place { stream, seq }: Place) -> ([u8; 16], u64) {
+    (stream, seq)
 }
 
 /// How a copy is sealed: to the card, unless there is a key.
