@@ -11,6 +11,7 @@ use bulla::text;
 
 use crate::app::App;
 use crate::cli;
+use crate::cmd::open::Again;
 use crate::exit::Fail;
 use crate::output::{Nature, Output, Target};
 use crate::record::{Place, json_line};
@@ -46,7 +47,12 @@ impl<'a> Bodies<'a> {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
         }
-        let target = Target::new(&args.output, args.file.as_deref(), Nature::Text)?;
+        // A file that is there already may be this very letter, which only opening it tells.
+        let perhaps = Again::of_command() == Again::Perhaps;
+        let output =
+            cli::Output { output: args.output.output.clone(), force: args.output.force || perhaps };
+        let target = Target::new(&output, args.file.as_deref(), Nature::Text)?;
+        let target = if args.output.force { target } else { target.keeping() };
         Ok(Self { app, target, folder, common: Mutex::new(None) })
     }
 

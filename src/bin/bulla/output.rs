@@ -58,6 +58,11 @@ impl Target {
         Ok(Self { path, existing, forced })
     }
 
+    /// The same, but a file that is there when it is complete is not replaced.
+    pub(crate) fn keeping(self) -> Self {
+        Self { existing: Existing::Keep, ..self }
+    }
+
     /// Whether it is a file that appears when it is complete.
     pub(crate) fn is_file(&self) -> bool {
         self.path.as_deref().is_some_and(|path| !is_special(path))

@@ -53,7 +53,8 @@ Environment:
   BULLA_HOME              one folder for identity, contacts, spool and index
   BULLA_RELAY             address of the relay, as with --relay
   BULLA_ID                the relay's id of the letter, for a command of pull --exec
-  BULLA_AGAIN             set to 1 for such a command when it was given the letter before
+  BULLA_AGAIN             1 for such a command that was given the letter before and failed,
+                          perhaps for one that was begun with it
   BULLA_CA_FILE           certificate authorities to trust beside those of the web (PEM), else
                           SSL_CERT_FILE
   PGPASSFILE              a file with the passwords of relay serve's databases

@@ -239,7 +239,14 @@ impl Open<'_> {
             None
         };
         let known = matches!(receipt, Some(Receipt::Replay | Receipt::Old));
-        let again = self.args.again || std::env::var_os("BULLA_AGAIN").is_some_and(|v| v == "1");
+        // A file that a killed command's letter went to is there, complete; what went elsewhere may
+        // be lost.
+        let again = match Again::of_command() {
+            Again::Failed => true,
+            Again::Perhaps => !self.bodies.are_files(),
+            Again::No => false,
+        };
+        let again = again || self.args.again;
         if known && !again {
             // A run that ended before it erased the key of what it had opened.
             if let Some(found) = found {
@@ -393,6 +400,27 @@ struct About {
     came: Came,
     sender: Option<Sender>,
     receipt: Option<Receipt>,
+}
+
+/// Whether a command of `relay pull --exec` is given its letter once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It is not known to be.
+    No,
+    /// It was given it before, and what became of it is not known: something was killed.
+    Perhaps,
+    /// It was given it before, and failed.
+    Failed,
+}
+
+impl Again {
+    pub(crate) fn of_command() -> Self {
+        match std::env::var("BULLA_AGAIN").as_deref() {
+            Ok("1") => Self::Failed,
+            Ok("perhaps") => Self::Perhaps,
+            _ => Self::No,
+        }
+    }
 }
 
 /// Whether `relay pull --exec` gave this letter to the command that runs here, and says itself what

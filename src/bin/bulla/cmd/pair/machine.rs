@@ -97,7 +97,7 @@ pub(super) fn serve(app: &App, me: &Me, network: &Network, meeting: &Own) -> Res
         let mut draft = Draft::new(heading, &card, Some(sender))?;
         match Sessions::next(&me.sessions_file(&newcomer)?, &address.mailbox, secret, now())? {
             Next::Key(key) => draft.key = Some(*key),
-            Next::Offer(_) => {
+            Next::Offer { .. } => {
                 let fail = Fail::new(Exit::Conflict, "the keys for the other machine are not here");
                 return Err(fail.hint("begin again: bulla invite --device").into());
             }

@@ -141,9 +141,11 @@ impl Delivery<'_> {
     fn to_command(&self, command: &str, id: Id, letter: &mut File) -> Result<Delivered> {
         let mut shell: Command = source::shell(command);
         // What it does with the letter may be done twice, when it or this process ends in between.
-        let (begun, replay) = (self.mark(id, "begun"), self.mark(id, "replay"));
-        if begun.exists() {
+        let [begun, failed, replay] = ["begun", "failed", "replay"].map(|what| self.mark(id, what));
+        if failed.exists() {
             shell.env("BULLA_AGAIN", "1");
+        } else if begun.exists() {
+            shell.env("BULLA_AGAIN", "perhaps");
         } else {
             files::replace_private(&begun, &[])?;
         }
@@ -174,6 +176,7 @@ impl Delivery<'_> {
             std::fs::remove_file(replay)?;
         }
         if !status.success() && !known {
+            files::replace_private(&failed, &[])?;
             self.app
                 .ui
                 .warn(&format!("the command ended with {status} for {id}, which comes again"));
@@ -182,7 +185,11 @@ impl Delivery<'_> {
         if !self.args.peek {
             paired::erase(self.app, self.me, &id)?;
         }
-        std::fs::remove_file(begun)?;
+        for mark in [begun, failed] {
+            if mark.exists() {
+                std::fs::remove_file(mark)?;
+            }
+        }
         if known {
             self.app.ui.note(&format!("{id} was opened before"));
         }
