@@ -42,6 +42,7 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand index 'Build and keep the encrypted index'
             cand search 'Find words in the encrypted index'
             cand tag 'Put tags on what a query finds, and take them off'
+            cand agent 'Unlock the index for a while, so that searches ask for no passphrase'
             cand completions 'Print a shell''s completion script'
             cand man 'Print a man page'
         }
@@ -976,6 +977,54 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'bulla;agent'= {
+            cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --identity 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
+            cand --passphrase 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N'
+            cand --for 'Forget the key after this time: seconds, or 15m, 8h, 1d'
+            cand --foreground 'Stay in the foreground, as a service manager wants it'
+            cand --json 'Print one JSON object a line; errors end with one on stderr'
+            cand -q 'No progress, no notes: errors and warnings only'
+            cand --quiet 'No progress, no notes: errors and warnings only'
+            cand -v 'Say more of what is done'
+            cand --verbose 'Say more of what is done'
+            cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand lock 'Forget all keys now, and end'
+            cand status 'Say whether an agent holds keys, and for how long'
+            cand hold 'Hold the keys that come on stdin'
+        }
+        &'bulla;agent;lock'= {
+            cand --json 'Print one JSON object a line; errors end with one on stderr'
+            cand -q 'No progress, no notes: errors and warnings only'
+            cand --quiet 'No progress, no notes: errors and warnings only'
+            cand -v 'Say more of what is done'
+            cand --verbose 'Say more of what is done'
+            cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'bulla;agent;status'= {
+            cand --json 'Print one JSON object a line; errors end with one on stderr'
+            cand -q 'No progress, no notes: errors and warnings only'
+            cand --quiet 'No progress, no notes: errors and warnings only'
+            cand -v 'Say more of what is done'
+            cand --verbose 'Say more of what is done'
+            cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'bulla;agent;hold'= {
+            cand --json 'Print one JSON object a line; errors end with one on stderr'
+            cand -q 'No progress, no notes: errors and warnings only'
+            cand --quiet 'No progress, no notes: errors and warnings only'
+            cand -v 'Say more of what is done'
+            cand --verbose 'Say more of what is done'
+            cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'bulla;completions'= {
             cand --json 'Print one JSON object a line; errors end with one on stderr'

@@ -15,7 +15,7 @@ use bulla::contact::{Book, Pairs};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::identity::Card;
-use bulla::index::{Document, MAX_BODY, Query};
+use bulla::index::{Document, Index, Kind, MAX_BODY, Query, SearchOptions};
 use bulla::letter::EnvelopeReader;
 use bulla::relay::field;
 use bulla::relay::frame;
@@ -47,6 +47,8 @@ pub(crate) const ALL: &[Target] = &[
     ("json", json),
     ("log", log),
     ("mail", mail),
+    ("manifest", manifest),
+    ("pack", pack),
     ("query", query),
     ("request", request),
     ("segment", segment),
@@ -370,6 +372,87 @@ pub(crate) fn segment(data: &[u8]) {
     open(folder.path());
     // What a start puts in order stays in order.
     open(folder.path());
+}
+
+/// The key that wraps the index key in the targets below.
+fn wrapping() -> Secret<32> {
+    Secret::from_slice(&[7; 32]).expect("32 bytes")
+}
+
+/// What an index says when somebody asks it: an error, or an answer.
+fn ask(folder: &std::path::Path) {
+    let Ok(index) = Index::open(folder, &wrapping()) else { return };
+    let query = Query::parse("harbour OR rope*").expect("a query");
+    if let Ok(results) = index.search(&query, &SearchOptions::default()) {
+        let lost: u64 = index.left_out().iter().filter_map(|one| one.documents).sum();
+        assert!(
+            results.total + lost >= 2 || index.left_out().iter().any(|o| o.documents.is_none())
+        );
+    }
+    let _ = index.show("a");
+    let _ = index.verify();
+}
+
+/// A manifest, as it is when its seal is off, under an index key that fits.
+pub(crate) fn manifest(data: &[u8]) {
+    let folder = folder();
+    let key = [3; 32];
+    let sealed = |name: &str, kind: &'static str, wrapping: &Secret<32>, record: &[u8]| {
+        let record = crypto::seal_record(wrapping, kind, record).expect("a record");
+        std::fs::write(folder.path().join(name), record).expect("a file");
+    };
+    sealed("key", "index key", &wrapping(), &[&[1][..], &key].concat());
+    let length = u32::try_from(data.len()).expect("no more than 4 GiB").to_be_bytes();
+    let record = [&length[..], data].concat();
+    let key = Secret::from_slice(&key).expect("32 bytes");
+    sealed("manifest-0", "index manifest", &key, &record);
+    sealed("manifest-1", "index manifest", &key, &record);
+    // There is nothing in it that could be found.
+    if let Ok(index) = Index::open(folder.path(), &wrapping()) {
+        let _ = index.verify();
+        let _ = index.left_out();
+    }
+}
+
+/// A pack of a sound index with something changed: where (4 bytes), and what is written there, or
+/// nothing to cut it off.
+pub(crate) fn pack(data: &[u8]) {
+    static SOUND: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
+    let sound = SOUND.get_or_init(|| {
+        let folder = folder();
+        let place = folder.path().join("i");
+        let index = Index::create(&place, &wrapping()).expect("an index");
+        for (id, body) in [("a", "harbour"), ("b", "rope")] {
+            let mut writer = index.writer().expect("a writer");
+            let mut document = Document::new(Kind::Letter, id.into());
+            document.body = body.into();
+            writer.add(document).expect("added");
+            writer.finish().expect("written");
+        }
+        let files = std::fs::read_dir(&place).expect("a folder").map(|entry| {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name().into_string().expect("a name");
+            (name, std::fs::read(entry.path()).expect("a file"))
+        });
+        let mut files: Vec<_> = files.collect();
+        files.sort_by_key(|(name, _)| name.len() != 32);
+        files
+    });
+    let folder = folder();
+    for (number, (name, bytes)) in sound.iter().enumerate() {
+        let mut bytes = bytes.clone();
+        if let (0, Some((at, change))) = (number, data.split_first_chunk::<4>()) {
+            let at = u32::from_be_bytes(*at) as usize % (bytes.len() + 1);
+            if change.is_empty() {
+                bytes.truncate(at);
+            }
+            for (place, byte) in bytes.iter_mut().skip(at).zip(change) {
+                *place = *byte;
+            }
+        }
+        std::fs::write(folder.path().join(name), bytes).expect("a file");
+    }
+    ask(folder.path());
 }
 
 /// A store with the smallest segments there are, which are quickly made.

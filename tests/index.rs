@@ -504,6 +504,24 @@ fn little_is_opened(place: &Path) {
         );
         assert!(share < most, "{text}: {share}");
     }
+    // A list of hits unpacks no body.
+    let cells = |text: &str, limit, snippets| {
+        let index = Index::open(place, &key(1)).unwrap();
+        let (opening, clock) = (index.cells_opened(), Instant::now());
+        let options = SearchOptions { limit, snippets, scores: false, ..Default::default() };
+        let found = index.search(&query(text), &options).unwrap().hits.len();
+        let opened = index.cells_opened() - opening;
+        eprintln!(
+            "{text}: {found} hits, snippets {snippets}: {opened} cells, {:?}",
+            clock.elapsed()
+        );
+        opened
+    };
+    for text in ["mremap", "epoll", "the"] {
+        let (with, without) = (cells(text, 20, true), cells(text, 20, false));
+        assert!(without < with, "{text}: {without} cells without snippets, {with} with");
+    }
+    assert!(cells("the", usize::MAX, false) < cells("the", usize::MAX, true) / 2);
 }
 
 /// No word of the corpus stands anywhere in the folder.

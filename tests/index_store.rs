@@ -260,6 +260,91 @@ fn file_lengths_do_not_tell_how_much_is_in_them() {
     assert_eq!(one.iter().filter(|length| **length > 40).count(), 4, "key, two manifests, a pack");
 }
 
+// ---------------------------------------------------------------------------------------------
+// What `docs/leakage.md` answers.
+
+/// Names, lengths and times of the files of a folder.
+fn outside(folder: &Path) -> BTreeMap<String, (u64, std::time::SystemTime)> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let told = entries.map(|entry| {
+        let metadata = entry.metadata().unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        (name, (metadata.len(), metadata.modified().unwrap()))
+    });
+    told.collect()
+}
+
+#[test]
+fn a_search_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(with_notes(folder.path(), &[("a", "harbour"), ("b", "tools")]));
+    let (before, seen) = (files(folder.path()), outside(folder.path()));
+    std::thread::sleep(Duration::from_millis(20));
+    let index = open(folder.path()).unwrap();
+    ids(&index, "harbour OR tools");
+    index.show("a").unwrap();
+    index.stats().unwrap();
+    index.verify().unwrap();
+    drop(index);
+    assert_eq!(files(folder.path()), before);
+    assert_eq!(outside(folder.path()), seen);
+}
+
+/// The same documents under the same key, twice: not a block of the one is in the other, nor twice
+/// in either.
+#[test]
+fn no_value_is_deterministic() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut blocks = BTreeMap::<Vec<u8>, u32>::new();
+    for name in ["one", "two"] {
+        let place = folder.path().join(name);
+        drop(with_notes(&place, &[("a", "harbour tools"), ("b", "harbour tools")]));
+        for (name, bytes) in files(&place) {
+            let skip = if is_pack(&name) { 8 } else { 1 };
+            for block in bytes.get(skip..).unwrap_or_default().chunks_exact(8) {
+                *blocks.entry(block.to_vec()).or_default() += 1;
+            }
+        }
+    }
+    assert!(blocks.len() > 10_000);
+    assert!(blocks.values().all(|count| *count == 1));
+}
+
+/// A thief with two snapshots sees that something was added: one new pack, one new manifest. He
+/// sees that something was removed: one list of removals more. He does not see which.
+#[test]
+fn what_a_diff_of_two_snapshots_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let changed = |before: &BTreeMap<String, Vec<u8>>| {
+        let after = files(folder.path());
+        let new: Vec<String> = after
+            .iter()
+            .filter(|(name, b)| before.get(*name) != Some(*b))
+            .map(|f| f.0.clone())
+            .collect();
+        let kind = |name: &String| if is_pack(name) { "pack" } else { "manifest" };
+        let sizes: Vec<usize> =
+            new.iter().filter(|name| is_pack(name)).map(|n| after[n].len()).collect();
+        (new.iter().map(kind).collect::<Vec<_>>(), sizes)
+    };
+    drop(with_notes(folder.path(), &[("a", "harbour"), ("b", "tools"), ("c", "rope")]));
+    let one_cell = 40 + 16_400;
+    let mut before = files(folder.path());
+    for (id, body) in [("d", "one word"), ("e", &"another longer one ".repeat(100))] {
+        drop(with_notes(folder.path(), &[(id, body)]));
+        assert_eq!(changed(&before), (vec!["pack", "manifest"], vec![one_cell]), "{id}");
+        before = files(folder.path());
+    }
+    let index = open(folder.path()).unwrap();
+    for id in ["a", "b"] {
+        let mut writer = index.writer().unwrap();
+        writer.remove_id(id).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(changed(&before), (vec!["pack", "manifest"], vec![one_cell]), "{id}");
+        before = files(folder.path());
+    }
+}
+
 /// After `remove` and `purge` no cell that any key opens holds what was removed: not in the
 /// folder, and not in copies of its files that somebody made before, whoever has today's keys.
 #[test]

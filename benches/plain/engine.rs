@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufWriter, Write};
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 
 use tantivy::collector::{Count, TopDocs};
 use tantivy::query::{BooleanQuery, Occur, PhraseQuery, Query, RangeQuery, TermQuery};
@@ -13,6 +14,7 @@ use tantivy::{Index, IndexSettings, IndexWriter, Order, ReloadPolicy, TantivyDoc
 use super::document::Queued;
 use super::schema::{Fields, ORDER, WORDS};
 use super::stems::Stems;
+use super::summaries::{Heads, Summaries};
 use super::words::WordTokenizer;
 use super::{head, ingest};
 use crate::directory::Plain;
@@ -32,7 +34,8 @@ pub(crate) fn build(mbox: &Path, folder: &Path, stored: bool) {
     }
     let schema: Schema = serde_json::from_value(schema).unwrap();
     fs::create_dir(folder).unwrap();
-    Index::create(Plain::new(folder), schema, IndexSettings::default()).unwrap();
+    let builder = Index::builder().schema(schema).settings(IndexSettings::default());
+    builder.register_plugin(Arc::new(Summaries)).open_or_create(Plain::new(folder)).unwrap();
     let (engine, fields) = open(folder);
     let mut writer: IndexWriter<Queued> = engine.writer_with_num_threads(2, 2 * HEAP).unwrap();
     let (mut messages, mut bytes) = (0, 0);
@@ -60,7 +63,8 @@ pub(crate) fn add(folder: &Path, file: &Path) {
 }
 
 fn open(folder: &Path) -> (Index, Fields) {
-    let engine = Index::open(Plain::new(folder)).unwrap();
+    let mut engine = Index::open(Plain::new(folder)).unwrap();
+    engine.register_plugin(Arc::new(Summaries));
     engine.tokenizers().register(WORDS, WordTokenizer::default());
     let fields = Fields::of(&engine.schema()).unwrap();
     (engine, fields)
@@ -86,9 +90,10 @@ pub(crate) fn search(folder: &Path, limit: usize, clauses: &[String]) {
         .map(|(_, value)| value.to_owned())
         .collect();
     let mut out = BufWriter::new(std::io::stdout().lock());
+    let heads = Heads::default();
     for (_, address) in found {
         let stored: TantivyDocument = searcher.doc(address).unwrap();
-        let head = head::head(&stored, &fields).unwrap();
+        let head = heads.get(&searcher, address).unwrap();
         let (date, excerpt) =
             (head.date.unwrap_or(0), excerpt(head::body(&stored, &fields), &needles));
         writeln!(out, "{date}  {}  {}\n    {excerpt}", head.from, head.subject).unwrap();

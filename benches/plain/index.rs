@@ -25,6 +25,9 @@ mod schema;
 #[path = "../../src/index/stems.rs"]
 mod stems;
 #[rustfmt::skip]
+#[path = "../../src/index/summaries.rs"]
+mod summaries;
+#[rustfmt::skip]
 #[path = "../../src/index/words.rs"]
 mod words;
 

@@ -296,9 +296,8 @@ impl Document {
         let (head, body) = Head::of(document);
         let head = wire::encode(&head)?;
         let bytes = 2 * head.len() + body.len();
-        values.push((to.head, head.into()));
         values.push((to.body, body.into()));
-        Ok(Queued { values, bytes, room: None })
+        Ok(Queued { values, head, bytes, room: None })
     }
 }
 
@@ -313,6 +312,8 @@ fn type_terms(name: &str) -> impl Iterator<Item = String> {
 /// A document on its way to the engine, with the room it takes up in the queue.
 pub(super) struct Queued {
     values: Vec<(Field, OwnedValue)>,
+    /// Everything but the body, for [`super::summaries`].
+    pub(super) head: Vec<u8>,
     /// Bytes of its texts.
     pub(super) bytes: usize,
     /// Given back when the engine is done with it.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::directory::error::LockError;
 use tantivy::schema::IndexRecordOption;
@@ -19,8 +20,9 @@ use super::disk::{Disk, Folder};
 use super::document::Document;
 use super::schema::{Fields, WORDS, stemmed};
 use super::stems::Stems;
+use super::summaries::{Heads, Summaries};
 use super::words::WordTokenizer;
-use super::{folder, head};
+use super::{folder, head::body};
 use crate::files;
 use crate::secret::Secret;
 
@@ -49,6 +51,8 @@ pub struct Index {
     pub(super) directory: CellDirectory,
     pub(super) engine: tantivy::Index,
     pub(super) reader: IndexReader,
+    /// How many segments were left out when the reader looked last.
+    excluded: AtomicU64,
     pub(super) fields: Fields,
     pub(super) stems: Stems,
 }
@@ -117,6 +121,7 @@ impl Index {
         let made = tantivy::Index::builder()
             .schema(Fields::schema(stems))
             .settings(tantivy::IndexSettings::default())
+            .register_plugin(Arc::new(Summaries))
             .open_or_create(directory.clone());
         checked(&directory, made).map(drop)
     }
@@ -139,7 +144,8 @@ impl Index {
         directory.refresh()?;
         drop(held);
         let (engine, fields, stems, reader) = retried(&directory, || {
-            let engine = tantivy::Index::open(directory.clone())?;
+            let mut engine = tantivy::Index::open(directory.clone())?;
+            engine.register_plugin(Arc::new(Summaries));
             let stems = Fields::stems(&engine.schema()).ok_or_else(|| {
                 TantivyError::SchemaError("it names no languages this program knows".into())
             })?;
@@ -154,7 +160,8 @@ impl Index {
                 .try_into()?;
             Ok((engine, fields, stems, reader))
         })?;
-        Ok(Self { directory, engine, reader, fields, stems })
+        let excluded = AtomicU64::new(directory.exclusions());
+        Ok(Self { directory, engine, reader, fields, stems, excluded })
     }
 
     /// Opens the index, or makes one where there is none.
@@ -216,10 +223,10 @@ impl Index {
         &self,
         ask: impl Fn(&Searcher) -> Result<T, TantivyError>,
     ) -> Result<T, Error> {
-        let mut seen = self.directory.exclusions();
         retried(&self.directory, || {
-            if seen != self.directory.exclusions() {
-                seen = self.directory.exclusions();
+            // Something was left out since the searcher was made, by whomever.
+            let now = self.directory.exclusions();
+            if self.excluded.swap(now, Ordering::Relaxed) != now {
                 self.reader.reload()?;
             }
             ask(&self.reader.searcher())
@@ -255,8 +262,11 @@ impl Index {
     /// Gives a document back by its id, or by the beginning of it when no other has the same.
     pub fn show(&self, id: &str) -> Result<Document, Error> {
         let (_, address) = self.find(id)?;
-        let stored: TantivyDocument = self.ask(|searcher| searcher.doc(address))?;
-        head::document(&stored, &self.fields).map_err(|error| Error::Engine(error.to_string()))
+        self.ask(|searcher| {
+            let stored: TantivyDocument = searcher.doc(address)?;
+            let body = body(&stored, &self.fields).to_owned();
+            Ok(Heads::default().get(searcher, address)?.into_document(body))
+        })
     }
 
     /// The full id and place of the document whose id begins so.

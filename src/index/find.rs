@@ -12,10 +12,11 @@ use tantivy::{
 use super::Error;
 use super::document::Document;
 use super::engine::Index;
-use super::head::{self, Head, order};
+use super::head::{Head, body, order};
 use super::query::{Bounds, Compiled, Query, Terms};
 use super::schema::{ORDER, SIZE};
 use super::search::{SearchOptions, Sort};
+use super::summaries::Heads;
 
 /// Bytes of a cell and of a document's number in the column of dates, about: what tells whether
 /// to read the column or the documents.
@@ -38,6 +39,7 @@ pub(super) struct Place {
 pub(super) struct Found<'a> {
     index: &'a Index,
     pub(super) searcher: Searcher,
+    heads: Heads,
     compiled: Box<Compiled>,
     sort: Sort,
     /// Documents that match.
@@ -74,6 +76,7 @@ impl<'a> Found<'a> {
                 matched: Vec::new(),
                 places: VecDeque::new(),
                 group: Vec::new(),
+                heads: Heads::default(),
                 skip: options.offset,
                 left: options.limit,
             };
@@ -164,14 +167,13 @@ impl<'a> Found<'a> {
     }
 
     pub(super) fn head(&self, address: DocAddress) -> Result<Head, TantivyError> {
-        head::at(&self.searcher, &self.index.fields, address)
+        self.heads.get(&self.searcher, address)
     }
 
     /// A document whole.
     pub(super) fn document(&self, address: DocAddress) -> Result<Document, TantivyError> {
         let stored: TantivyDocument = self.searcher.doc(address)?;
-        let unreadable = |error: head::Stored| TantivyError::SystemError(error.to_string());
-        head::document(&stored, &self.index.fields).map_err(unreadable)
+        Ok(self.head(address)?.into_document(body(&stored, &self.index.fields).to_owned()))
     }
 
     /// Every document found.

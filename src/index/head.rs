@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use tantivy::TantivyDocument;
 use tantivy::schema::Value as _;
-use tantivy::schema::document::CompactDocValue;
-use tantivy::{DocAddress, Searcher, TantivyDocument, TantivyError};
 
 use super::document::{Document, Flag, Kind};
 use super::schema::Fields;
-use crate::wire::{self, Decode, Encode, Record};
+use crate::wire::{Decode, Encode, Record};
 
 /// Everything but the body, as it is stored.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -113,33 +112,9 @@ pub(super) fn path_from(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::new(&*String::from_utf8_lossy(bytes)))
 }
 
-/// Why a stored document cannot be read: its cells opened, so another version wrote it.
-pub(super) type Stored = wire::Error;
-
-/// The head of a stored document.
-pub(super) fn head(stored: &TantivyDocument, fields: &Fields) -> Result<Head, Stored> {
-    let value: Option<CompactDocValue<'_>> = stored.get_first(fields.head);
-    wire::decode(value.as_ref().and_then(|value| value.as_bytes()).unwrap_or_default())
-}
-
-/// The head of the document there.
-pub(super) fn at(
-    searcher: &Searcher,
-    fields: &Fields,
-    address: DocAddress,
-) -> Result<Head, TantivyError> {
-    let stored: TantivyDocument = searcher.doc(address)?;
-    head(&stored, fields).map_err(|error| TantivyError::SystemError(error.to_string()))
-}
-
 /// The body of a stored document.
 pub(super) fn body<'a>(stored: &'a TantivyDocument, fields: &Fields) -> &'a str {
     stored.get_first(fields.body).and_then(|value| value.as_str()).unwrap_or_default()
-}
-
-/// The document that was stored.
-pub(super) fn document(stored: &TantivyDocument, fields: &Fields) -> Result<Document, Stored> {
-    Ok(head(stored, fields)?.into_document(body(stored, fields).to_owned()))
 }
 
 /// The number documents are sorted and filtered by: seconds, then the first two bytes that the
@@ -162,6 +137,7 @@ pub(super) fn order_from(date: i64) -> u64 {
 mod tests {
     use super::*;
     use crate::text;
+    use crate::wire;
 
     #[test]
     fn order_is_newest_first_then_by_id() {

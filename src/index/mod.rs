@@ -21,6 +21,7 @@ mod schema;
 mod search;
 mod snippet;
 mod stems;
+mod summaries;
 mod tags;
 mod threads;
 mod turn;

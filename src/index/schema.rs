@@ -23,8 +23,6 @@ pub(super) struct Fields {
     pub(super) source: Field,
     /// Date and beginning of the id, as one number to sort and filter by.
     pub(super) order: Field,
-    /// Everything but the body, stored as one record.
-    pub(super) head: Field,
     /// Words of the sender.
     pub(super) from: Field,
     /// Words of the recipients, without those in copy.
@@ -79,7 +77,6 @@ impl Fields {
         builder.add_text_field("id", whole.clone());
         builder.add_text_field("source", whole.clone());
         builder.add_u64_field(ORDER, FAST);
-        builder.add_bytes_field("head", STORED);
         for name in ["from", "to", "cc", "path"] {
             builder.add_text_field(name, words.clone());
         }
@@ -113,7 +110,6 @@ impl Fields {
             id: schema.get_field("id")?,
             source: schema.get_field("source")?,
             order: schema.get_field(ORDER)?,
-            head: schema.get_field("head")?,
             from: schema.get_field("from")?,
             to: schema.get_field("to")?,
             cc: schema.get_field("cc")?,

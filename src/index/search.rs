@@ -9,7 +9,7 @@ use super::Error;
 use super::document::{Flag, Kind};
 use super::engine::Index;
 use super::find::{Found, Place};
-use super::head::{self, Head};
+use super::head::{Head, body};
 use super::query::Query;
 use super::snippet::{Marks, Snippet};
 
@@ -183,12 +183,12 @@ impl Hits<'_> {
     }
 
     fn hit(&mut self, place: Place, score: f32) -> Result<Hit, TantivyError> {
-        let stored: TantivyDocument = self.found.searcher.doc(place.address)?;
-        let fields = &self.index.fields;
-        let unreadable = |error: head::Stored| TantivyError::SystemError(error.to_string());
-        let head = head::head(&stored, fields).map_err(unreadable)?;
+        let head = self.found.head(place.address)?;
         let snippet = match &mut self.marks {
-            Some(marks) => Snippet::new(head::body(&stored, fields), marks),
+            Some(marks) => {
+                let stored: TantivyDocument = self.found.searcher.doc(place.address)?;
+                Snippet::new(body(&stored, &self.index.fields), marks)
+            }
             None => Snippet::default(),
         };
         Ok(Hit::new(head, snippet, score))

@@ -12,9 +12,9 @@ use tantivy::{DocAddress, DocSet as _, Searcher, TERMINATED, TantivyError};
 use super::Error;
 use super::document::{Document, MAX_TAGS, is_tag};
 use super::find::Found;
-use super::head;
 use super::query::Query;
 use super::search::SearchOptions;
+use super::summaries::Heads;
 use super::writer::Writer;
 
 /// What [`Writer::tag`] did.
@@ -76,13 +76,13 @@ impl Writer<'_> {
             before.push(Term::from_field_text(fields.source, &Document::source(path)));
         }
         let tags = self.index.ask(|searcher| {
-            let mut tags = BTreeSet::new();
+            let (mut tags, heads) = (BTreeSet::new(), Heads::default());
             if !has_terms(searcher, fields.tag)? {
                 return Ok(tags);
             }
             for term in &before {
                 for address in living(searcher, term)? {
-                    tags.extend(head::at(searcher, fields, address)?.tags);
+                    tags.extend(heads.get(searcher, address)?.tags);
                 }
             }
             Ok(tags)

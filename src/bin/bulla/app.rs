@@ -15,6 +15,7 @@ use bulla::state::StateFile;
 use bulla::text::hex_encode;
 use zeroize::Zeroizing;
 
+use crate::agent;
 use crate::cli::Keys;
 use crate::exit::{Exit, Fail};
 use crate::home::{Home, homeless};
@@ -102,6 +103,24 @@ impl App {
         let identity = first(self.unlock(&file, keys.passphrase.as_ref())?)?;
         Ok(Some(Me { key_file: Some(file.bytes), ..Me::new(identity, &self.home) }))
     }
+
+    /// Who may search: an agent that holds the key of the index is asked first, so that a locked
+    /// identity need not be unlocked.
+    pub(crate) fn searcher(&self, keys: &Keys) -> Result<Searcher> {
+        let file = self.key_file(keys.identity.as_ref())?.ok_or_else(no_identity)?;
+        if keys.passphrase.is_none() && file.is_locked()? {
+            let socket = agent::socket(&self.home);
+            let held = socket.and_then(|at| agent::get(&at, &agent::name_of(&file.bytes)));
+            if let Some(held) = held {
+                return Ok(Searcher {
+                    folder: state_folder(&self.home, &held.folder),
+                    key: held.key,
+                });
+            }
+        }
+        let me = Me::new(first(self.unlock(&file, keys.passphrase.as_ref())?)?, &self.home);
+        Ok(Searcher { key: me.identity.storage_key(label::STORAGE_INDEX), folder: me.folder })
+    }
 }
 
 /// Whom a key file is of: its first identity of ours.
@@ -123,6 +142,34 @@ pub(crate) struct KeyFile {
     pub(crate) place: String,
 }
 
+impl KeyFile {
+    /// Whether a passphrase is wanted.
+    pub(crate) fn is_locked(&self) -> Result<bool> {
+        let parsed = Keyfile::parse(&self.bytes).with_context(|| format!("in {}", self.place))?;
+        Ok(matches!(parsed, Keyfile::Locked(_)))
+    }
+}
+
+/// What a search needs of an identity.
+pub(crate) struct Searcher {
+    folder: Option<PathBuf>,
+    /// What wraps the keys of indexes.
+    pub(crate) key: Secret<32>,
+}
+
+impl Searcher {
+    /// The folder of the identity's state; an error without a home.
+    pub(crate) fn folder(&self) -> Result<&Path> {
+        Ok(self.folder.as_deref().ok_or_else(homeless)?)
+    }
+}
+
+/// The folder of an identity's state, made. A home that cannot be written, as that of many
+/// services, is none.
+fn state_folder(home: &Home, name: &[u8; 8]) -> Option<PathBuf> {
+    home.state(&hex_encode(name)).filter(|folder| files::create_private_folder(folder).is_ok())
+}
+
 /// The error of a verb that needs an identity where none is found.
 pub(crate) fn no_identity() -> Fail {
     Fail::new(Exit::InputMissing, "there is no identity")
@@ -141,9 +188,7 @@ impl Me {
     pub(crate) fn new(identity: Identity, home: &Home) -> Self {
         // Each identity has a folder of its own, whose name says nothing without the identity.
         let name = identity.storage_key(label::STORAGE_FOLDER);
-        let name = hex_encode(name.expose().get(..8).unwrap_or_default());
-        // A home that cannot be written, as that of many services, is none.
-        let folder = home.state(&name).filter(|f| files::create_private_folder(f).is_ok());
+        let folder = state_folder(home, name.expose().first_chunk().unwrap_or(&[0; 8]));
         Self { folder, identity, key_file: None }
     }
 

@@ -54,6 +54,16 @@ impl Home {
         self.data.as_ref().map(|folder| folder.join("newcomer"))
     }
 
+    /// The folder of what lives only as long as its process.
+    pub(crate) fn runtime(&self) -> Option<PathBuf> {
+        let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let system = set("XDG_RUNTIME_DIR").filter(|path| path.is_absolute());
+        match (set("BULLA_HOME"), system) {
+            (None, Some(folder)) => Some(folder.join("bulla")),
+            _ => self.data.clone(),
+        }
+    }
+
     /// The folder of one identity's state, if there is a home at all.
     pub(crate) fn state(&self, identity: &str) -> Option<PathBuf> {
         self.data.as_ref().map(|folder| folder.join(identity))

@@ -1,5 +1,6 @@
 //! The `bulla` program: it parses, hands on, and translates the outcome.
 
+mod agent;
 mod app;
 mod bar;
 mod body;
@@ -61,6 +62,7 @@ fn run(app: &App, verb: &Verb) -> anyhow::Result<Exit> {
         Verb::Index(args) => cmd::index::run(app, args),
         Verb::Search(args) => cmd::search::run(app, args),
         Verb::Tag(args) => cmd::tag::run(app, args),
+        Verb::Agent(args) => cmd::agent::run(app, args),
         Verb::Completions(args) => cmd::generate::completions(args),
         Verb::Man(args) => cmd::generate::man(args),
     }

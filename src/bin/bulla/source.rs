@@ -152,15 +152,20 @@ pub(crate) fn command_output(command: &str) -> Result<Zeroizing<Vec<u8>>> {
 pub(crate) fn shell(command: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command);
+    forget_secrets(&mut shell);
+    shell
+}
+
+/// Takes our secret variables from what a child gets to see.
+pub(crate) fn forget_secrets(child: &mut Command) {
     for name in ["BULLA_IDENTITY", "BULLA_IDENTITY_COMMAND"] {
-        shell.env_remove(name);
+        child.env_remove(name);
     }
     if let Ok(names) = SECRET_VARIABLES.lock() {
         names.iter().for_each(|name| {
-            shell.env_remove(name);
+            child.env_remove(name);
         });
     }
-    shell
 }
 
 fn hide(name: &str) {

@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::source::Source;
 
+mod agent;
 mod backup;
 mod index;
 mod operator;
@@ -16,6 +17,7 @@ mod serve;
 mod store;
 mod tag;
 
+pub(crate) use agent::*;
 pub(crate) use backup::*;
 pub(crate) use index::*;
 pub(crate) use operator::*;
@@ -126,6 +128,8 @@ pub(crate) enum Verb {
     Search(Search),
     /// Put tags on what a query finds, and take them off
     Tag(Tag),
+    /// Unlock the index for a while, so that searches ask for no passphrase
+    Agent(Agent),
     /// Print a shell's completion script
     Completions(Completions),
     /// Print a man page

@@ -4,7 +4,6 @@ use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bulla::crypto::label;
 use bulla::index::{self, BuildOptions, Index, LeftOut, MAX_FILE, Report, Stems};
 use bulla::secret::Secret;
 
@@ -26,12 +25,12 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn of(app: &App, args: &cli::Place) -> Result<Self> {
-        let me = app.me(&args.keys)?;
+        let searcher = app.searcher(&args.keys)?;
         let folder = match &args.index {
             Some(folder) => folder.clone(),
-            None => me.folder()?.join("index"),
+            None => searcher.folder()?.join("index"),
         };
-        Ok(Self { folder, key: me.identity.storage_key(label::STORAGE_INDEX), ui: app.ui })
+        Ok(Self { folder, key: searcher.key, ui: app.ui })
     }
 
     pub(crate) fn open(&self) -> Result<Index> {

@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+pub(crate) mod agent;
 pub(crate) mod backup;
 pub(crate) mod card;
 pub(crate) mod contact;
