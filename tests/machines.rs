@@ -89,7 +89,7 @@ fn letters_come_to_both_machines() {
     assert_eq!(machines(&world.bob, "alice"), 1);
     let (letters, said) = pull(&world.bob);
     assert_eq!(letters.len(), 1, "{letters:?}");
-    assert!(said.contains("alice has another machine"), "{said}");
+    assert!(said.contains("alice has a further machine"), "{said}");
     assert_eq!(machines(&world.bob, "alice"), 2);
     assert_eq!(push(&world.bob, "alice", "to both").text().lines().count(), 2);
     let (at_alice, _) = pull(&world.alice);
@@ -140,7 +140,7 @@ fn a_relay_that_is_away_is_asked_again() {
     laptop.run(&["pair"]).expect(0);
     assert!(!laptop.home().join("home/newcomer").exists());
     let (_, said) = pull(&world.bob);
-    assert!(said.contains("alice has another machine"), "{said}");
+    assert!(said.contains("alice has a further machine"), "{said}");
     assert_eq!(machines(&world.bob, "alice"), 2);
     push(&world.bob, "alice", "to both");
     assert_eq!(pull(&laptop).0[0]["body"], "to both");
@@ -171,7 +171,7 @@ fn an_identity_in_use_does_not_give_way() {
     laptop.run(&["contact", "show", "carol"]).expect(0);
     assert_eq!(machines(&laptop, "bob"), 1);
     let (_, said) = pull(&world.bob);
-    assert!(said.contains("another machine"), "{said}");
+    assert!(said.contains("a further machine"), "{said}");
     assert_eq!(machines(&world.bob, "alice"), 2);
 }
 
@@ -228,7 +228,7 @@ fn a_new_machine_may_be_killed_at_any_moment() {
     }
     assert_eq!(laptop.fingerprint(), world.alice.fingerprint());
     let (_, said) = pull(&world.bob);
-    assert!(said.contains("alice has another machine"), "{said}");
+    assert!(said.contains("alice has a further machine"), "{said}");
     assert_eq!(machines(&world.bob, "alice"), 2);
     push(&world.bob, "alice", "to both");
     for person in [&world.alice, &laptop] {

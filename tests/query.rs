@@ -532,7 +532,7 @@ fn tags_stay_until_they_are_taken_off() {
         let paths = [notes.clone(), mail.clone()];
         let report = writer.build(&paths, &Default::default(), &bulla::progress::Silent).unwrap();
         writer.finish().unwrap();
-        (report.added, report.unchanged)
+        (report.added + report.updated, report.unchanged)
     };
     assert_eq!(build(), (2, 0));
     let tag = |query: &str, add: &[&str], remove: &[&str]| {
@@ -601,18 +601,17 @@ fn a_damaged_part_is_left_out_and_told() {
     writer.finish().unwrap();
     drop(index);
     let query = Query::parse("harbour").unwrap();
-    let (mut told, mut met_late) = (0, 0);
+    let mut told = 0;
     for entry in fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.file_name().unwrap().len() != 32 {
             continue;
         }
         let good = fs::read(&entry).unwrap();
-        for at in [100, good.len() / 2, good.len() - 100] {
+        for at in (0..16).map(|part| 100 + part * (good.len() - 200) / 15) {
             let mut bad = good.clone();
             bad[at] ^= 1;
             fs::write(&entry, &bad).unwrap();
             let Ok(index) = Index::open(&place, &key()) else { continue };
-            let early = index.left_out().len();
             let found: Vec<_> =
                 index.hits(&query, &ALL).unwrap().map(|hit| hit.unwrap().id).collect();
             let whole = found == ["aa", "bb", "cc"];
@@ -621,9 +620,8 @@ fn a_damaged_part_is_left_out_and_told() {
             assert!(whole || found.len() == 2, "{found:?}");
             assert_eq!(index.count(&query).unwrap(), found.len() as u64);
             told += usize::from(!whole);
-            met_late += usize::from(index.left_out().len() > early);
         }
         fs::write(&entry, &good).unwrap();
     }
-    assert!(told > 0 && met_late > 0, "{told} {met_late}");
+    assert!(told > 0);
 }

@@ -282,7 +282,6 @@ impl CellDirectory {
         Ok(())
     }
 
-    /// Locks readers out while packs come and go.
     pub(super) fn lock_readers(&self) -> io::Result<Held> {
         let held = self.disk().lock(READERS, true)?;
         held.ok_or_else(|| io::ErrorKind::WouldBlock.into())
@@ -302,8 +301,7 @@ impl CellDirectory {
         Ok((manifest, open.collect::<Option<_>>().ok_or_else(missing)?))
     }
 
-    /// Makes the engine's list of segments the newest generation: their packs first, then the
-    /// manifest that names them; then those go that neither generation names.
+    /// Makes the engine's list of segments the newest generation, behind their packs.
     fn publish(&self, meta: &[u8]) -> io::Result<()> {
         let segments = meta::segments(meta)?;
         let view = self.view();
@@ -464,7 +462,6 @@ impl Directory for CellDirectory {
         Ok(())
     }
 
-    /// Nothing has a name before it is published, and that syncs.
     fn sync_directory(&self) -> io::Result<()> {
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! A message (RFC 5322, MIME) as a document: every part of text, however deep.
 
 use std::borrow::Cow;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use mail_parser::decoders::base64::base64_decode;
@@ -40,11 +41,17 @@ impl Document {
     }
 }
 
+/// The parts of a message, or `None` when it has no header at all, or is one the parser gives up on
+/// with a panic: some broken `multipart/digest` are.
+pub(super) fn parse(raw: &[u8]) -> Option<Message<'_>> {
+    catch_unwind(|| MessageParser::default().parse(raw)).ok()?
+}
+
 /// The document of a message, or `None` when it has no header at all.
 pub(super) fn document(raw: &[u8], id: String) -> Option<Document> {
     let tamed = tame(raw);
     let readable = readable_header(&tamed);
-    let message = MessageParser::default().parse(readable.as_ref())?;
+    let message = parse(readable.as_ref())?;
     let mut document = Document::new(Kind::Mail, id);
     let sent = message.date().or_else(|| message.received().and_then(|way| way.date.as_ref()));
     document.date = sent.filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp);

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
+use mail_parser::{Encoding, Message, MessagePart, MimeHeaders as _, PartType};
 
-use super::{MAX_FILE, jsonl, mbox, pool, unpack};
+use super::{MAX_FILE, jsonl, mail, mbox, pool, unpack};
 use crate::files;
 use crate::index::document::{Document, Kind, MAX_BODY, cut, file_id, message_id};
 
@@ -158,7 +158,7 @@ impl Original {
     }
 
     fn message(&self) -> Option<Message<'_>> {
-        MessageParser::default().parse(&self.bytes)
+        mail::parse(&self.bytes)
     }
 
     /// As it was before it was encoded: text in its own charset.

@@ -23,14 +23,8 @@ pub(crate) fn take(app: &App, me: &Me, letter: &Letter, notice: &Notice) -> Resu
     let taken = match notice.kind {
         INTRODUCTION => introduce::heard(app, me, from, &notice.content),
         INVITE => introduce::invited(app, me, from, &notice.content),
-        MACHINE => {
-            let book = me.book()?;
-            let name = book.by_fingerprint(&from.fingerprint()).map(|known| known.name());
-            let name = name.unwrap_or_else(|| from.name());
-            let said = "has another machine, which gets your letters too from now on";
-            app.ui.note(&format!("{name} {said}"));
-            Ok(())
-        }
+        // What it says is in the postscript, which was heard.
+        MACHINE => Ok(()),
         kind => {
             app.ui.warn(&format!(
                 "a notice of kind {kind} from {} is not understood: is there a newer bulla?",
