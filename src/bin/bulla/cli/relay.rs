@@ -104,7 +104,9 @@ pub(crate) struct RelayPush {
 A letter is deleted at the relay when it is durably in the local spool, and leaves the
 spool when it was delivered: written to a file and synced (--output-dir), its command
 ended with 0 (--exec), or was opened into a file. What went into a pipe is kept for a week,
-and given out again with --again: no program knows what became of it.
+and given out again with --again: no program knows what became of it. The key of a letter
+from somebody you paired with is erased when open has let all of it out, so behind open keep
+it with --output-dir or --exec.
 
 A command of --exec does not see BULLA_IDENTITY or BULLA_IDENTITY_COMMAND, so that no child
 inherits a secret: give it BULLA_IDENTITY_FILE or the default identity.
