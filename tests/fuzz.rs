@@ -24,11 +24,9 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     std::panic::set_hook(Box::new(|panic| {
-        // The library counts on this one's panics, and catches them.
-        if panic.location().is_some_and(|at| at.file().contains("mail-parser")) {
-            return;
+        if !bulla::index::is_panic_expected() {
+            PANIC.lock().unwrap().get_or_insert_with(|| panic.to_string());
         }
-        PANIC.lock().unwrap().get_or_insert_with(|| panic.to_string());
     }));
     let trials = targets::ALL
         .iter()

@@ -10,6 +10,9 @@ mod detect;
 #[path = "../../src/index/ingest/flags.rs"]
 mod flags;
 #[rustfmt::skip]
+#[path = "../../src/index/ingest/guard.rs"]
+mod guard;
+#[rustfmt::skip]
 #[path = "../../src/index/ingest/hidden.rs"]
 mod hidden;
 #[rustfmt::skip]
@@ -45,7 +48,7 @@ pub(crate) fn each_message(path: &Path, mut give: impl FnMut(Document)) {
 
 /// The document of one message.
 pub(super) fn read(raw: &[u8], path: &Path, offset: Option<u64>) -> Option<Document> {
-    let mut document = mail::document(raw, message_id(raw))?;
+    let mut document = mail::document(raw, message_id(raw)).ok()?;
     document.path = Some(path.to_owned());
     document.offset = offset;
     Some(document)

@@ -52,6 +52,7 @@ pub use ingest::Part;
 pub use ingest::Report;
 pub use ingest::Skipped;
 pub use ingest::Type;
+pub use ingest::is_panic_expected;
 pub use query::Explained;
 pub use query::Query;
 pub use query::QueryError;

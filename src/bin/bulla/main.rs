@@ -29,6 +29,7 @@ use cli::{Cli, Verb};
 use exit::Exit;
 
 fn main() -> ExitCode {
+    ui::hold_expected_panics();
     let cli = match Cli::try_parse_from(cli::spelled_out(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {

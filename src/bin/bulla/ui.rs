@@ -139,6 +139,17 @@ impl Ui {
     }
 }
 
+/// Panics that the library expects of a parser, and catches, print nothing; any other is a mistake
+/// of ours, and prints what it always does.
+pub(crate) fn hold_expected_panics() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !bulla::index::is_panic_expected() {
+            others(panic);
+        }
+    }));
+}
+
 /// The last line on stderr with `--json`.
 pub(crate) fn exit_error(exit: Exit, message: &str) {
     let code = exit.code();
@@ -165,4 +176,31 @@ fn message(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn other_panics_print_still() {
+        static PRINTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|panic| PRINTED.lock().unwrap().push(panic.to_string())));
+        hold_expected_panics();
+        let broken =
+            b"From: a@b\nContent-Type: multipart/digest; boundary=d\n\n--d\n\nSubject: one\n\
+            -i--\n--o\nContent-Type: message/rfc822\n\nSubject: inner\n\ninside\n--o--\nx\n--d--\n";
+        let read = bulla::index::Document::of_message(broken);
+        let ours = catch_unwind(|| panic!("a mistake of ours"));
+        std::panic::set_hook(before);
+        assert!(read.is_none() == cfg!(debug_assertions) && ours.is_err());
+        // Other tests may panic meanwhile, with a hook that is not theirs.
+        let printed = PRINTED.lock().unwrap();
+        assert!(printed.iter().any(|text| text.contains("a mistake of ours")), "{printed:?}");
+        assert!(!printed.iter().any(|text| text.contains("mail-parser")), "{printed:?}");
+    }
 }

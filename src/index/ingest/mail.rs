@@ -1,7 +1,6 @@
 //! A message (RFC 5322, MIME) as a document: every part of text, however deep.
 
 use std::borrow::Cow;
-use std::panic::catch_unwind;
 use std::path::Path;
 
 use mail_parser::decoders::base64::base64_decode;
@@ -11,7 +10,7 @@ use mail_parser::{
 };
 
 use super::detect::{Form, detect};
-use super::{charset, flags, html};
+use super::{charset, flags, guard, html};
 use crate::index::document::{Document, Kind, MAX_BODY, cut, message_id, thread_key};
 
 /// Most messages within messages that are read as such: the parser's tree is as deep.
@@ -26,7 +25,7 @@ const PARTS: usize = 1 << 14;
 
 impl Document {
     /// The document of a message (RFC 5322) under the id of its bytes; `None` of what has no header
-    /// at all.
+    /// at all, and of what the parser of messages gives up on.
     ///
     /// Every part of text is in its body, however deep: other charsets and encodings decoded, HTML as
     /// a reader would see it, messages within. The time and the depth this takes are bounded.
@@ -37,18 +36,29 @@ impl Document {
     /// assert_eq!(mail.unwrap().subject, "café");
     /// ```
     pub fn of_message(raw: &[u8]) -> Option<Self> {
-        document(raw, message_id(raw))
+        document(raw, message_id(raw)).ok()
     }
 }
 
-/// The parts of a message, or `None` when it has no header at all, or is one the parser gives up on
-/// with a panic: some broken `multipart/digest` are.
-pub(super) fn parse(raw: &[u8]) -> Option<Message<'_>> {
-    catch_unwind(|| MessageParser::default().parse(raw)).ok()?
+/// Why nothing was made of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unread {
+    #[error("not a message: it has no header")]
+    NoHeader,
+    /// The parser gave up with a panic: with its assertions compiled in, some broken
+    /// `multipart/digest` make it.
+    #[error("the parts of this message are too broken to be told apart")]
+    Broken,
 }
 
-/// The document of a message, or `None` when it has no header at all.
-pub(super) fn document(raw: &[u8], id: String) -> Option<Document> {
+/// The parts of a message.
+pub(super) fn parse(raw: &[u8]) -> Result<Message<'_>, Unread> {
+    let parsed = guard::caught(|| MessageParser::default().parse(raw)).ok_or(Unread::Broken)?;
+    parsed.ok_or(Unread::NoHeader)
+}
+
+/// The document of a message.
+pub(super) fn document(raw: &[u8], id: String) -> Result<Document, Unread> {
     let tamed = tame(raw);
     let readable = readable_header(&tamed);
     let message = parse(readable.as_ref())?;
@@ -76,7 +86,7 @@ pub(super) fn document(raw: &[u8], id: String) -> Option<Document> {
         // It is called a message, and is none.
         append(&mut document.body, &charset::text(raw));
     }
-    Some(document)
+    Ok(document)
 }
 
 /// Adds the texts of all parts, in order, the names of attachments, and the types.

@@ -14,6 +14,7 @@ mod catalogue;
 mod charset;
 mod detect;
 mod flags;
+mod guard;
 mod hidden;
 mod html;
 mod jsonl;
@@ -29,6 +30,7 @@ mod unpack;
 mod walk;
 
 pub use detect::Type;
+pub use guard::is_panic_expected;
 pub use original::{Lost, Original, Part};
 
 /// Greatest file, and greatest message of an mbox, that is read unless told otherwise: 64 MiB.

@@ -130,7 +130,7 @@ impl Original {
                 size: self.bytes.len() as u64,
             }];
         }
-        let Some(message) = self.message() else { return Vec::new() };
+        let Ok(message) = mail::parse(&self.bytes) else { return Vec::new() };
         let mut attachments = 0;
         let described = leaves(&message).zip(1..).map(|(part, number)| {
             let name = part.attachment_name().map(str::to_owned);
@@ -153,12 +153,8 @@ impl Original {
         if !self.is_mail {
             return (at == 0).then(|| self.bytes.clone());
         }
-        let message = self.message()?;
+        let message = mail::parse(&self.bytes).ok()?;
         leaves(&message).nth(at).map(|part| self.decoded(part))
-    }
-
-    fn message(&self) -> Option<Message<'_>> {
-        mail::parse(&self.bytes)
     }
 
     /// As it was before it was encoded: text in its own charset.

@@ -139,7 +139,7 @@ fn work(
 fn document(job: Job) -> Result<Document, String> {
     let mut document = match job.form {
         Form::Mail | Form::Mbox => {
-            let mut mail = mail::document(&job.raw, job.id).ok_or("not a message")?;
+            let mut mail = mail::document(&job.raw, job.id).map_err(|unread| unread.to_string())?;
             if job.form == Form::Mail {
                 mail.flags = flags::of_maildir(&job.path).unwrap_or_default();
             }

@@ -7,6 +7,10 @@ fn read(raw: &str) -> Document {
     document(raw.replace('\n', "\r\n").as_bytes(), "id".into()).unwrap()
 }
 
+const BROKEN_DIGEST: &[u8] = b"From: a@b\nContent-Type: multipart/digest; boundary=d\n\n--d\n\n\
+    Subject: one\n-i--\n--o\nContent-Type: message/rfc822\n\nSubject: inner\n\ninside\n--o--\n\
+    epiloK\n--d--\n";
+
 #[test]
 fn headers_are_decoded() {
     let mail = read(
@@ -240,8 +244,16 @@ fn no_message_takes_long_or_deep() {
         let start = Instant::now();
         let found = document(raw.as_bytes(), "id".into());
         assert!(start.elapsed() < Duration::from_secs(20), "{what}: {:?}", start.elapsed());
-        assert!(found.is_none_or(|mail| mail.body.len() <= MAX_BODY), "{what}");
+        assert!(found.map_or(0, |mail| mail.body.len()) <= MAX_BODY, "{what}");
     }
+}
+
+/// mail-parser 0.11.9 asserts here, where assertions are compiled in.
+#[test]
+fn a_panic_of_the_parser_is_a_message_that_cannot_be_read() {
+    let read = document(BROKEN_DIGEST, "id".into());
+    assert_eq!(read.err(), cfg!(debug_assertions).then_some(Unread::Broken));
+    assert_eq!(document(b"", "id".into()).err(), Some(Unread::NoHeader));
 }
 
 #[test]
