@@ -50,3 +50,44 @@ fn a_panic_that_is_expected_prints_nothing() {
     };
     assert_eq!(said, expected);
 }
+
+#[test]
+fn what_cannot_be_read_is_named_up_to_a_bound_and_is_never_fatal() {
+    let lines: String = (0..30).map(|n| format!("no letter {n}\n")).collect();
+    let place = Place::new(&[("good.txt", b"words"), ("bad.jsonl", lines.as_bytes())]);
+    let bad = place.person.path("bad.jsonl");
+    let said = place.build(&[]).expect(0).err;
+    let named = said.lines().filter(|line| line.starts_with("warning: skipped /")).count();
+    assert_eq!(named, 20, "{said}");
+    assert!(said.contains(&format!("warning: skipped {}#12: ", bad.display())), "{said}");
+    assert!(said.contains("\nwarning: skipped 10 more, -v names them\n"), "{said}");
+    assert!(said.ends_with("1 added, 0 unchanged, 30 skipped\n"), "{said}");
+
+    let all = place.build(&["--reread", "-v"]).expect(0).err;
+    let named = all.lines().filter(|line| line.starts_with("warning: skipped ")).count();
+    assert_eq!(named, 30, "{all}");
+    assert!(!all.contains("more"), "{all}");
+
+    let ran = place.build(&["--reread", "--json"]).expect(0);
+    let report = &ran.json()[0];
+    assert_eq!((report["skipped"].as_u64(), report["unchanged"].as_u64()), (Some(30), Some(1)));
+    let named = report["named"].as_array().unwrap();
+    assert_eq!(named.len(), 20, "{named:?}");
+    assert_eq!(named[1]["path"], bad.to_str().unwrap());
+    assert_eq!(named[1]["offset"], 12);
+    assert!(named[1]["why"].as_str().unwrap().contains("at line 1"), "{named:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_tried_again() {
+    let place = Place::new(&[("good.txt", b"words"), ("bad.eml", b"")]);
+    for added in [1, 0] {
+        let said = place.build(&[]).expect(0).err;
+        assert!(said.contains("bad.eml: not a message"), "{said}");
+        let counts = format!("{added} added, {} unchanged, 1 skipped\n", 1 - added);
+        assert!(said.ends_with(&counts), "{said}");
+    }
+    fs::write(place.person.path("bad.eml"), "Subject: mended\n\ntext\n").unwrap();
+    assert!(place.build(&[]).expect(0).err.ends_with("1 added, 1 unchanged, 0 skipped\n"));
+    place.person.run(&["search", "subject:mended"]).expect(0);
+}

@@ -57,6 +57,11 @@ impl Ui {
         }
     }
 
+    /// Whether somebody is curious.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
     /// Something that went on, but should be known.
     pub(crate) fn warn(&self, text: &str) {
         line("warning: ", text);

@@ -46,10 +46,18 @@ impl Build<'_> {
         }
     }
 
-    /// Counts what nothing could be made of.
+    /// Counts what nothing could be made of. A file of that kind is read again, and named again, by
+    /// the next build, like one that could not be opened.
     pub(super) fn failed(&mut self, failed: Vec<Skipped>) {
         for skipped in failed {
             self.report.added = self.report.added.saturating_sub(1);
+            if skipped.offset.is_none()
+                && let Some(entry) = self.catalogue.take(&skipped.path)
+            {
+                for one in entry.holds {
+                    self.catalogue.release(&one.name);
+                }
+            }
             self.report.skip(&skipped.path, skipped.offset, skipped.why);
         }
     }

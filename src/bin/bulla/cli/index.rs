@@ -48,6 +48,8 @@ A second build reads what changed: an mbox that only grew from where it ended, o
 renamed or whose flags changed nothing at all. What no file holds any more leaves the index. Tags
 stay. What was removed by hand stays away while its file is as it was; --reread brings it back.
 
+What cannot be read is counted and named at the end, and costs nothing else: the status is 0.
+
 A file .bullaignore in a folder says what in it is left out, as .gitignore does.
 
 Examples:

@@ -13,8 +13,8 @@ use crate::exit::{Exit, Fail};
 use crate::input::Input;
 use crate::ui::Ui;
 
-/// Skipped files that are named without -v.
-const NAMED: usize = 10;
+/// Skipped files and messages that are named without -v.
+const NAMED: usize = 20;
 
 /// Where an index is, and what opens it.
 pub(crate) struct Place {
@@ -104,20 +104,29 @@ fn add(app: &App, args: &cli::IndexAdd) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What was done, and what was not: the latter is named, and never fatal.
 fn tell(ui: &Ui, report: &Report) -> Result<Exit> {
-    for (number, skipped) in report.named.iter().enumerate() {
-        let at = skipped.offset.map(|offset| format!("#{offset}")).unwrap_or_default();
-        let line = format!("skipped {}{at}: {}", skipped.path.display(), skipped.why);
-        if number < NAMED { ui.warn(&line) } else { ui.detail(&line) }
+    let named = if ui.is_verbose() { usize::MAX } else { NAMED };
+    let named: Vec<_> = report.named.iter().take(named).collect();
+    for one in &named {
+        let at = one.offset.map(|offset| format!("#{offset}")).unwrap_or_default();
+        ui.warn(&format!("skipped {}{at}: {}", one.path.display(), one.why));
     }
-    if report.named.len() > NAMED {
-        ui.note(&format!("{} more were skipped, -v names them", report.skipped - NAMED as u64));
+    let more = report.skipped - named.len() as u64;
+    if more > 0 {
+        let how = if ui.is_verbose() { "" } else { ", -v names them" };
+        ui.warn(&format!("skipped {more} more{how}"));
     }
     let Report { added, updated, unchanged, removed, skipped, binary, bytes, .. } = report;
     if ui.json {
+        let named = named.iter().map(|one| {
+            let path = one.path.to_string_lossy();
+            serde_json::json!({ "path": path, "offset": one.offset, "why": one.why })
+        });
         let object = serde_json::json!({
             "schema": 1, "added": added, "updated": updated, "unchanged": unchanged,
-            "removed": removed, "skipped": skipped, "binary": binary, "bytes": bytes,
+            "removed": removed, "skipped": skipped, "named": named.collect::<Vec<_>>(),
+            "binary": binary, "bytes": bytes,
         });
         writeln!(std::io::stdout(), "{object}")?;
         return Ok(Exit::Done);
