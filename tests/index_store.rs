@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bulla::index::{BuildOptions, Document, Error, Index, Kind, Query, SearchOptions};
 use bulla::progress::Silent;
@@ -458,15 +458,23 @@ fn a_full_file_system() {
 
 const CHILD: &str = "BULLA_TEST_KILLED_WRITER";
 
-/// The child of the test below: does one thing after another until it is killed.
+/// The child of the test below: does one thing after another until it is killed, and says of each
+/// when it begins and when it is done.
 #[test]
 #[ignore = "a child of killed_writers_lose_nothing_committed"]
 fn child_writes_until_killed() {
     let Some(folder) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
     let index = Index::open_or_create(&folder.join("i"), &key()).unwrap();
+    let say = |what: &str| {
+        println!("{what}");
+        std::io::stdout().flush().unwrap();
+    };
     let mut line = String::new();
     while std::io::stdin().read_line(&mut line).unwrap() > 0 {
         let (verb, rest) = line.trim_end().split_once(' ').unwrap();
+        if verb != "merge" {
+            say(&format!("begin {verb}"));
+        }
         match verb {
             "build" => {
                 let mut writer = index.bulk_writer().unwrap();
@@ -474,12 +482,16 @@ fn child_writes_until_killed() {
                 writer.build(&paths, &BuildOptions::default(), &Silent).unwrap();
                 writer.finish().unwrap();
             }
-            "add" => {
+            "add" | "merge" => {
                 // Small commits, so that the engine has much to merge.
                 let mut writer = index.writer().unwrap();
                 for id in rest.split(',') {
                     writer.add(note(id, &format!("killed {id}"))).unwrap();
                     writer.commit().unwrap();
+                }
+                if verb == "merge" {
+                    // All is committed: what is left to do is what the engine merges.
+                    say("begin merge");
                 }
                 writer.finish().unwrap();
             }
@@ -492,16 +504,18 @@ fn child_writes_until_killed() {
             "rekey" => index.rekey().unwrap(),
             other => panic!("{other}"),
         }
-        println!("done {}", line.trim_end());
-        std::io::stdout().flush().unwrap();
+        say(&format!("done {}", line.trim_end()));
         line.clear();
     }
 }
 
+/// What a killed writer was doing, in turn.
+const KILLED: [&str; 6] = ["build", "add", "merge", "purge", "rekey", "remove"];
+
 #[test]
 fn killed_writers_lose_nothing_committed() {
     let soak = std::env::var("BULLA_SOAK").ok().and_then(|soak| soak.parse::<u32>().ok());
-    let rounds = 20 * soak.unwrap_or(1);
+    let wanted = 20 * soak.unwrap_or(1);
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("i");
     drop(Index::create(&place, &key()).unwrap());
@@ -510,16 +524,24 @@ fn killed_writers_lose_nothing_committed() {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        random % end
+        random % end.max(1)
     };
-    // What must be there, what must not, and what is not known.
+    // What must be there, and what must not.
     let (mut there, mut gone) = (BTreeSet::new(), BTreeSet::new());
-    let mut killed_in = BTreeMap::<String, u32>::new();
-    for round in 0..rounds {
+    let mut killed_in = BTreeMap::<&str, u32>::new();
+    // How long each took when it was let live, in microseconds.
+    let mut took = BTreeMap::<&str, u64>::new();
+    let (mut killed, mut round) = (0, 0_usize);
+    while killed < wanted {
+        round += 1;
+        assert!(round < 4 * wanted as usize + 20, "of {round} children too few died at work");
+        let target = KILLED[round % KILLED.len()];
         let mut lines = Vec::new();
-        for n in 0..30 {
-            lines.push(match below(8) {
-                0 => {
+        for n in 0..12 {
+            // Half of it is what is to be killed, from the second on: something must be there.
+            let verb = if n % 2 == 1 { target } else { KILLED[below(6) as usize] };
+            lines.push(match verb {
+                "build" => {
                     let path = folder.path().join(format!("{round}-{n}.mbox"));
                     let mut mbox = String::new();
                     for m in 0..20 {
@@ -529,18 +551,19 @@ fn killed_writers_lose_nothing_committed() {
                     fs::write(&path, mbox).unwrap();
                     format!("build {}", path.display())
                 }
-                1 => "purge now".into(),
-                2 => "rekey now".into(),
-                3 => {
+                "remove" => {
                     let ids: Vec<&String> = there.iter().collect();
-                    if ids.is_empty() {
-                        continue;
+                    match ids.get(below(ids.len() as u64) as usize) {
+                        Some(id) => format!("remove {id}"),
+                        None => "remove nothing".into(),
                     }
-                    format!("remove {}", ids[below(ids.len() as u64) as usize])
                 }
+                "purge" | "rekey" => format!("{verb} now"),
+                // The engine merges eight of a size.
                 _ => {
-                    let ids: Vec<_> = (0..6).map(|m| format!("id-{round}-{n}-{m}")).collect();
-                    format!("add {}", ids.join(","))
+                    let count = if verb == "merge" { 9 } else { 4 };
+                    let ids: Vec<_> = (0..count).map(|m| format!("id-{round}-{n}-{m}")).collect();
+                    format!("{verb} {}", ids.join(","))
                 }
             });
         }
@@ -556,18 +579,40 @@ fn killed_writers_lose_nothing_committed() {
         for line in &lines {
             writeln!(stdin, "{line}").unwrap();
         }
-        std::thread::sleep(Duration::from_millis(20 + below(400)));
+        // It is killed within one of the first three of the kind that is to be.
+        let mut lives = below(3);
+        let mut said = Vec::new();
+        let mut begun = Instant::now();
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        for line in out.by_ref() {
+            said.push(line.clone());
+            if line.starts_with("done ") {
+                let verb = KILLED.iter().find(|verb| line[5..].starts_with(**verb)).unwrap();
+                took.insert(verb, begun.elapsed().as_micros() as u64);
+            }
+            if line.starts_with("begin ") {
+                begun = Instant::now();
+                if line[6..] == *target {
+                    if lives == 0 {
+                        break;
+                    }
+                    lives -= 1;
+                }
+            }
+        }
+        let usual = took.get(target).copied().unwrap_or(10_000);
+        std::thread::sleep(Duration::from_micros(below(usual)));
         child.kill().unwrap();
-        let mut said = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        said.extend(out);
         child.wait().unwrap();
-        let done = said.lines().filter(|line| line.starts_with("done ")).count();
+        let done = said.iter().filter(|line| line.starts_with("done ")).count();
+        let begun = said.iter().filter(|line| line.starts_with("begin ")).count();
 
         let index = open(&place).unwrap_or_else(|error| panic!("round {round}: {error}"));
         let mut parts = Vec::new();
-        for line in &lines[..done] {
+        let mut happened = |line: &str, gone: &mut BTreeSet<String>| {
             match line.split_once(' ').unwrap() {
-                ("add", list) => there.extend(list.split(',').map(String::from)),
+                ("add" | "merge", list) => there.extend(list.split(',').map(String::from)),
                 ("remove", id) => {
                     there.remove(id);
                     gone.insert(id.to_owned());
@@ -575,11 +620,21 @@ fn killed_writers_lose_nothing_committed() {
                 ("build", path) => parts.push(Path::new(path).file_stem().unwrap().to_owned()),
                 _ => {}
             }
-        }
+        };
+        lines[..done].iter().for_each(|line| happened(line, &mut gone));
         let mut unknown = BTreeSet::new();
         if let Some((verb, rest)) = lines.get(done).and_then(|line| line.split_once(' ')) {
-            *killed_in.entry(verb.to_owned()).or_default() += 1;
-            unknown.extend(rest.split(',').map(String::from));
+            if begun > done {
+                let verb = KILLED.iter().find(|known| **known == verb).unwrap();
+                *killed_in.entry(verb).or_default() += 1;
+                killed += 1;
+            }
+            if verb == "merge" && begun > done {
+                // What is merged was committed before.
+                happened(&lines[done], &mut gone);
+            } else {
+                unknown.extend(rest.split(',').map(String::from));
+            }
         }
         let found: BTreeSet<String> =
             ids(&index, "killed").into_iter().filter(|id| id.starts_with("id-")).collect();
@@ -596,16 +651,17 @@ fn killed_writers_lose_nothing_committed() {
         assert_eq!(index.verify().unwrap().damage, [], "round {round}");
         for id in unknown {
             if found.contains(&id) {
-                there.insert(id)
+                there.insert(id);
             } else {
-                there.remove(&id)
-            };
+                there.remove(&id);
+            }
         }
     }
-    eprintln!(
-        "{rounds} children were killed, in the midst of {killed_in:?}; {} notes",
-        there.len()
-    );
+    eprintln!("{killed} were killed at work, in {killed_in:?}; {} notes", there.len());
+    for verb in KILLED {
+        let count = killed_in.get(verb).copied().unwrap_or_default();
+        assert!(count * 20 >= wanted, "of {wanted} too few were killed in {verb}: {killed_in:?}");
+    }
     let index = with_notes(&place, &[("last", "killed last")]);
     let checked = index.verify().unwrap();
     assert_eq!((checked.left_over, checked.damage), (0, vec![]));
