@@ -34,6 +34,8 @@ pub(super) struct Build<'a> {
     pub(super) released: Vec<Name>,
     /// Documents that have to be told where they are.
     pub(super) unsettled: HashSet<Name>,
+    /// Documents that another file has said to hold: they may have come from there.
+    pub(super) doubted: HashSet<Name>,
     /// Some were told since the last commit.
     pub(super) settled: bool,
     /// The file that is being read.
@@ -78,6 +80,7 @@ impl<'a> Build<'a> {
             gone: Gone::default(),
             released: Vec::new(),
             unsettled: HashSet::new(),
+            doubted: HashSet::new(),
             settled: false,
             reading: None,
             uncommitted: 0,
@@ -290,9 +293,11 @@ impl<'a> Build<'a> {
         } else {
             self.report.unchanged += 1;
         }
-        if !elsewhere && !is_new {
-            // The index has it, and no file did: what it says of its place may be old.
-            self.unsettled.insert(name.clone());
+        if !is_new {
+            // The index has it. If no file did, what it says of its place may be old; and if one did,
+            // that one may be gone.
+            let told = if elsewhere { &mut self.doubted } else { &mut self.unsettled };
+            told.insert(name.clone());
         }
         self.catalogue.hold(&name);
         Ok((Holding { name, offset, home: !elsewhere }, is_new))

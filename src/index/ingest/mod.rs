@@ -26,6 +26,7 @@ mod plan;
 mod pool;
 mod settle;
 mod source;
+mod threads;
 mod unpack;
 mod walk;
 
@@ -129,7 +130,7 @@ impl Writer<'_> {
     ///
     /// The index remembers each file. Those that look as they did (length, time, number) are not
     /// read again; an mbox that only grew is read from where it ended; of a file that was renamed the
-    /// documents are told so; what no file below these paths holds any more is removed. A document
+    /// documents are told so, also when it was the folder of a build before; what no file below these paths holds any more is removed. A document
     /// that was removed by hand stays away while its file is as it was.
     ///
     /// `progress` counts bytes. Every 256 MiB are committed unless told otherwise, and so is the end.
@@ -148,35 +149,46 @@ impl Writer<'_> {
         let mut report = Report::default();
         let plan = plan::plan(&roots, index.folder(), options, &catalogue, &mut report)?;
         progress.total(plan.todo.iter().map(|found| found.stat.size).sum());
-        if plan.todo.len() >= MANY || plan.todo.iter().any(|found| found.stat.size > COMMIT_EVERY) {
+        let much =
+            plan.todo.len() >= MANY || plan.todo.iter().any(|found| found.stat.size > COMMIT_EVERY);
+        if much {
             self.read_ids()?;
         }
+        let threads = threads::Threads::of(index, much)?;
         let mut build = build::Build::new(index, options, progress, catalogue, report);
         build.gone = plan.gone;
         build.todo = plan.todo.into();
         build.rename(plan.moved);
         build.settle(self.split().0)?;
-        while self.read_some(&mut build)? {
+        while self.read_some(&mut build, &threads)? {
             build.mark();
             build.park();
             self.commit_with(&mut build.catalogue)?;
         }
         build.remove(self.split().0);
+        build.doubt();
         self.all = None;
         self.commit_with(&mut build.catalogue)?;
         build.settle(self.split().0)?;
         if build.catalogue.changed || build.settled {
             self.commit_with(&mut build.catalogue)?;
         }
+        if build.join(&threads, self.split().0)? {
+            self.commit_with(&mut build.catalogue)?;
+        }
         Ok(build.report)
     }
 
     /// Reads as much as one commit takes. False when all is read.
-    fn read_some(&mut self, build: &mut build::Build<'_>) -> Result<bool, Error> {
-        let ended = Arc::default();
+    fn read_some(
+        &mut self,
+        build: &mut build::Build<'_>,
+        threads: &threads::Threads,
+    ) -> Result<bool, Error> {
+        let (index, ended) = (self.index, Arc::default());
         let (sink, mut known) = self.split();
         let more = thread::scope(|scope| {
-            let pool = pool::Pool::start(scope, sink, &ended)?;
+            let pool = pool::Pool::start(scope, sink, &ended, (index, threads))?;
             let more = build.read(&pool, &mut known, build.options.commit_every.max(1));
             build.failed(pool.finish());
             more

@@ -26,6 +26,15 @@ pub(super) struct Gone {
     pub(super) paths: HashSet<PathBuf>,
     by_stat: HashMap<Stat, PathBuf>,
     by_content: HashMap<u128, PathBuf>,
+    /// Files that were not looked for: of those that are gone too nothing is known but that what they
+    /// held may turn up, when the folder they were in was itself renamed.
+    away: Away,
+}
+
+#[derive(Default)]
+struct Away {
+    by_stat: HashMap<Stat, PathBuf>,
+    by_content: HashMap<u128, PathBuf>,
 }
 
 impl Gone {
@@ -39,16 +48,29 @@ impl Gone {
         self.paths.insert(path.to_owned());
     }
 
+    fn add_away(&mut self, path: &Path, entry: &Entry) {
+        if entry.stat.inode != 0 && !entry.fresh {
+            self.away.by_stat.insert(entry.stat, path.to_owned());
+        }
+        if entry.shape == Shape::File && !entry.holds.is_empty() {
+            self.away.by_content.insert(entry.content, path.to_owned());
+        }
+    }
+
     /// The one that looked like this: it has another name now.
     fn renamed(&mut self, stat: &Stat) -> Option<PathBuf> {
-        let path = self.by_stat.remove(stat)?;
-        self.paths.remove(&path).then_some(path)
+        match self.by_stat.remove(stat) {
+            Some(path) => self.paths.remove(&path).then_some(path),
+            None => self.away.by_stat.remove(stat).filter(|path| is_gone(path)),
+        }
     }
 
     /// The one that held this: it was taken elsewhere.
     pub(super) fn taken(&mut self, content: u128) -> Option<PathBuf> {
-        let path = self.by_content.remove(&content)?;
-        self.paths.remove(&path).then_some(path)
+        match self.by_content.remove(&content) {
+            Some(path) => self.paths.remove(&path).then_some(path),
+            None => self.away.by_content.remove(&content).filter(|path| is_gone(path)),
+        }
     }
 }
 
@@ -90,6 +112,8 @@ pub(super) fn plan(
         let below = roots.iter().any(|root| path.starts_with(root));
         if below && !met.contains(path) && is_gone(path) {
             plan.gone.add(path, entry);
+        } else if !below && !changed.is_empty() {
+            plan.gone.add_away(path, entry);
         }
     }
     // A disk that is not there looks like a folder somebody emptied.
@@ -112,7 +136,7 @@ pub(super) fn plan(
 }
 
 /// Whether there is no such file any more. One that cannot be looked at may be there.
-fn is_gone(path: &Path) -> bool {
+pub(super) fn is_gone(path: &Path) -> bool {
     match path.symlink_metadata() {
         Ok(_) => false,
         Err(error) => {

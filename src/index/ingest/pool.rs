@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, Scope, available_parallelism};
 
 use super::detect::Form;
+use super::threads::Threads;
 use super::{Skipped, charset, flags, html, mail};
 use crate::index::Error;
 use crate::index::document::{Document, Kind};
+use crate::index::engine::Index;
 use crate::index::queue::{Room, Taken};
 use crate::index::writer::Sink;
 
@@ -72,6 +74,7 @@ impl<'a> Pool<'a> {
         scope: &'scope Scope<'scope, 'a>,
         sink: Sink<'a>,
         ended: &Arc<Ended>,
+        (index, threads): (&'a Index, &'a Threads),
     ) -> Result<Self, Error> {
         let (jobs, queue) = sync_channel(PIECES);
         let (sender, failed) = channel();
@@ -80,7 +83,10 @@ impl<'a> Pool<'a> {
             let (queue, sender, ended) = (Arc::clone(&queue), sender.clone(), Arc::clone(ended));
             Builder::new()
                 .stack_size(STACK)
-                .spawn_scoped(scope, move || work(&queue, &sender, &ended, sink))
+                .spawn_scoped(scope, move || {
+                    let place = |document: &mut Document| threads.place(index, document);
+                    work(&queue, &sender, &ended, sink, place);
+                })
                 .map_err(Error::io("a thread"))?;
         }
         let room = Room::new(WAITING);
@@ -110,6 +116,7 @@ fn work(
     failed: &Sender<Skipped>,
     ended: &Ended,
     sink: Sink<'_>,
+    place: impl Fn(&mut Document) -> Result<(), Error>,
 ) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -122,7 +129,9 @@ fn work(
         let made = catch_unwind(AssertUnwindSafe(|| document(job)))
             .unwrap_or_else(|_| Err("it cannot be read".to_owned()));
         drop(taken);
-        match made.map(|document| sink.send(document)) {
+        let placed =
+            made.map(|mut document| place(&mut document).and_then(|()| sink.send(document)));
+        match placed {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return ended.end(error),
             Err(why) => {

@@ -7,6 +7,7 @@ use super::Skipped;
 use super::build::Build;
 use super::catalogue::{Entry, Holding, Name, Shape};
 use super::flags;
+use super::plan::is_gone;
 use super::walk::Found;
 use crate::index::Error;
 use crate::index::writer::Sink;
@@ -97,6 +98,36 @@ impl Build<'_> {
                 self.unsettled.remove(&name);
                 self.report.removed += 1;
             }
+        }
+    }
+
+    /// Of documents that turned up a second time, those whose first file is gone have moved.
+    pub(super) fn doubt(&mut self) {
+        let names = std::mem::take(&mut self.doubted);
+        if names.is_empty() {
+            return;
+        }
+        let is_home = |one: &Holding| one.home && names.contains(&one.name);
+        let (mut moved, mut empty) = (Vec::new(), Vec::new());
+        for (path, entry) in &mut self.catalogue.files {
+            if !entry.holds.iter().any(is_home) || !is_gone(path) {
+                continue;
+            }
+            moved.extend(entry.holds.iter().filter(|one| is_home(one)).map(|one| one.name.clone()));
+            entry.holds.retain(|one| !is_home(one));
+            // Should it come back, it is read.
+            entry.fresh = true;
+            if entry.holds.is_empty() {
+                empty.push(path.clone());
+            }
+        }
+        self.catalogue.changed |= !moved.is_empty();
+        for name in moved {
+            self.catalogue.release(&name);
+            self.unsettled.insert(name);
+        }
+        for path in empty {
+            self.catalogue.files.remove(&path);
         }
     }
 
