@@ -496,7 +496,7 @@ fn little_is_opened(place: &Path) {
         let options = SearchOptions { scores: false, ..SearchOptions::default() };
         let found = index.search(&query(text), &options).unwrap().total;
         let opened = index.cells_opened();
-        let share = (opened * 16_384) as f64 / total;
+        let share = (opened * 4096) as f64 / total;
         eprintln!(
             "{text}: {found} found, {opened} cells opened ({opening} of them at open), {:.2} % of {total} bytes, {:?}",
             100.0 * share,

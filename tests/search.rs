@@ -146,7 +146,8 @@ fn how_a_search_ends() {
     for path in cells {
         let good = fs::read(&path).unwrap();
         let mut bad = good.clone();
-        bad[good.len() / 2] ^= 1;
+        // Every cell of the first half.
+        (40..good.len() / 2).step_by(4112).for_each(|at| bad[at] ^= 1);
         fs::write(&path, bad).unwrap();
         let ran = person.run(&["--json", "search", "boat"]);
         assert!([0, 23].contains(&ran.status), "{ran:?}");

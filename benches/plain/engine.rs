@@ -12,7 +12,7 @@ use tantivy::schema::{Field, IndexRecordOption, Schema, Term};
 use tantivy::{Index, IndexSettings, IndexWriter, Order, ReloadPolicy, TantivyDocument};
 
 use super::document::Queued;
-use super::schema::{Fields, ORDER, WORDS};
+use super::schema::{Fields, ORDER, WORDS, headed};
 use super::stems::Stems;
 use super::summaries::{Heads, Summaries};
 use super::words::WordTokenizer;
@@ -66,6 +66,8 @@ fn open(folder: &Path) -> (Index, Fields) {
     let mut engine = Index::open(Plain::new(folder)).unwrap();
     engine.register_plugin(Arc::new(Summaries));
     engine.tokenizers().register(WORDS, WordTokenizer::default());
+    let heads = WordTokenizer::heads(Stems::default());
+    engine.tokenizers().register(&headed(&Stems::default()), heads);
     let fields = Fields::of(&engine.schema()).unwrap();
     (engine, fields)
 }

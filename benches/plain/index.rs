@@ -10,6 +10,9 @@ mod engine;
 mod ingest;
 
 #[rustfmt::skip]
+#[path = "../../src/index/ahead.rs"]
+mod ahead;
+#[rustfmt::skip]
 #[path = "../../src/index/document.rs"]
 mod document;
 #[rustfmt::skip]

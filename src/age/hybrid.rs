@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::OnceLock;
 
 use hpke::Deserializable as _;
 use hpke::Kem as _;
@@ -59,7 +60,8 @@ pub struct HybridRecipient(Box<PublicKey>);
 /// A post-quantum secret key, `AGE-SECRET-KEY-PQ-1…`.
 pub struct HybridIdentity {
     seed: Secret<32>,
-    key: Box<PrivateKey>,
+    /// Expanded by the first use: it takes a tenth of a millisecond.
+    key: OnceLock<Box<PrivateKey>>,
 }
 
 impl HybridRecipient {
@@ -90,8 +92,16 @@ impl HybridIdentity {
 
     /// From the 32 bytes that X-Wing expands into both secret keys.
     pub fn from_seed(seed: &Secret<32>) -> Result<Self, Error> {
-        let key = PrivateKey::from_bytes(seed.expose()).map_err(|_| KeyError::Invalid)?;
-        Ok(Self { seed: exact_secret(seed.expose())?, key: Box::new(key) })
+        Ok(Self { seed: exact_secret(seed.expose())?, key: OnceLock::new() })
+    }
+
+    fn key(&self) -> &PrivateKey {
+        self.key.get_or_init(|| {
+            let seed = self.seed.expose();
+            // Any 32 bytes are a key, so the other way to one is never taken.
+            let key = PrivateKey::from_bytes(seed);
+            Box::new(key.unwrap_or_else(|_| XWing::derive_keypair(seed).0))
+        })
     }
 
     /// Reads `AGE-SECRET-KEY-PQ-1…`.
@@ -107,7 +117,7 @@ impl HybridIdentity {
 
     /// The public half.
     pub fn recipient(&self) -> HybridRecipient {
-        HybridRecipient(Box::new(XWing::sk_to_pk(&self.key)))
+        HybridRecipient(Box::new(XWing::sk_to_pk(self.key())))
     }
 
     fn open(&self, stanza: &Stanza) -> Result<Option<FileKey>, Error> {
@@ -120,7 +130,7 @@ impl HybridIdentity {
         let mode = OpModeR::Base;
         let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
             &mode,
-            &self.key,
+            self.key(),
             &encapsulated,
             INFO,
             body,

@@ -16,6 +16,7 @@ mod fingerprint;
 mod keyfile;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 pub use card::Card;
 pub(crate) use card::check_relay;
@@ -125,7 +126,7 @@ pub enum Error {
 pub struct Identity {
     seed: Secret<32>,
     age: age::HybridIdentity,
-    recipient: age::HybridRecipient,
+    recipient: OnceLock<age::HybridRecipient>,
 }
 
 impl Identity {
@@ -134,13 +135,12 @@ impl Identity {
         Self::from_seed(crypto::random_secret()?)
     }
 
-    /// The identity of a seed. Its X-Wing key is expanded at once (0.12 ms), as next to every
-    /// use of an identity takes it.
+    /// The identity of a seed. Its X-Wing key is expanded by the first use of it, which a search
+    /// never makes.
     pub fn from_seed(seed: Secret<32>) -> Result<Self, Error> {
         let age = age::HybridIdentity::from_seed(&derive(&seed, label::IDENTITY_AGE))
             .map_err(Error::Age)?;
-        let recipient = age.recipient();
-        Ok(Self { seed, age, recipient })
+        Ok(Self { seed, age, recipient: OnceLock::new() })
     }
 
     /// Reads a line `BULLA-SECRET-KEY-1…` (Bech32, BIP 173 without its length limit).
@@ -163,7 +163,7 @@ impl Identity {
 
     /// The recipient that `age` and everybody else can seal to: `age1pq1…`.
     pub fn age_recipient(&self) -> &age::HybridRecipient {
-        &self.recipient
+        self.recipient.get_or_init(|| self.age.recipient())
     }
 
     /// The Ed25519 key that signs cards and letters, and labelled messages only.

@@ -13,9 +13,10 @@ use crate::crypto::{self, Aead, TAG, label};
 use crate::padding::padme;
 use crate::secret::Secret;
 
-/// Plaintext bytes of a cell. On 17,885 messages a rare word opens 135 cells of 4 KiB, 65 of 16 or
-/// 41 of 64: 0.5, 1.1 or 2.7 MB; small cells cost more calls, large ones more bytes.
-pub(super) const CELL: usize = 16 << 10;
+/// Plaintext bytes of a cell.
+pub(super) const CELL: usize = 4 << 10;
+/// What lengths of files are whole multiples of, before [`padme`] rounds them: 16 KiB.
+pub(super) const GRAIN: usize = 16 << 10;
 /// Bytes of a cell on the disk.
 pub(super) const SEALED: usize = CELL + TAG;
 /// First bytes of every cell file; the last of them is the format version.
@@ -25,9 +26,9 @@ pub(super) const SALT: usize = 32;
 /// Magic and salt.
 pub(super) const HEADER: usize = MAGIC.len() + SALT;
 /// Opened cells kept for all files of an index together: 8 MiB.
-const KEPT: NonZeroUsize = NonZeroUsize::new(512).unwrap();
-/// Most cells that are read at once.
-const AT_ONCE: usize = 64;
+const KEPT: NonZeroUsize = NonZeroUsize::new((8 << 20) / CELL).unwrap();
+/// Most cells that are read at once: 1 MiB.
+const AT_ONCE: usize = (1 << 20) / CELL;
 
 /// Which file is damaged, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,9 +152,10 @@ impl Cipher {
     }
 }
 
-/// Whole cells of a file that needs so many: Padmé of their bytes, rounded up.
+/// Cells of a file that needs so many: Padmé of their bytes, rounded up to whole grains.
 pub(super) fn padded(cells: u64) -> u64 {
-    padme(cells * CELL as u64).div_ceil(CELL as u64).max(1)
+    let grains = padme(cells * CELL as u64).div_ceil(GRAIN as u64).max(1);
+    grains * (GRAIN / CELL) as u64
 }
 
 /// Where a cell stands in its file.
@@ -250,6 +252,13 @@ impl CellFile {
             at += missing;
         }
         Ok(found)
+    }
+
+    /// Tells the system that some cells will be read, unless they are opened already.
+    pub(super) fn ahead(&self, first: u64, count: u64) {
+        if (first..first + count).any(|cell| self.kept(cell).is_none()) {
+            self.file.ahead(place(first), count * SEALED as u64);
+        }
     }
 
     /// One cell.

@@ -18,7 +18,7 @@ use super::cells::{Damage, Opened, lock};
 use super::disk::{self, Disk, Held};
 use super::folder::{self, Keys};
 use super::manifest::{self, Entry, Manifest};
-use super::meta::{self, Segment};
+use super::meta::{self, Segment, group_of, segment_of};
 use super::pack::{NewPack, Pack, StreamReader};
 use crate::secret::Secret;
 
@@ -83,22 +83,6 @@ impl View {
     fn lists(&self, groups: &BTreeSet<String>) -> bool {
         let listed = self.manifest.packs.iter().map(Entry::group);
         groups.len() == self.manifest.packs.len() && listed.into_iter().all(|g| groups.contains(g))
-    }
-}
-
-/// The pack that a file of the engine belongs to: one a segment, one for each list of removals.
-fn group_of(path: &str) -> &str {
-    if path.ends_with(".del") { path } else { segment_of(path) }
-}
-
-/// The segment that a file of the engine belongs to.
-fn segment_of(path: &str) -> &str {
-    path.split('.').next().unwrap_or(path)
-}
-
-impl Entry {
-    fn group(&self) -> &str {
-        self.streams.first().map_or("", |stream| group_of(&stream.path))
     }
 }
 
@@ -189,6 +173,9 @@ impl CellDirectory {
         mut packs: HashMap<String, Arc<Pack>>,
     ) -> io::Result<()> {
         let mut state = lock(&self.0.state);
+        if self.disk().waited() {
+            manifest.packs.iter().for_each(|entry| entry.ahead(self.disk()));
+        }
         for entry in &manifest.packs {
             let known = state.view.as_ref().and_then(|view| view.packs.get(entry.group()));
             if let Some(known) = known.filter(|pack| pack.file.name == entry.name()) {
@@ -246,6 +233,9 @@ impl CellDirectory {
     pub(super) fn left_out(&self) -> Vec<LeftOut> {
         let state = lock(&self.0.state);
         let Some(view) = &state.view else { return Vec::new() };
+        if view.doubt.is_none() && state.excluded.is_empty() {
+            return Vec::new();
+        }
         let segments = meta::segments(&view.manifest.meta).unwrap_or_default();
         let documents = |id: &str| {
             let segment = segments.iter().find(|s| s.id == id).map(Segment::documents);

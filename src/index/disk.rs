@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::files::{self, Access, AtomicFile, Existing};
 
@@ -32,6 +33,11 @@ pub(super) trait Disk: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Takes the lock of that name, if it is free or `wait` is set.
     fn lock(&self, name: &str, wait: bool) -> io::Result<Option<Held>>;
+    /// Whether something had to be waited for that was not in memory: then it is worth telling
+    /// beforehand what will be read.
+    fn waited(&self) -> bool {
+        false
+    }
 }
 
 /// An open file.
@@ -44,6 +50,8 @@ pub(super) trait Handle: Send + Sync {
     fn length(&self) -> io::Result<u64>;
     /// Makes its bytes and its length durable.
     fn sync(&self) -> io::Result<()>;
+    /// Tells the system that so many bytes from `at` on will be read before long.
+    fn ahead(&self, _at: u64, _length: u64) {}
 }
 
 /// The right to give a file under way its name.
@@ -92,27 +100,34 @@ pub(super) fn is_under_way(name: &str) -> bool {
 
 /// A folder of the file system.
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    waited: Arc<AtomicBool>,
+}
 
 impl Folder {
     pub(super) fn new(path: &Path) -> Self {
-        Self(path.to_owned())
+        Self { path: path.to_owned(), waited: Arc::default() }
+    }
+
+    fn handle(&self, file: File) -> Arc<dyn Handle> {
+        Arc::new(Open { file, waited: Arc::clone(&self.waited) })
     }
 }
 
 impl Disk for Folder {
     fn begin(&self) -> io::Result<(Arc<dyn Handle>, Box<dyn Unnamed>)> {
-        let file = AtomicFile::create(&self.0.join("new"), Existing::Replace, Access::Private)?;
-        Ok((Arc::new(file.handle()?), Box::new(file)))
+        let file = AtomicFile::create(&self.path.join("new"), Existing::Replace, Access::Private)?;
+        Ok((self.handle(file.handle()?), Box::new(file)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn Handle>> {
-        Ok(Arc::new(File::open(self.0.join(name))?))
+        Ok(self.handle(File::open(self.path.join(name))?))
     }
 
     fn list(&self) -> io::Result<Vec<(String, u64)>> {
         let mut all = Vec::new();
-        for entry in std::fs::read_dir(&self.0)? {
+        for entry in std::fs::read_dir(&self.path)? {
             match entry.and_then(|entry| Ok((entry.file_name(), entry.metadata()?.len()))) {
                 Ok((name, length)) => all.push((name.to_string_lossy().into_owned(), length)),
                 // A writer at work removes files.
@@ -124,43 +139,105 @@ impl Disk for Folder {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        std::fs::remove_file(self.0.join(name))
+        std::fs::remove_file(self.path.join(name))
     }
 
     fn open_writable(&self, name: &str) -> io::Result<Arc<dyn Handle>> {
-        Ok(Arc::new(File::options().write(true).open(self.0.join(name))?))
+        Ok(self.handle(File::options().write(true).open(self.path.join(name))?))
     }
 
     fn sync(&self) -> io::Result<()> {
-        files::sync_folder(&self.0)
+        files::sync_folder(&self.path)
     }
 
     fn lock(&self, name: &str, wait: bool) -> io::Result<Option<Held>> {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         let held = match wait {
             true => files::Lock::acquire(&path).map(Some)?,
             false => files::Lock::try_acquire(&path)?,
         };
         Ok(held.map(|held| Box::new(held) as Held))
     }
+
+    fn waited(&self) -> bool {
+        self.waited.load(Ordering::Relaxed)
+    }
 }
 
-impl Handle for File {
+/// An open file of a folder.
+pub(super) struct Open {
+    file: File,
+    waited: Arc<AtomicBool>,
+}
+
+#[cfg(test)]
+impl Open {
+    pub(super) fn new(file: File) -> Self {
+        Self { file, waited: Arc::default() }
+    }
+}
+
+impl Handle for Open {
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
-        self.read_exact_at(bytes, at)
+        if memory::read(&self.file, bytes, at) {
+            return Ok(());
+        }
+        self.waited.store(true, Ordering::Relaxed);
+        self.file.read_exact_at(bytes, at)
     }
 
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.write_all_at(bytes, at)
+        self.file.write_all_at(bytes, at)
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_all()
+        self.file.sync_all()
     }
+
+    fn ahead(&self, at: u64, length: u64) {
+        memory::ahead(&self.file, at, length);
+    }
+}
+
+/// What the system has of a file in memory.
+#[cfg(target_os = "linux")]
+mod memory {
+    use std::fs::File;
+    use std::io::IoSliceMut;
+    use std::num::NonZero;
+
+    use rustix::fs::{Advice, fadvise};
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    /// Fills all of `bytes`, if that needs no waiting.
+    pub(super) fn read(file: &File, bytes: &mut [u8], at: u64) -> bool {
+        let wanted = bytes.len();
+        let read = preadv2(file, &mut [IoSliceMut::new(bytes)], at, ReadWriteFlags::NOWAIT);
+        read.is_ok_and(|read| read == wanted)
+    }
+
+    /// Begins to bring it into memory.
+    pub(super) fn ahead(file: &File, at: u64, length: u64) {
+        // It is advice: whoever reads it will see what is wrong.
+        let _ = fadvise(file, at, NonZero::new(length), Advice::WillNeed);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod memory {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt as _;
+
+    /// Nobody says what is in memory, so all is taken to be.
+    pub(super) fn read(file: &File, bytes: &mut [u8], at: u64) -> bool {
+        file.read_exact_at(bytes, at).is_ok()
+    }
+
+    pub(super) fn ahead(_: &File, _: u64, _: u64) {}
 }
 
 impl Unnamed for AtomicFile {

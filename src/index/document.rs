@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use tantivy::schema::{Field, OwnedValue};
 
@@ -289,6 +290,10 @@ impl Document {
         }
         if !document.thread.is_empty() {
             values.push((to.thread, document.thread.clone().into()));
+        }
+        let (from, subject) = (slice::from_ref(&document.from), slice::from_ref(&document.subject));
+        for head in [from, subject, &document.to, &document.cc, &document.attachments] {
+            values.extend(words::head_values(head).map(|value| (to.heads, value.into())));
         }
         values.push((to.id, document.id.clone().into()));
         values.push((to.from, document.from.clone().into()));

@@ -18,7 +18,7 @@ use super::Error;
 use super::directory::{CellDirectory, LeftOut};
 use super::disk::{Disk, Folder};
 use super::document::Document;
-use super::schema::{Fields, WORDS, stemmed};
+use super::schema::{Fields, WORDS, headed, stemmed};
 use super::stems::Stems;
 use super::summaries::{Heads, Summaries};
 use super::words::WordTokenizer;
@@ -152,6 +152,7 @@ impl Index {
             let tokenizers = engine.tokenizers();
             tokenizers.register(WORDS, WordTokenizer::default());
             tokenizers.register(&stemmed(&stems), WordTokenizer::new(stems.clone()));
+            tokenizers.register(&headed(&stems), WordTokenizer::heads(stems.clone()));
             let fields = Fields::of(&engine.schema())?;
             let reader = engine
                 .reader_builder()
@@ -233,7 +234,7 @@ impl Index {
         })
     }
 
-    /// Cells of 16 KiB decrypted since the index was opened.
+    /// Cells of 4 KiB decrypted since the index was opened.
     pub fn cells_opened(&self) -> u64 {
         self.directory.opened().cells()
     }

@@ -10,6 +10,7 @@ use tantivy::{
 };
 
 use super::Error;
+use super::ahead;
 use super::document::Document;
 use super::engine::Index;
 use super::head::{Head, body, order};
@@ -18,12 +19,10 @@ use super::schema::{ORDER, SIZE};
 use super::search::{SearchOptions, Sort};
 use super::summaries::Heads;
 
-/// Bytes of a cell and of a document's number in the column of dates, about: what tells whether
-/// to read the column or the documents.
-const CELL: u64 = 16 << 10;
+/// Bytes of a document's number in the column of dates, and of the cells that reading a document
+/// takes, about: what tells whether to read the column or the documents.
 const NUMBER: u64 = 6;
-/// Cells that reading a document takes, about.
-const DOCUMENT: u64 = 2;
+const DOCUMENT: u64 = 8 << 10;
 
 /// Documents that are read at once.
 const FEW: usize = 32;
@@ -67,6 +66,9 @@ impl<'a> Found<'a> {
         let terms = Terms { fields: &index.fields, stems: &index.stems };
         let most = options.limit.saturating_add(options.offset);
         index.ask(|searcher| {
+            if index.directory.disk().waited() {
+                ahead::look_up(searcher, &terms.parts(&expr));
+            }
             let mut found = Self {
                 compiled: terms.compile(&expr),
                 index,
@@ -117,8 +119,11 @@ impl<'a> Found<'a> {
         let shown = matched.iter().map(Vec::len).sum::<usize>() <= most.min(FEW);
         let mut places = Vec::new();
         for ((at, reader), docs) in (0..).zip(self.searcher.segment_readers()).zip(&mut matched) {
-            let column = u64::from(reader.max_doc()) * NUMBER / CELL;
+            let column = u64::from(reader.max_doc()) * NUMBER;
             let read = shown || docs.len() as u64 * DOCUMENT <= column;
+            if read {
+                self.ahead(docs.iter().map(|doc| DocAddress::new(at, *doc)), false);
+            }
             let keys = Keys::new(self, at, reader, bounds, read)?;
             let mut failed = None;
             docs.retain(|doc| {
@@ -168,6 +173,19 @@ impl<'a> Found<'a> {
 
     pub(super) fn head(&self, address: DocAddress) -> Result<Head, TantivyError> {
         self.heads.get(&self.searcher, address)
+    }
+
+    /// Tells the system which documents will be read, with their bodies or without.
+    pub(super) fn ahead(&self, addresses: impl Iterator<Item = DocAddress>, bodies: bool) {
+        if !self.index.directory.disk().waited() {
+            return;
+        }
+        for address in addresses.take(FEW) {
+            self.heads.ahead(&self.searcher, address);
+            if bodies {
+                ahead::hint(self.searcher.doc_async::<TantivyDocument>(address));
+            }
+        }
     }
 
     /// A document whole.

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::cells::{CELL, Damage, SALT};
 use super::disk::{self, Disk};
+use super::meta::group_of;
 use crate::crypto;
 use crate::secret::Secret;
 use crate::text;
@@ -17,6 +18,8 @@ const KIND: &str = "index manifest";
 const LENGTH: usize = 4;
 /// Bytes that sealing puts into the plaintext: another length.
 const INSIDE: usize = 8;
+/// What its length is a whole multiple of, but for what sealing adds.
+const GRAIN: usize = 4 << 10;
 /// Greatest length of the file, in bytes.
 const MAX: u64 = 20 << 20;
 
@@ -70,6 +73,11 @@ impl Entry {
         text::hex_encode(&self.id)
     }
 
+    /// What it holds: a segment, or a list of removals.
+    pub(super) fn group(&self) -> &str {
+        self.streams.first().map_or("", |stream| group_of(&stream.path))
+    }
+
     /// A copy, with its secret.
     pub(super) fn copy(&self) -> Option<Self> {
         let secret = Secret::from_slice(self.secret.expose())?;
@@ -120,8 +128,8 @@ impl Manifest {
     /// Writes it in place of the one before the last, durably.
     pub(super) fn write(&self, disk: &dyn Disk, index_key: &Secret<32>) -> io::Result<()> {
         let record = Zeroizing::new(wire::encode(self).map_err(io::Error::other)?);
-        // Whole cells' worth, so that its length tells little.
-        let length = (LENGTH + record.len() + INSIDE).next_multiple_of(CELL) - INSIDE;
+        // Its length tells about how many segments there are, as the number of packs does.
+        let length = (LENGTH + record.len() + INSIDE).next_multiple_of(GRAIN) - INSIDE;
         let mut padded = Zeroizing::new(Vec::with_capacity(length));
         let number = u32::try_from(record.len()).map_err(io::Error::other)?;
         padded.extend_from_slice(&number.to_be_bytes());
@@ -212,10 +220,13 @@ pub(super) fn newest(
 
 /// What tells whether a manifest was written since: the random beginning of either file.
 pub(super) fn stamps(disk: &dyn Disk) -> [Option<[u8; 33]>; 2] {
-    SLOTS.map(|slot| {
+    let files = SLOTS.map(|slot| disk.open(slot).ok());
+    if disk.waited() {
+        files.iter().flatten().for_each(|file| file.ahead(0, GRAIN as u64));
+    }
+    files.map(|file| {
         let mut stamp = [0; 33];
-        let file = disk.open(slot).ok()?;
-        file.read_at(&mut stamp, 0).ok()?;
+        file?.read_at(&mut stamp, 0).ok()?;
         Some(stamp)
     })
 }

@@ -49,6 +49,16 @@ impl Segment {
     }
 }
 
+/// The pack that a file of the engine belongs to: one a segment, one for each list of removals.
+pub(super) fn group_of(path: &str) -> &str {
+    if path.ends_with(".del") { path } else { segment_of(path) }
+}
+
+/// The segment that a file of the engine belongs to.
+pub(super) fn segment_of(path: &str) -> &str {
+    path.split('.').next().unwrap_or(path)
+}
+
 /// The segments of a list.
 pub(super) fn segments(meta: &[u8]) -> io::Result<Vec<Segment>> {
     let meta: Meta = serde_json::from_slice(meta).map_err(io::Error::from)?;

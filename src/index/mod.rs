@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+mod ahead;
 mod cells;
 mod directory;
 mod disk;

@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use tantivy::HasLen;
 use tantivy::directory::{AntiCallToken, FileHandle, OwnedBytes, TerminatingWrite};
 
-use super::cells::{CELL, CellFile, Cipher, Opened, SALT, header, lock, padded};
+use super::cells::{CELL, CellFile, Cipher, HEADER, Opened, SALT, header, lock, padded, place};
 use super::disk::{Disk, Unnamed};
 use super::manifest::{Entry, StreamEntry};
 use crate::crypto;
@@ -18,7 +21,10 @@ use crate::secret::Secret;
 use crate::text;
 
 /// Most cells in a row that a stream takes at once: 1 MiB.
-const RUN: u64 = 64;
+const RUN: u64 = (1 << 20) / CELL as u64;
+
+/// Most bytes of the ends of streams that are read ahead.
+const ENDS: u64 = 64 << 10;
 
 /// Where the bytes behind the last whole cell of a stream are.
 #[derive(Clone)]
@@ -42,6 +48,19 @@ pub(super) struct Stream {
 pub(super) struct Pack {
     pub(super) file: Arc<CellFile>,
     streams: BTreeMap<String, Arc<Stream>>,
+}
+
+impl Entry {
+    /// Tells the system that the beginning and the ends of the streams of its pack will be read.
+    pub(super) fn ahead(&self, disk: &dyn Disk) {
+        // Whoever opens it sees what is wrong.
+        let Ok(file) = disk.open(&self.name()) else { return };
+        file.ahead(0, HEADER as u64);
+        let ends = self.streams.iter().map(|stream| stream.tail / CELL as u64);
+        if let Some(first) = ends.min() {
+            file.ahead(place(first), place(self.cells).saturating_sub(place(first)).min(ENDS));
+        }
+    }
 }
 
 impl Pack {
@@ -276,6 +295,48 @@ impl Drop for StreamWriter {
     }
 }
 
+/// Cells in a row, and what is wanted of their bytes.
+struct Piece {
+    first: u64,
+    count: u64,
+    skip: usize,
+    length: usize,
+}
+
+impl Piece {
+    /// So many bytes from a byte of the pack on.
+    fn new(at: u64, length: u64) -> Self {
+        let cell = CELL as u64;
+        let first = at / cell;
+        let count = (at + length).div_ceil(cell) - first;
+        Self { first, count, skip: (at - first * cell) as usize, length: length as usize }
+    }
+}
+
+impl Stream {
+    /// Where in the pack a range of its bytes stands; of a kept tail nothing.
+    fn pieces(&self, start: u64, end: u64) -> Vec<Piece> {
+        let cell = CELL as u64;
+        let mut pieces = Vec::new();
+        let mut low = 0;
+        for (first, count) in &self.runs {
+            let high = low + count * cell;
+            let (from, to) = (start.max(low), end.min(high));
+            if from < to {
+                pieces.push(Piece::new(first * cell + from - low, to - from));
+            }
+            low = high;
+        }
+        if let Tail::At(at) = self.tail
+            && end > low
+        {
+            let from = start.max(low);
+            pieces.push(Piece::new(at + from - low, end - from));
+        }
+        pieces
+    }
+}
+
 /// Reads one stream, of which only the touched cells are opened.
 pub(super) struct StreamReader {
     file: Arc<CellFile>,
@@ -291,45 +352,31 @@ impl StreamReader {
         if start > end || end > self.stream.length {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "read past the end"));
         }
-        if range.is_empty() {
-            return Ok(OwnedBytes::empty());
-        }
         let mut bytes = Bytes { wanted: range.len(), one: None, many: Vec::new() };
-        let cell = CELL as u64;
-        // Cells of the stream before the run looked at.
-        let mut before = 0;
-        for (first, count) in &self.stream.runs {
-            let (from, to) = ((start / cell).max(before), end.div_ceil(cell).min(before + count));
-            if from < to {
-                let cells = self.file.read(first + from - before, to - from)?;
-                for (number, data) in (from..).zip(cells) {
-                    let skip = start.saturating_sub(number * cell);
-                    let upto = (end - number * cell).min(cell);
-                    bytes.add(data, skip as usize..upto as usize)?;
-                }
+        for Piece { first, count, mut skip, mut length } in self.stream.pieces(start, end) {
+            for cell in self.file.read(first, count)? {
+                let upto = CELL.min(skip + length);
+                length -= upto - skip;
+                bytes.add(cell, skip..upto)?;
+                skip = 0;
             }
-            before += count;
         }
-        let whole = before * cell;
-        if end > whole {
-            let part = start.max(whole) - whole..end - whole;
-            match &self.stream.tail {
-                Tail::Kept(tail) => {
-                    bytes.add(Arc::clone(tail), part.start as usize..part.end as usize)?;
-                }
-                Tail::At(at) => {
-                    let (start, end) = (at + part.start, at + part.end);
-                    let first = start / cell;
-                    let cells = self.file.read(first, end.div_ceil(cell) - first)?;
-                    for (number, data) in (first..).zip(cells) {
-                        let skip = start.saturating_sub(number * cell);
-                        let upto = (end - number * cell).min(cell);
-                        bytes.add(data, skip as usize..upto as usize)?;
-                    }
-                }
+        if let Tail::Kept(tail) = &self.stream.tail {
+            let whole = self.stream.length - tail.len() as u64;
+            let from = start.max(whole);
+            if from < end {
+                let part = (from - whole) as usize..(end - whole) as usize;
+                bytes.add(Arc::clone(tail), part)?;
             }
         }
         bytes.finish()
+    }
+
+    /// Tells the system that a range will be read.
+    fn ahead(&self, range: &Range<usize>) {
+        for piece in self.stream.pieces(range.start as u64, range.end as u64) {
+            self.file.ahead(piece.first, piece.count);
+        }
     }
 }
 
@@ -377,6 +424,26 @@ impl HasLen for StreamReader {
 impl FileHandle for StreamReader {
     fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
         self.read(range)
+    }
+
+    /// The first poll tells the system what will be read, the second reads it.
+    fn read_bytes_async<'a, 'b>(
+        &'a self,
+        range: Range<usize>,
+    ) -> Pin<Box<dyn Future<Output = io::Result<OwnedBytes>> + Send + 'b>>
+    where
+        'a: 'b,
+    {
+        let mut told = false;
+        Box::pin(poll_fn(move |context| {
+            if told {
+                return Poll::Ready(self.read(range.clone()));
+            }
+            told = true;
+            self.ahead(&range);
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }))
     }
 }
 

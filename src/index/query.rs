@@ -9,6 +9,7 @@ use super::document::Flag;
 use super::engine::Index;
 use super::snippet::Marks;
 use super::stems::Stems;
+use super::words::APART;
 
 mod compile;
 mod distance;
@@ -37,6 +38,7 @@ pub(super) const LONGEST: usize = 16 << 10;
 pub(super) const NEAR: u32 = 10;
 /// Greatest number behind `NEAR/`.
 pub(super) const FARTHEST: u32 = 1000;
+const _: () = assert!((FARTHEST as usize) < APART);
 
 /// A query that was understood. It is printed as a query that means the same, at any time.
 ///

@@ -9,6 +9,8 @@ use super::stems::Stems;
 
 /// Name under which the word rule is registered.
 pub(super) const WORDS: &str = "words";
+/// What stands before the names of the word rules for [`Fields::heads`].
+const HEADS: &str = "heads:";
 /// The column of [`Fields::order`].
 pub(super) const ORDER: &str = "order";
 /// The column of [`Fields::size`].
@@ -31,6 +33,9 @@ pub(super) struct Fields {
     pub(super) cc: Field,
     /// Words of the subject.
     pub(super) subject: Field,
+    /// All words of sender, recipients, subject and attachments' names once more: a word that is
+    /// looked for anywhere is looked up here and in the body, and not in six dictionaries.
+    pub(super) heads: Field,
     /// Words of the text, which is also stored.
     pub(super) body: Field,
     /// Words of attachments' names.
@@ -56,6 +61,11 @@ pub(super) fn stemmed(stems: &Stems) -> String {
     if stems.is_empty() { WORDS.to_owned() } else { format!("{WORDS}:{stems}") }
 }
 
+/// Name under which the word rule of [`Fields::heads`] is registered.
+pub(super) fn headed(stems: &Stems) -> String {
+    format!("{HEADS}{}", stemmed(stems))
+}
+
 impl Fields {
     /// The schema of a new index: it names the languages that prose is stemmed in.
     pub(super) fn schema(stems: &Stems) -> Schema {
@@ -66,7 +76,7 @@ impl Fields {
                     .set_index_option(IndexRecordOption::WithFreqsAndPositions),
             )
         };
-        let (words, prose) = (by(WORDS), by(&stemmed(stems)));
+        let (words, prose, heads) = (by(WORDS), by(&stemmed(stems)), by(&headed(stems)));
         let whole = TextOptions::default().set_indexing_options(
             TextFieldIndexing::default()
                 .set_tokenizer("raw")
@@ -83,6 +93,7 @@ impl Fields {
         for name in ["subject", "attachment"] {
             builder.add_text_field(name, prose.clone());
         }
+        builder.add_text_field("heads", heads);
         for name in ["kind", "message", "thread", "flag", "tag"] {
             builder.add_text_field(name, whole.clone());
         }
@@ -101,7 +112,7 @@ impl Fields {
 
     /// Whether a field holds prose, whose words have stems as well.
     pub(super) fn is_prose(&self, field: Field) -> bool {
-        [self.subject, self.body, self.attachment].contains(&field)
+        [self.subject, self.body, self.attachment, self.heads].contains(&field)
     }
 
     /// The handles in a schema that was read back.
@@ -114,6 +125,7 @@ impl Fields {
             to: schema.get_field("to")?,
             cc: schema.get_field("cc")?,
             subject: schema.get_field("subject")?,
+            heads: schema.get_field("heads")?,
             body: schema.get_field("body")?,
             attachment: schema.get_field("attachment")?,
             path: schema.get_field("path")?,
@@ -127,7 +139,7 @@ impl Fields {
     }
 
     /// Where a word without a field is looked for.
-    pub(super) fn anywhere(&self) -> [Field; 6] {
-        [self.subject, self.from, self.to, self.cc, self.body, self.attachment]
+    pub(super) fn anywhere(&self) -> [Field; 2] {
+        [self.heads, self.body]
     }
 }

@@ -174,6 +174,7 @@ impl Hits<'_> {
     /// The places of the next ones.
     fn refill(&mut self) -> Result<(), Error> {
         let places: Vec<Place> = self.found.next(TOGETHER)?;
+        self.found.ahead(places.iter().map(|place| place.address), self.marks.is_some());
         let scores = match self.scores {
             true => self.found.scores(&places)?,
             false => vec![0.0; places.len()],

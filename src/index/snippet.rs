@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr2_iter;
+
 use super::query::{Form, Phrase, distance};
 use super::stems::{Cache, Stems};
 use super::words::{Word, Words, floor};
@@ -10,6 +12,8 @@ use super::words::{Word, Words, floor};
 const BEFORE: usize = 60;
 /// Bytes shown in all, about.
 const WIDTH: usize = 200;
+/// Places looked at more closely for each mark.
+const TRIES: usize = 100;
 
 /// One line of a document with what matched in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +28,8 @@ pub struct Snippet {
 /// What to mark in texts.
 pub(super) struct Marks {
     marks: Vec<Mark>,
+    /// First bytes of the words that matter; all of them when any word may.
+    begins: [bool; 256],
     /// Stems of the words of texts, where words stand for their stems.
     stems: Cache,
 }
@@ -57,8 +63,24 @@ impl Marks {
             }
             Mark { words, form: one.form }
         };
-        let marks = phrases.into_iter().map(mark).filter(|mark| !mark.words.is_empty()).collect();
-        Self { marks, stems: cache }
+        let marks: Vec<Mark> =
+            phrases.into_iter().map(mark).filter(|mark| !mark.words.is_empty()).collect();
+        // Stems and words that are like one begin otherwise than it.
+        let loose = |mark: &Mark| {
+            matches!(mark.form, Form::Fuzzy(_)) || mark.form == Form::Plain && !stems.is_empty()
+        };
+        let mut begins = [marks.iter().any(loose); 256];
+        for term in marks.iter().flat_map(|mark| mark.words.iter().flatten()) {
+            let first = term.as_bytes().first().and_then(|b| begins.get_mut(usize::from(*b)));
+            first.into_iter().for_each(|begin| *begin = true);
+        }
+        Self { marks, begins, stems: cache }
+    }
+
+    /// Whether a word can be one of those marked.
+    fn matters(&self, word: &Word) -> bool {
+        let begins = |term: &str| term.as_bytes().first().map(|b| usize::from(*b));
+        word.terms().filter_map(begins).any(|first| self.begins.get(first).is_some_and(|b| *b))
     }
 }
 
@@ -86,7 +108,9 @@ impl Mark {
 
 impl Snippet {
     pub(super) fn new(text: &str, marks: &mut Marks) -> Self {
-        let first = matches(text, marks, 1).first().map_or(0, |range| range.start);
+        let first = likely(text, marks)
+            .or_else(|| matches(text, marks, 1).first().map(|range| range.start))
+            .unwrap_or(0);
         let start = floor(text, first.saturating_sub(BEFORE));
         // Begin with a whole word, if there is one before the match.
         let start = match text.get(start..first) {
@@ -114,24 +138,57 @@ fn one_line(text: &str) -> String {
     line
 }
 
+/// The first place where a mark stands as it was written, but for the case of ASCII: looked for in
+/// bytes, as most are found so, and long before all words were read.
+fn likely(text: &str, marks: &mut Marks) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let first = |mark: &Mark| mark.words.first()?.first().cloned();
+    let needles: Vec<String> =
+        marks.marks.iter().filter_map(first).filter(|needle| needle.is_ascii()).collect();
+    let mut best: Option<usize> = None;
+    for needle in needles {
+        let Some(begin) = needle.bytes().next() else { continue };
+        let end = best.unwrap_or(bytes.len());
+        let begins = memchr2_iter(begin, begin.to_ascii_uppercase(), bytes.get(..end)?);
+        let stands = |at: &usize| {
+            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+            before.is_none_or(|b| b.is_ascii() && !b.is_ascii_alphanumeric())
+                && bytes
+                    .get(*at..*at + needle.len())
+                    .is_some_and(|b| b.eq_ignore_ascii_case(needle.as_bytes()))
+        };
+        // It may go on as another word, or not as the phrase does.
+        let is_marked = |at: &usize| {
+            let piece = text.get(*at..floor(text, *at + WIDTH)).unwrap_or_default();
+            matches(piece, marks, 1).first().is_some_and(|range| range.start == 0)
+        };
+        best = begins.filter(stands).take(TRIES).find(is_marked).or(best);
+    }
+    best
+}
+
 /// Where the marks stand in a text, the first `most` of them.
-fn matches(text: &str, Marks { marks, stems }: &mut Marks, most: usize) -> Vec<Range<usize>> {
-    let longest = marks.iter().map(|mark| mark.words.len()).max().unwrap_or(0);
-    let stemmed = marks.iter().any(|mark| mark.form == Form::Plain);
+fn matches(text: &str, marks: &mut Marks, most: usize) -> Vec<Range<usize>> {
+    let longest = marks.marks.iter().map(|mark| mark.words.len()).max().unwrap_or(0);
+    let stemmed = marks.marks.iter().any(|mark| mark.form == Form::Plain);
     let mut found: Vec<Range<usize>> = Vec::new();
-    // The last words read, as many as the longest mark has.
+    // The last words read that matter, as many as the longest mark has; words in between end it.
     let mut window: Vec<Seen> = Vec::new();
     let (mut walk, mut word) = (Words::new(text), Word::default());
     while longest > 0 && found.len() < most && walk.read(&mut word) {
+        if !marks.matters(&word) {
+            window.clear();
+            continue;
+        }
         if window.len() == longest {
             window.remove(0);
         }
         let mut terms: Vec<String> = word.terms().map(str::to_owned).collect();
         if stemmed {
-            stems.append(written(text, &word), &mut terms);
+            marks.stems.append(written(text, &word), &mut terms);
         }
         window.push(Seen { terms, source: word.source.clone() });
-        let here = marks.iter().filter(|mark| mark.ends(&window));
+        let here = marks.marks.iter().filter(|mark| mark.ends(&window));
         let longest_here = here.map(|mark| mark.words.len()).max();
         let Some(first) = longest_here.and_then(|count| window.iter().nth_back(count - 1)) else {
             continue;

@@ -12,8 +12,9 @@ use tantivy::plugin::{PluginMergeContext, PluginWriter, PluginWriterContext, Seg
 use tantivy::schema::Schema;
 use tantivy::schema::document::ErasedDocument;
 use tantivy::store::{Compressor, StoreReader, StoreWriter};
-use tantivy::{DocAddress, DocId, Searcher, SegmentReader, TantivyError};
+use tantivy::{DocAddress, DocId, Executor, Searcher, SegmentReader, TantivyError};
 
+use super::ahead;
 use super::document::Queued;
 use super::head::Head;
 use crate::wire;
@@ -119,6 +120,26 @@ impl Heads {
         searcher: &Searcher,
         address: DocAddress,
     ) -> Result<Head, TantivyError> {
+        let bytes =
+            self.in_store(searcher, address, |store| store.get_document_bytes(address.doc_id))??;
+        // Its cells opened: another version wrote it.
+        wire::decode(&bytes).map_err(|error| TantivyError::SystemError(error.to_string()))
+    }
+
+    /// Tells the system that the head of a document will be read.
+    pub(super) fn ahead(&self, searcher: &Searcher, address: DocAddress) {
+        // What does not open is met again, and told, by whoever reads it.
+        let _ = self.in_store(searcher, address, |store| {
+            ahead::hint(store.get_document_bytes_async(address.doc_id, &Executor::SingleThread));
+        });
+    }
+
+    fn in_store<T>(
+        &self,
+        searcher: &Searcher,
+        address: DocAddress,
+        look: impl FnOnce(&StoreReader) -> T,
+    ) -> Result<T, TantivyError> {
         let mut stores = self.0.borrow_mut();
         let store = match stores.entry(address.segment_ord) {
             Entry::Occupied(store) => store.into_mut(),
@@ -126,8 +147,6 @@ impl Heads {
                 place.insert(reader(searcher.segment_reader(address.segment_ord), KEPT)?)
             }
         };
-        let bytes = store.get_document_bytes(address.doc_id)?;
-        // Its cells opened: another version wrote it.
-        wire::decode(&bytes).map_err(|error| TantivyError::SystemError(error.to_string()))
+        Ok(look(store))
     }
 }

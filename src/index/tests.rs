@@ -45,6 +45,45 @@ fn ids(index: &Index, text: &str) -> BTreeSet<String> {
     found.hits.into_iter().map(|hit| hit.id).collect()
 }
 
+/// A disk that makes one wait is told what will be read, and gives the same answers.
+#[test]
+fn reading_ahead_changes_no_answer() {
+    let machine = Machine::new(1);
+    let index = made(&machine);
+    for part in 0..3 {
+        let mut writer = index.writer().unwrap();
+        for n in 0..40 {
+            let mut one = note(&format!("id{part}-{n:02}"), &format!("harbour tools {n} rope"));
+            one.from = format!("Person {n} <p{n}@harbour.example>");
+            one.subject = format!("boat {} of harbours", n % 7);
+            one.date = Some(1_700_000_000 + n * 86_400);
+            writer.add(one).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+    index.reload().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in machine.all() {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let plain = Index::open(folder.path(), &key()).unwrap();
+    let options = SearchOptions { limit: 30, ..SearchOptions::default() };
+    for text in [
+        "harbour",
+        "harb* NOT rope",
+        "\"harbour tools\" from:p3",
+        "tols~1 OR subject:boat",
+        "tools NEAR/3 rope after:2023-12-01",
+        "\"harbour to*\"",
+        "id:id1* size:0..",
+        "nothing",
+    ] {
+        let query = Query::parse(text).unwrap();
+        let (one, other) = (index.search(&query, &options), plain.search(&query, &options));
+        assert_eq!(one.unwrap(), other.unwrap(), "{text}");
+    }
+}
+
 /// How often, in the ordinary run and in a long one.
 fn rounds(ordinary: u64) -> u64 {
     let soak = std::env::var("BULLA_SOAK").ok().and_then(|soak| soak.parse::<u64>().ok());

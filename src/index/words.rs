@@ -339,15 +339,37 @@ fn stands_alone(c: char) -> bool {
         | '\u{20000}'..='\u{3ffff}')
 }
 
+/// First character of a value that is the first of its head in [`super::schema::Fields::heads`].
+const FIRST: char = '\u{1}';
+/// First character of the values behind it.
+const NEXT: char = '\u{2}';
+/// Positions between two heads: no phrase holds words of both, nor are they near each other.
+pub(super) const APART: usize = 2000;
+
+/// The values of one head, as [`WordTokenizer::heads`] takes them.
+pub(super) fn head_values<'a>(
+    values: impl IntoIterator<Item = &'a String>,
+) -> impl Iterator<Item = String> {
+    let marks = std::iter::once(FIRST).chain(std::iter::repeat(NEXT));
+    values.into_iter().zip(marks).map(|(value, mark)| format!("{mark}{value}"))
+}
+
 /// The rule as the engine wants it.
 #[derive(Clone, Default)]
 pub(super) struct WordTokenizer {
     stems: Cache,
+    /// Values say where a head begins.
+    heads: bool,
 }
 
 impl WordTokenizer {
     pub(super) fn new(stems: Stems) -> Self {
-        Self { stems: Cache::new(stems) }
+        Self { stems: Cache::new(stems), heads: false }
+    }
+
+    /// That of the field in which all heads are.
+    pub(super) fn heads(stems: Stems) -> Self {
+        Self { stems: Cache::new(stems), heads: true }
     }
 }
 
@@ -365,12 +387,19 @@ impl Tokenizer for WordTokenizer {
     type TokenStream<'a> = WordStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
+        let (mut text, mut token) = (text, Token::default());
+        if self.heads {
+            if text.starts_with(FIRST) {
+                token.position = APART;
+            }
+            text = text.get(1..).unwrap_or_default();
+        }
         WordStream {
             words: Words::new(text),
             stems: &mut self.stems,
             word: Word::default(),
             further: Vec::new(),
-            token: Token::default(),
+            token,
         }
     }
 }

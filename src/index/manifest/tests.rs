@@ -35,9 +35,9 @@ fn golden_bytes() {
         "05".into(),
         "01".into(),
         "0661622e696478".into(),
-        "fb0980".into(),
+        "fb0920".into(),
         "0200010301".into(),
-        "fc00000100".into(),
+        "fb0040".into(),
     ];
     assert_eq!(text::hex_encode(&bytes), expected.concat());
     assert_eq!(wire::encode(&Manifest::decode(&bytes).unwrap()).unwrap(), bytes);
@@ -86,7 +86,7 @@ fn the_newest_that_opens_and_what_is_said_of_the_other() {
 
     let path = |slot: usize| folder.path().join(SLOTS[slot]);
     let good = [0, 1].map(|slot| std::fs::read(path(slot)).unwrap());
-    assert!(good.iter().all(|bytes| bytes.len() == 1 + 32 + CELL + 16));
+    assert!(good.iter().all(|bytes| bytes.len() == 1 + 32 + GRAIN + 16));
     let put = |slot: usize, bytes: &[u8]| std::fs::write(path(slot), bytes).unwrap();
     // Generation 4 stands in the first place.
     for at in (0..good[0].len()).step_by(41) {

@@ -80,6 +80,24 @@ impl Terms<'_> {
         }
     }
 
+    /// The parts of a query that are looked up in dictionaries, each on its own.
+    pub(in crate::index) fn parts(&self, expr: &Expr) -> Vec<Box<Compiled>> {
+        match expr {
+            Expr::All | Expr::Date { .. } | Expr::Size { .. } => Vec::new(),
+            Expr::And(all) | Expr::Or(all) => all.iter().flat_map(|one| self.parts(one)).collect(),
+            Expr::Not(inner) => self.parts(inner),
+            Expr::Text { field, phrase } => {
+                let named = self.named(*field);
+                named.iter().map(|field| self.phrase(*field, phrase)).collect()
+            }
+            Expr::Near { field, phrases, .. } => {
+                let of = |phrase: &Phrase| Expr::Text { field: *field, phrase: phrase.clone() };
+                phrases.iter().flat_map(|phrase| self.parts(&of(phrase))).collect()
+            }
+            Expr::Value { .. } | Expr::Flag(_) => vec![self.compile(expr)],
+        }
+    }
+
     fn and(&self, all: &[Expr]) -> Box<Compiled> {
         let mut clauses: Vec<_> = all
             .iter()

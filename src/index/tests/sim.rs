@@ -215,6 +215,11 @@ impl Drop for Lock {
 }
 
 impl Disk for Machine {
+    /// Every read may be one that is waited for.
+    fn waited(&self) -> bool {
+        true
+    }
+
     fn begin(&self) -> io::Result<(Arc<dyn Handle>, Box<dyn Unnamed>)> {
         let mut state = self.state();
         state.operation()?;

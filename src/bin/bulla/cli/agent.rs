@@ -35,6 +35,7 @@ pub(crate) struct Agent {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum AgentVerb {
     /// Forget all keys now, and end
     Lock,

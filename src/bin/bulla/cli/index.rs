@@ -18,6 +18,7 @@ pub(crate) struct Place {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Index {
     /// Index folders and files: mbox, Maildir, .eml, HTML, Markdown, code, text
     Build(IndexBuild),

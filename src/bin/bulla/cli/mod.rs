@@ -96,6 +96,7 @@ pub(crate) struct Common {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Verb {
     /// Make a secret identity
     Keygen(Keygen),
@@ -210,6 +211,7 @@ pub(crate) struct Card {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Contact {
     /// Add somebody by a card
     Add(ContactAdd),

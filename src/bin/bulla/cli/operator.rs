@@ -20,6 +20,7 @@ pub(crate) struct OperatorAt {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum RelayToken {
     /// Make a token with which mailboxes are registered
     New(RelayTokenNew),

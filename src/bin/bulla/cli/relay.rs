@@ -9,6 +9,7 @@ use crate::app::now;
 use crate::source::Source;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Relay {
     /// Run a relay
     Serve(RelayServe),
@@ -220,6 +221,7 @@ impl Terms {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum RelayCapability {
     /// List who may push, and what came of it
     List(RelayCapabilityList),

@@ -110,6 +110,7 @@ pub(crate) struct ServeTls {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum RelayKey {
     /// Make a relay's offline key and its first online key
     #[command(after_long_help = "\
