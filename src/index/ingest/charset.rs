@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 
+use super::seven::Charset;
+
 /// Bytes that a guess is made of.
 const GUESSED: usize = 64 << 10;
 /// Bytes in which HTML names its charset (HTML standard, "prescan a byte stream").
@@ -36,12 +38,14 @@ pub(super) fn html(bytes: &[u8]) -> Cow<'_, str> {
 
 /// The text of bytes that a charset's name came with, which may mean nothing.
 pub(super) fn labelled<'a>(bytes: &'a [u8], label: Option<&str>, is_html: bool) -> Cow<'a, str> {
-    match label.and_then(|label| Encoding::for_label(label.trim().as_bytes())) {
+    match label.and_then(Charset::named) {
         // Named so, and yet it is not.
-        Some(encoding) if encoding == UTF_8 && std::str::from_utf8(bytes).is_err() => {
+        Some(Charset::Web(encoding))
+            if encoding == UTF_8 && std::str::from_utf8(bytes).is_err() =>
+        {
             guessed(bytes)
         }
-        Some(encoding) => encoding.decode(bytes).0,
+        Some(charset) => charset.decode(bytes),
         None if is_html => html(bytes),
         None => text(bytes),
     }

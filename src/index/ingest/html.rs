@@ -144,6 +144,9 @@ impl State {
         if is_block(name) && !self.text.is_empty() && !self.text.ends_with('\n') {
             self.text.push('\n');
         }
+        if is_box(name) {
+            self.characters(" ");
+        }
         if tag.kind == TagKind::EndTag {
             self.end(&tag.name);
             return TokenSinkResult::Continue;
@@ -177,8 +180,11 @@ impl State {
         let seen = self.seen().within(tag);
         if name == "img" && seen.is_seen() {
             let alt = tag.attrs.iter().find(|attribute| &*attribute.name.local == "alt");
-            if let Some(alt) = alt {
+            // A picture is no part of the word beside it.
+            if let Some(alt) = alt.filter(|alt| !alt.value.trim().is_empty()) {
+                self.characters(" ");
                 self.characters(&alt.value);
+                self.characters(" ");
             }
         }
         // What ends itself hides nothing behind it.
@@ -226,6 +232,11 @@ impl State {
             }
         }
     }
+}
+
+/// Elements within a line that stand in a box of their own.
+fn is_box(name: &str) -> bool {
+    matches!(name, "textarea" | "button" | "select" | "option" | "meter" | "progress")
 }
 
 /// Elements without content.
@@ -318,6 +329,8 @@ mod tests {
              three<!-- comment --><td>cell<td>next<br>end <img alt=\"picture\" src=x>",
         );
         assert_eq!(page.title, "A & B");
+        let boxes = "a<textarea>b</textarea>c<img alt=d>e<button>f</button>g<img alt=''>h";
+        assert_eq!(text(boxes), "a b c d e f gh");
         assert_eq!(page.text, "Head\nonetwo é three\ncell\nnext\nend picture");
     }
 

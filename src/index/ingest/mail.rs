@@ -10,7 +10,8 @@ use mail_parser::{
 };
 
 use super::detect::{Form, detect};
-use super::{charset, flags, guard, html};
+use super::seven::Charset;
+use super::{charset, encoded, flags, guard, html, transfer};
 use crate::index::document::{Document, Kind, MAX_BODY, cut, message_id, thread_key};
 
 /// Most messages within messages that are read as such: the parser's tree is as deep.
@@ -102,6 +103,14 @@ fn texts(message: &Message<'_>, to: &mut Document) {
         if !part.is_multipart() && to.types.len() < PARTS {
             to.types.push(type_of(part));
         }
+        if let Some((bytes, behind)) = transfer::mended(part, raw_of(message, part)) {
+            if let Some(text) = mended_text(part, &bytes) {
+                append(&mut to.body, &text);
+            }
+            append(&mut to.body, charset::text(behind).trim());
+            plain = None;
+            continue;
+        }
         match &part.body {
             PartType::Text(text) => {
                 append(&mut to.body, &reread(message, part, text, false));
@@ -156,21 +165,47 @@ fn reread<'a>(
     text: &'a str,
     is_html: bool,
 ) -> Cow<'a, str> {
-    if !text.contains('\u{fffd}') && !text.contains("\u{1b}$") {
+    let label = charset_of(part);
+    if !text.contains('\u{fffd}')
+        && !text.contains("\u{1b}$")
+        && !label.is_some_and(Charset::is_of_mail)
+    {
         return Cow::Borrowed(text);
     }
-    let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize);
-    let raw = raw.unwrap_or_default();
+    let raw = raw_of(message, part);
     let bytes = match part.encoding {
         Encoding::None => Some(Cow::Borrowed(raw)),
         Encoding::Base64 => base64_decode(raw).map(Cow::Owned),
         Encoding::QuotedPrintable => quoted_printable_decode(raw).map(Cow::Owned),
     };
     let Some(bytes) = bytes else { return Cow::Borrowed(text) };
-    let label = part.content_type().and_then(|given| given.attribute("charset"));
     match bytes {
         Cow::Borrowed(bytes) => charset::labelled(bytes, label, is_html),
         Cow::Owned(bytes) => Cow::Owned(charset::labelled(&bytes, label, is_html).into_owned()),
+    }
+}
+
+/// A part as it stands in the message.
+fn raw_of<'a>(message: &'a Message<'_>, part: &MessagePart<'_>) -> &'a [u8] {
+    let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize);
+    raw.unwrap_or_default()
+}
+
+fn charset_of<'a>(part: &'a MessagePart<'_>) -> Option<&'a str> {
+    part.content_type().and_then(|given| given.attribute("charset"))
+}
+
+/// The text of a part whose encoding was broken, if it is one of text.
+fn mended_text<'a>(part: &MessagePart<'_>, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+    match type_of(part).as_str() {
+        "text/html" => {
+            let page = charset::labelled(bytes, charset_of(part), true);
+            Some(Cow::Owned(html::read(&page).text))
+        }
+        other if other.starts_with("text/") => {
+            Some(charset::labelled(bytes, charset_of(part), false))
+        }
+        _ => text_within(part, bytes),
     }
 }
 
@@ -264,15 +299,20 @@ fn tame(raw: &[u8]) -> Cow<'_, [u8]> {
     tamed.map_or(Cow::Borrowed(raw), Cow::Owned)
 }
 
-/// A message whose header is UTF-8: some write theirs in bare bytes of their charset.
+/// A message whose header the parser can read: some write theirs in bare bytes of their charset, or
+/// cut letters in two.
 fn readable_header(raw: &[u8]) -> Cow<'_, [u8]> {
     let end =
         raw.windows(2).position(|pair| pair == b"\n\n" || pair == b"\n\r").unwrap_or(raw.len());
     let (header, rest) = raw.split_at_checked(end).unwrap_or((raw, &[]));
-    if std::str::from_utf8(header).is_ok() {
-        return Cow::Borrowed(raw);
+    let text = match std::str::from_utf8(header) {
+        Ok(_) => Cow::Borrowed(header),
+        Err(_) => Cow::Owned(charset::text(header).into_owned().into_bytes()),
+    };
+    match (encoded::joined(&text), &text) {
+        (Cow::Borrowed(_), Cow::Borrowed(_)) => Cow::Borrowed(raw),
+        (header, _) => Cow::Owned([&*header, rest].concat()),
     }
-    Cow::Owned([charset::text(header).as_bytes(), rest].concat())
 }
 
 /// `Name <address>` of each, groups opened.

@@ -13,6 +13,7 @@ mod build;
 mod catalogue;
 mod charset;
 mod detect;
+mod encoded;
 mod flags;
 mod guard;
 mod hidden;
@@ -25,8 +26,10 @@ mod original;
 mod plan;
 mod pool;
 mod settle;
+mod seven;
 mod source;
 mod threads;
+mod transfer;
 mod unpack;
 mod walk;
 
@@ -130,8 +133,8 @@ impl Writer<'_> {
     ///
     /// The index remembers each file. Those that look as they did (length, time, number) are not
     /// read again; an mbox that only grew is read from where it ended; of a file that was renamed the
-    /// documents are told so, also when it was the folder of a build before; what no file below these paths holds any more is removed. A document
-    /// that was removed by hand stays away while its file is as it was.
+    /// documents are told so, also when its folder was; what no file below these paths holds any more
+    /// is removed. A document that was removed by hand stays away while its file is as it was.
     ///
     /// `progress` counts bytes. Every 256 MiB are committed unless told otherwise, and so is the end.
     pub fn build(

@@ -8,7 +8,7 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, Message, MessagePart, MimeHeaders as _, PartType};
 
-use super::{MAX_FILE, jsonl, mail, mbox, pool, unpack};
+use super::{MAX_FILE, jsonl, mail, mbox, pool, transfer, unpack};
 use crate::files;
 use crate::index::document::{Document, Kind, MAX_BODY, cut, file_id, message_id};
 
@@ -160,7 +160,11 @@ impl Original {
     /// As it was before it was encoded: text in its own charset.
     fn decoded(&self, part: &MessagePart<'_>) -> Vec<u8> {
         let range = part.raw_body_offset() as usize..part.raw_end_offset() as usize;
-        let decoded = self.bytes.get(range).and_then(|raw| match part.encoding {
+        let raw = self.bytes.get(range);
+        if let Some((bytes, _)) = raw.and_then(|raw| transfer::mended(part, raw)) {
+            return bytes;
+        }
+        let decoded = raw.and_then(|raw| match part.encoding {
             Encoding::None => Some(raw.to_vec()),
             Encoding::QuotedPrintable => quoted_printable_decode(raw),
             Encoding::Base64 => base64_decode(raw),

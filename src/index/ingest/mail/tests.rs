@@ -272,3 +272,39 @@ proptest::proptest! {
         let _ = document(&raw, "id".into());
     }
 }
+
+/// A mailbox that was cut, a list that puts its footer behind whatever it sends on, and programs that
+/// forget to encode their own signs.
+#[test]
+fn encodings_that_break_off() {
+    let html = "PHA+Y3V0IDxiPmxldHRlcjwvYj4gdGFpbA==";
+    let head = "From: a@b\nContent-Type: multipart/mixed; boundary=o\n\n--o\n";
+    let part = format!("Content-Type: text/html\nContent-Transfer-Encoding: base64\n\n{html}\n");
+    let cut = read(&format!("{head}{part}"));
+    assert_eq!(
+        (cut.body.trim(), &cut.types[..]),
+        ("cut letter tail", &["text/html".to_owned()][..])
+    );
+    let footer = "_____\nTo leave the list\n";
+    let alone = read(&format!("From: a@b\n{part}{footer}"));
+    assert_eq!(alone.body.replace("\r\n", "\n"), "cut letter tail\n\n_____\nTo leave the list");
+    let within = read(&format!("{head}{part}{footer}--o--\n"));
+    assert!(within.body.contains("cut letter tail") && within.body.contains("To leave the list"));
+    let quoted = read(
+        "From: a@b\nContent-Type: text/plain; charset=iso-8859-1\n\
+         Content-Transfer-Encoding: quoted-printable\n\ncaf=E9 at http://x/?a=zz lo=\nng\n",
+    );
+    assert_eq!(quoted.body.trim(), "café at http://x/?a=zz long");
+}
+
+#[test]
+fn charsets_of_mail_alone() {
+    let korean = "From: a@b\nSubject: =?ISO-2022-KR?B?GyQpQw4+SDNnDw==?=\n\
+                  Content-Type: text/plain; charset=iso-2022-kr\n\n\u{1b}$)C\u{e}>H3gGO<<?d\u{f}\n";
+    let korean = read(korean);
+    assert_eq!((korean.subject.as_str(), korean.body.trim()), ("안녕", "안녕하세요"));
+    let chinese = read("From: a@b\nContent-Type: text/plain; charset=hz-gb-2312\n\n~{Dc:CJ@=g~}\n");
+    assert_eq!(chinese.body.trim(), "你好世界");
+    let cut = read("From: a@b\nSubject: =?utf-8?B?5p0=?=\n =?utf-8?B?seS6rA==?= x\n\n");
+    assert_eq!(cut.subject, "東京 x");
+}
