@@ -7,6 +7,9 @@ mod charset;
 #[path = "../../src/index/ingest/detect.rs"]
 mod detect;
 #[rustfmt::skip]
+#[path = "../../src/index/ingest/encoded.rs"]
+mod encoded;
+#[rustfmt::skip]
 #[path = "../../src/index/ingest/flags.rs"]
 mod flags;
 #[rustfmt::skip]
@@ -24,6 +27,12 @@ mod mail;
 #[rustfmt::skip]
 #[path = "../../src/index/ingest/mbox.rs"]
 mod mbox;
+#[rustfmt::skip]
+#[path = "../../src/index/ingest/seven.rs"]
+mod seven;
+#[rustfmt::skip]
+#[path = "../../src/index/ingest/transfer.rs"]
+mod transfer;
 
 use std::fs::File;
 use std::io::BufReader;
