@@ -214,7 +214,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__agent)
-            opts="-i -q -v -h --identity --passphrase --for --foreground --json --quiet --verbose --no-input --help lock status hold"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --for --foreground --help lock status hold"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -319,7 +319,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__backup)
-            opts="-p -r -R -i -o -f -a -q -v -h --ask-passphrase --passphrase --recipient --recipients-file --identity --identity-passphrase --output --force --armor --json --quiet --verbose --no-input --help"
+            opts="-q -v -p -r -R -i -o -f -a -h --json --quiet --verbose --no-input --ask-passphrase --passphrase --recipient --recipients-file --identity --identity-passphrase --output --force --armor --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -461,7 +461,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__card)
-            opts="-i -q -v -h --identity --passphrase --name --relay --recipient --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --name --relay --recipient --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -556,7 +556,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__add)
-            opts="-i -q -v -h --identity --passphrase --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -615,7 +615,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__drop)
-            opts="-i -q -v -h --identity --passphrase --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -674,7 +674,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__introduce)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --note --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --note --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -749,7 +749,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__list)
-            opts="-i -q -v -h --identity --passphrase --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -808,7 +808,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__remove)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -879,7 +879,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__rename)
-            opts="-i -q -v -h --identity --passphrase --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -938,7 +938,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__renew)
-            opts="-i -q -v -h --identity --passphrase --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -997,7 +997,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__revoke)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1068,7 +1068,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__show)
-            opts="-i -q -v -h --identity --passphrase --card --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --card --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1141,7 +1141,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__add)
-            opts="-i -q -v -h --identity --passphrase --index --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --index --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1207,7 +1207,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__build)
-            opts="-i -L -q -v -h --identity --passphrase --index --exclude --type --max-size --stem --follow --reread --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -L -h --json --quiet --verbose --no-input --identity --passphrase --index --exclude --type --max-size --stem --follow --reread --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1289,7 +1289,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__destroy)
-            opts="-i -f -q -v -h --identity --passphrase --index --force --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -f -h --json --quiet --verbose --no-input --identity --passphrase --index --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1355,7 +1355,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__purge)
-            opts="-i -q -v -h --identity --passphrase --index --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --index --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1421,7 +1421,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__rekey)
-            opts="-i -q -v -h --identity --passphrase --index --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --index --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1487,7 +1487,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__remove)
-            opts="-i -q -v -h --identity --passphrase --index --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --index --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1553,7 +1553,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__show)
-            opts="-i -o -f -q -v -h --identity --passphrase --index --output --force --text --list --part --attachment --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -o -f -h --json --quiet --verbose --no-input --identity --passphrase --index --output --force --text --list --part --attachment --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1657,7 +1657,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__stats)
-            opts="-i -q -v -h --identity --passphrase --index --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --index --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1723,7 +1723,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__verify)
-            opts="-i -q -v -h --identity --passphrase --index --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --index --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1803,7 +1803,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__invite)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --as --expires --token --public --words --device --qr --wait --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --as --expires --token --public --words --device --qr --wait --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1901,7 +1901,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__keygen)
-            opts="-o -f -d -p -q -v -h --output --force --default --lock --passphrase --age --json --quiet --verbose --no-input --help"
+            opts="-q -v -o -f -d -p -h --json --quiet --verbose --no-input --output --force --default --lock --passphrase --age --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1978,7 +1978,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__open)
-            opts="-i -o -f -q -v -h --identity --passphrase --output --force --output-dir --from --again --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -o -f -h --json --quiet --verbose --no-input --identity --passphrase --output --force --output-dir --from --again --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2078,7 +2078,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__pair)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --as --token --words --wait --confirm --digits --accept --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --as --token --words --wait --confirm --digits --accept --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2224,7 +2224,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__ack)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2295,7 +2295,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__backup)
-            opts="-o -f -q -v -h --store --store-password --admin --output --force --json --quiet --verbose --no-input --help"
+            opts="-q -v -o -f -h --json --quiet --verbose --no-input --store --store-password --admin --output --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2390,7 +2390,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__capability__subcmd__list)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2461,7 +2461,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__capability__subcmd__new)
-            opts="-i -o -f -q -v -h --identity --passphrase --relay --timeout --unlink --retry --public --hourly --max-messages --max-bytes --total --expires --output --force --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -o -f -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --public --hourly --max-messages --max-bytes --total --expires --output --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2582,7 +2582,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__capability__subcmd__revoke)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --public --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --public --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2667,7 +2667,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__key__subcmd__new)
-            opts="-q -v -h --name --expires --out --json --quiet --verbose --no-input --help"
+            opts="-q -v -h --json --quiet --verbose --no-input --name --expires --out --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2696,7 +2696,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__key__subcmd__rotate)
-            opts="-q -v -h --name --expires --offline --json --quiet --verbose --no-input --help"
+            opts="-q -v -h --json --quiet --verbose --no-input --name --expires --offline --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2733,7 +2733,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__list)
-            opts="-i -0 -q -v -h --identity --passphrase --relay --timeout --unlink --retry --null --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -0 -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --null --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2804,7 +2804,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__move)
-            opts="-q -v -h --store --store-password --slots --to --json --quiet --verbose --no-input --help"
+            opts="-q -v -h --json --quiet --verbose --no-input --store --store-password --slots --to --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2848,7 +2848,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__pull)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --wait --follow --output-dir --exec --peek --again --limit --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --wait --follow --output-dir --exec --peek --again --limit --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2938,7 +2938,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__push)
-            opts="-q -v -h --relay --timeout --unlink --retry --capability --json --quiet --verbose --no-input --help"
+            opts="-q -v -h --json --quiet --verbose --no-input --relay --timeout --unlink --retry --capability --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2979,7 +2979,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__register)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --token --renew --hourly --max-messages --max-bytes --total --expires --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --token --renew --hourly --max-messages --max-bytes --total --expires --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3085,7 +3085,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__restore)
-            opts="-q -v -h --store --store-password --json --quiet --verbose --no-input --help"
+            opts="-q -v -h --json --quiet --verbose --no-input --store --store-password --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3121,7 +3121,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__serve)
-            opts="-q -v -h --store --store-password --blobs --listen --name --cert --key --online --acme --acme-contact --acme-cache --acme-directory --proxied --connections --ttl --max-message --mailbox-messages --mailbox-size --store-size --registration --admin --metrics --json --quiet --verbose --no-input --help"
+            opts="-q -v -h --json --quiet --verbose --no-input --store --store-password --blobs --listen --name --cert --key --online --acme --acme-contact --acme-cache --acme-directory --proxied --connections --ttl --max-message --mailbox-messages --mailbox-size --store-size --registration --admin --metrics --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3280,7 +3280,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__status)
-            opts="-i -q -v -h --identity --passphrase --relay --timeout --unlink --retry --store --store-password --admin --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --store --store-password --admin --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3402,7 +3402,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__token__subcmd__list)
-            opts="-q -v -h --store --store-password --admin --json --quiet --verbose --no-input --help"
+            opts="-q -v -h --json --quiet --verbose --no-input --store --store-password --admin --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3453,7 +3453,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__token__subcmd__new)
-            opts="-o -f -q -v -h --store --store-password --admin --mailboxes --expires --bytes --output --force --json --quiet --verbose --no-input --help"
+            opts="-q -v -o -f -h --json --quiet --verbose --no-input --store --store-password --admin --mailboxes --expires --bytes --output --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3546,7 +3546,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__token__subcmd__revoke)
-            opts="-q -v -h --store --store-password --admin --json --quiet --verbose --no-input --help"
+            opts="-q -v -h --json --quiet --verbose --no-input --store --store-password --admin --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3597,7 +3597,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__restore)
-            opts="-i -f -q -v -h --identity --passphrase --identity-passphrase --lock --force --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -f -h --json --quiet --verbose --no-input --identity --passphrase --identity-passphrase --lock --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3686,7 +3686,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__seal)
-            opts="-r -R -p -i -o -f -a -q -v -h --to --recipient --recipients-file --ask-passphrase --identity --passphrase --output --force --armor --subject --name --type --header --anonymous --json --quiet --verbose --no-input --help"
+            opts="-q -v -r -R -p -i -o -f -a -h --json --quiet --verbose --no-input --to --recipient --recipients-file --ask-passphrase --identity --passphrase --output --force --armor --subject --name --type --header --anonymous --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3844,7 +3844,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__search)
-            opts="-i -0 -l -q -v -h --identity --passphrase --index --sort --limit --offset --count --threads --ids --format --null --files-with-matches --explain --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -0 -l -h --json --quiet --verbose --no-input --identity --passphrase --index --sort --limit --offset --count --threads --ids --format --null --files-with-matches --explain --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3926,7 +3926,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__tag)
-            opts="-i -q -v -h --identity --passphrase --index --add --remove --json --quiet --verbose --no-input --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --index --add --remove --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -51,23 +51,23 @@ complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s o -l output -d 'W
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l passphrase -d 'Lock it with the passphrase from a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l age -d 'Make a plain age identity instead, for use with age itself' -r -f -a "pq\t'ML-KEM-768 with X25519 (age 1.3 and later)'
 x25519\t'X25519 alone, which every age knows'"
-complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s f -l force -d 'Replace a file that exists'
-complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s d -l default -d 'Write to the place where every verb looks for the identity'
-complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s p -l lock -d 'Lock the identity with a passphrase asked on the terminal'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s d -l default -d 'Write to the place where every verb looks for the identity'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s p -l lock -d 'Lock the identity with a passphrase asked on the terminal'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand card" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand card" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand card" -l name -d 'The name to put on the card; whoever adds it may choose another' -r
 complete -c bulla -n "__fish_bulla_using_subcommand card" -l relay -d 'The relay where first letters are to be pushed' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand card" -l recipient -d 'Print the age recipient alone, for users of age'
 complete -c bulla -n "__fish_bulla_using_subcommand card" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand card" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand card" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand card" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand card" -l recipient -d 'Print the age recipient alone, for users of age'
 complete -c bulla -n "__fish_bulla_using_subcommand card" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -78,15 +78,15 @@ complete -c bulla -n "__fish_bulla_using_subcommand invite" -l as -d 'The name y
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l expires -d 'How long the invite is good (12h, 7d)' -r
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l token -d 'The token the relay\'s operator gave you: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l wait -d 'Then go on with the pairing for so many seconds' -r
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l public -d 'Make an invite that others may see or change on its way: then each of you types four digits that the other reads out'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l words -d 'Make an invite that others may see or change on its way, and three words for it, which you say to the other side: one wrong guess at them ends it'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l device -d 'Make an invite for another machine of your own, which gets your identity and contacts with it, and mailboxes of its own: letters come to both from then on'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l qr -d 'Draw the invite as a QR code'
-complete -c bulla -n "__fish_bulla_using_subcommand invite" -l json -d 'Print one JSON object a line; errors end with one on stderr'
-complete -c bulla -n "__fish_bulla_using_subcommand invite" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
-complete -c bulla -n "__fish_bulla_using_subcommand invite" -s v -l verbose -d 'Say more of what is done'
-complete -c bulla -n "__fish_bulla_using_subcommand invite" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -100,11 +100,11 @@ complete -c bulla -n "__fish_bulla_using_subcommand pair" -l wait -d 'Go on with
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l confirm -d 'Type the four digits that the other side shows, for the pairing of this name' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l digits -d 'The digits, for --confirm NAME: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l accept -d 'Pair with somebody whom a contact introduced' -r
-complete -c bulla -n "__fish_bulla_using_subcommand pair" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -136,11 +136,11 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -l card -d 'Print the contact\'s card'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -l card -d 'Print the contact\'s card'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from rename" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -155,11 +155,11 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l note -d 'A line for both of them' -r
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from renew" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from renew" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -180,22 +180,22 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l retry -d 'Try so often again after a temporary failure' -r
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l retry -d 'Try so often again after a temporary failure' -r
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l to -d 'A letter for a contact or for a card\'s file; may be given again' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -s r -l recipient -d 'An age file for this recipient (age1…, age1pq1…); may be given again' -r
@@ -207,26 +207,26 @@ complete -c bulla -n "__fish_bulla_using_subcommand seal" -l subject -d 'The let
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l name -d 'The file name the letter carries; that of FILE otherwise' -r
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l type -d 'The content type the letter carries' -r
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l header -d 'A header of your own in the letter; may be given again' -r
-complete -c bulla -n "__fish_bulla_using_subcommand seal" -s p -l ask-passphrase -d 'An age file for a passphrase asked on the terminal'
-complete -c bulla -n "__fish_bulla_using_subcommand seal" -s f -l force -d 'Replace a file that exists'
-complete -c bulla -n "__fish_bulla_using_subcommand seal" -s a -l armor -d 'Print the age file as text'
-complete -c bulla -n "__fish_bulla_using_subcommand seal" -l anonymous -d 'Do not say who sends it'
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s p -l ask-passphrase -d 'An age file for a passphrase asked on the terminal'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -s a -l armor -d 'Print the age file as text'
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l anonymous -d 'Do not say who sends it'
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N; may be given again' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l passphrase -d 'Passphrase of the file, or of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l output-dir -d 'Write every letter to a file of its own in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l from -d 'Demand that this contact (or fingerprint) is the sender' -r
-complete -c bulla -n "__fish_bulla_using_subcommand open" -s f -l force -d 'Replace a file that exists'
-complete -c bulla -n "__fish_bulla_using_subcommand open" -l again -d 'Open letters that were opened before'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l again -d 'Open letters that were opened before'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -239,23 +239,23 @@ complete -c bulla -n "__fish_bulla_using_subcommand backup" -s R -l recipients-f
 complete -c bulla -n "__fish_bulla_using_subcommand backup" -s i -l identity -d 'Identity to keep: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand backup" -l identity-passphrase -d 'Passphrase of that identity, when it is locked: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand backup" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand backup" -s p -l ask-passphrase -d 'Seal it to a passphrase asked on the terminal'
-complete -c bulla -n "__fish_bulla_using_subcommand backup" -s f -l force -d 'Replace a file that exists'
-complete -c bulla -n "__fish_bulla_using_subcommand backup" -s a -l armor -d 'Print the backup as text'
 complete -c bulla -n "__fish_bulla_using_subcommand backup" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand backup" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand backup" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand backup" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s p -l ask-passphrase -d 'Seal it to a passphrase asked on the terminal'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand backup" -s a -l armor -d 'Print the backup as text'
 complete -c bulla -n "__fish_bulla_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand restore" -s i -l identity -d 'The key that the backup is sealed to: a file, - for stdin, @ENV:NAME or @FD:N; may be given again' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand restore" -l passphrase -d 'Passphrase of the backup, or of the locked key behind -i: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand restore" -l identity-passphrase -d 'Passphrase of an identity that is here and locked, to see whether it is the same' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand restore" -l lock -d 'Lock the restored identity with a new passphrase, asked on the terminal or from a file, -, @ENV:NAME or @FD:N' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand restore" -s f -l force -d 'Replace another identity that is here, and state that is damaged'
 complete -c bulla -n "__fish_bulla_using_subcommand restore" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand restore" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand restore" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand restore" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand restore" -s f -l force -d 'Replace another identity that is here, and state that is damaged'
 complete -c bulla -n "__fish_bulla_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and not __fish_seen_subcommand_from serve backup restore key token move register capability push pull list ack status" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -297,21 +297,21 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 token\t'Who has a token of the operator'"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l admin -d 'Socket file for relay token and relay status [default: admin.sock in the folder of the store]' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l metrics -d 'Serve GET /metrics, for Prometheus, on this address too' -r
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l proxied -d 'Believe a proxy on this machine when it says in X-Forwarded-For whom it speaks for. Not for onion services, where anybody could'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -l proxied -d 'Believe a proxy on this machine when it says in X-Forwarded-For whom it speaks for. Not for onion services, where anybody could'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l store -d 'The folder with everything the relay keeps, or postgres://USER@HOST[:PORT][,HOST…]/DATABASE; given again for each further cluster' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l store-password -d 'The password of the databases: a file, -, @ENV:NAME or @FD:N. Without, the file that PGPASSFILE names' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l admin -d 'The socket file of the relay [default: admin.sock in the folder of the store]' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s f -l force -d 'Replace a file that exists'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s f -l force -d 'Replace a file that exists'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from restore" -l store -d 'The folder with everything the relay keeps, or postgres://USER@HOST[:PORT][,HOST…]/DATABASE; given again for each further cluster' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from restore" -l store-password -d 'The password of the databases: a file, -, @ENV:NAME or @FD:N. Without, the file that PGPASSFILE names' -r -F
@@ -355,12 +355,12 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l max-bytes -d 'Most bytes that wait at once (64M, 1G)' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l total -d 'Most letters that are pushed at all' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l expires -d 'When it ends (30d, 12h), to the full hour' -r
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l renew -d 'Put a new capability on your card, and revoke the one before'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l renew -d 'Put a new capability on your card, and revoke the one before'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -374,11 +374,11 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l capability -d 'Show this capability, not the one on the envelopes: a file, -, @ENV:NAME or @FD:N' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -389,37 +389,37 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l output-dir -d 'Write each sealed letter to a file of its own in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l exec -d 'Run a shell command for each letter: the letter on its stdin, its id in BULLA_ID' -r -f -a "(__fish_complete_command)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l limit -d 'Take at most so many' -r
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l follow -d 'Do not end: give out each letter as it arrives'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l peek -d 'Give out copies: delete nothing at the relay, and give out the same again next time'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l again -d 'Give out again what went to stdout before and was never opened'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l follow -d 'Do not end: give out each letter as it arrives'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l peek -d 'Give out copies: delete nothing at the relay, and give out the same again next time'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l again -d 'Give out again what went to stdout before and was never opened'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l retry -d 'Try so often again after a temporary failure' -r
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s 0 -l null -d 'End each id with a NUL byte and print nothing else'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s 0 -l null -d 'End each id with a NUL byte and print nothing else'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l timeout -d 'Give up on one request after so long' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l retry -d 'Try so often again after a temporary failure' -r
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -429,11 +429,11 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l store -d 'For the operator: totals of the relay with this store, a folder or postgres://…' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l store-password -d 'The password of the databases: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l admin -d 'The socket file of that relay [default: admin.sock in the folder of the store]' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -456,12 +456,12 @@ complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l type -d 'Read these alone: mail, html, markdown, text, code, json' -r
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l max-size -d 'Leave out files and messages larger than this, 64M unless said; an mbox may have any size' -r
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l stem -d 'Find the other forms of a word too, in these languages: en, de, fr, and others; for a new index' -r
-complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s L -l follow -d 'Follow links within folders'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l reread -d 'Read again what looks unchanged, and bring back what was removed by hand'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s L -l follow -d 'Follow links within folders'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l reread -d 'Read again what looks unchanged, and bring back what was removed by hand'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from add" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -485,13 +485,13 @@ complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l part -d 'Give one part of the original, by its number in the list' -r
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l attachment -d 'Give one attachment, by its file name or its number among the attachments' -r
-complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s f -l force -d 'Replace a file that exists'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l text -d 'Print what is indexed, as text'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l list -d 'List the parts of the original'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l text -d 'Print what is indexed, as text'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -l list -d 'List the parts of the original'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from stats" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -528,11 +528,11 @@ complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
-complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s f -l force -d 'Do it'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s f -l force -d 'Do it'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from destroy" -s h -l help -d 'Print help'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -543,16 +543,16 @@ relevance\t'Best match first'"
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l limit -d 'Print at most so many; 0 for all' -r
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l offset -d 'Leave so many out before the first' -r
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l format -d 'Print each match as this says, see below' -r
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand search" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l count -d 'Print the number of matches alone'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l threads -d 'Print a line a thread: its newest match, how many it has, who takes part'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l ids -d 'Print the ids alone'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -s 0 -l null -d 'End each id, path or format with a NUL byte; alone, print the ids'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -s l -l files-with-matches -d 'Print the files that hold matches, each once'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -l explain -d 'Print how the query is understood, and search nothing'
-complete -c bulla -n "__fish_bulla_using_subcommand search" -l json -d 'Print one JSON object a line; errors end with one on stderr'
-complete -c bulla -n "__fish_bulla_using_subcommand search" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
-complete -c bulla -n "__fish_bulla_using_subcommand search" -s v -l verbose -d 'Say more of what is done'
-complete -c bulla -n "__fish_bulla_using_subcommand search" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand tag" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand tag" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -567,11 +567,11 @@ complete -c bulla -n "__fish_bulla_using_subcommand tag" -s h -l help -d 'Print 
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -l for -d 'Forget the key after this time: seconds, or 15m, 8h, 1d' -r
-complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -l foreground -d 'Stay in the foreground, as a service manager wants it'
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -l foreground -d 'Stay in the foreground, as a service manager wants it'
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -f -a "lock" -d 'Forget all keys now, and end'
 complete -c bulla -n "__fish_bulla_using_subcommand agent; and not __fish_seen_subcommand_from lock status hold" -f -a "status" -d 'Say whether an agent holds keys, and for how long'

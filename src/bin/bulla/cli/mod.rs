@@ -78,7 +78,7 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
-/// Flags that mean the same everywhere.
+// Flags that mean the same everywhere.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     /// Print one JSON object a line; errors end with one on stderr
@@ -137,7 +137,7 @@ pub(crate) enum Verb {
     Man(Man),
 }
 
-/// Where the secrets come from.
+// Where the secrets come from.
 #[derive(Debug, Args)]
 pub(crate) struct Keys {
     /// Identity: a file, - for stdin, @ENV:NAME or @FD:N
@@ -148,7 +148,7 @@ pub(crate) struct Keys {
     pub(crate) passphrase: Option<Source>,
 }
 
-/// Where the output goes.
+// Where the output goes.
 #[derive(Debug, Args)]
 pub(crate) struct Output {
     /// Write to a file, which appears when it is complete; - forces stdout

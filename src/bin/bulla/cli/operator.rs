@@ -9,7 +9,7 @@ use super::Output;
 use super::StoreAt;
 use super::relay::{duration, size};
 
-/// The relay: through its socket when it runs, else its store.
+// The relay: through its socket when it runs, else its store.
 #[derive(Debug, Args)]
 pub(crate) struct OperatorAt {
     #[command(flatten)]

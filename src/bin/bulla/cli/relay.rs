@@ -42,7 +42,7 @@ pub(crate) enum Relay {
     Status(RelayStatus),
 }
 
-/// How to reach a relay.
+// How to reach a relay.
 #[derive(Debug, Args)]
 pub(crate) struct Network {
     /// The relay. For push only where the card of the recipient names none
@@ -184,7 +184,7 @@ pub(crate) struct RelayStatus {
     pub(crate) admin: Option<PathBuf>,
 }
 
-/// What a capability allows; what is not given is not limited, other than by the mailbox.
+// What a capability allows; what is not given is not limited, other than by the mailbox.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Terms")]
 pub(crate) struct Terms {

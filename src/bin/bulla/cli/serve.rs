@@ -82,7 +82,7 @@ pub(crate) enum Registration {
     Token,
 }
 
-/// What the relay shows for itself.
+// What the relay shows for itself.
 #[derive(Debug, Args)]
 pub(crate) struct ServeTls {
     /// Certificate of an authority with the chain below it (PEM); read again when it changes
@@ -175,7 +175,7 @@ pub(crate) struct RelayRestore {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// What an online key is for.
+// What an online key is for.
 #[derive(Debug, Args)]
 pub(crate) struct Online {
     /// Name that clients reach the relay by, with the port unless it is 443; may be given again

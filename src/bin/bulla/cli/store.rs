@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 
 use crate::source::Source;
 
-/// A store to be opened.
+// A store to be opened.
 #[derive(Debug, Args)]
 pub(crate) struct StoreAt {
     /// The folder with everything the relay keeps, or postgres://USER@HOST[:PORT][,HOST…]/DATABASE;
