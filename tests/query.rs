@@ -415,6 +415,11 @@ fn stems_are_asked_for_unless_the_form_is() {
         ("body:(paid NEAR/1 billed)", &[]),
         ("body:(paid NEAR/2 =bill)", &[]),
         ("body:(bil* NEAR/1 came)", &["aa"]),
+        ("body:(bil~1 NEAR/1 came)", &["aa"]),
+        ("body:(kame~1 NEAR bil~1)", &["aa"]),
+        ("body:(bilk~1 NEAR/1 paid)", &[]),
+        ("body:((paid OR came) NEAR/2 (=bill OR =bills))", &["aa", "cc"]),
+        ("BODY:((paid OR it) NEAR/1 bil*)", &["bb"]),
     ] {
         assert_eq!(ids(&index, text, &ALL), want, "{text}");
     }

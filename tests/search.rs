@@ -310,3 +310,55 @@ fn the_first_line_comes_early_and_a_closed_pipe_is_quiet() {
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(141), ""));
 }
+
+#[test]
+fn a_caret_stands_below_the_mistake_whatever_the_width_of_letters() {
+    let person = person();
+    for (query, columns) in [("boat AND (", 10), ("東京 AND (", 10), ("e\u{301}t AND (", 8)] {
+        let ran = person.run(&["search", query]).expect(2);
+        let caret = format!("hint: {query}\nhint: {}^\n", " ".repeat(columns));
+        assert!(ran.err.contains(&caret), "{}", ran.err);
+    }
+    let ran = person.run(&["search", " "]).expect(2);
+    assert!(ran.err.ends_with("hint: the query is empty: * finds everything\n"), "{}", ran.err);
+    // As it stands in a message.
+    person.run(&["search", "Subject:boat"]).expect(0);
+}
+
+#[test]
+fn one_of_something_is_said_to_be_one() {
+    let person = person();
+    let ran = person.run(&["search", "--threads", "--limit", "1", "boat"]).expect(0);
+    assert!(ran.err.contains("1 thread shown"), "{}", ran.err);
+    let ran = person.run(&["search", "--threads", "--limit", "2", "boat"]).expect(0);
+    assert!(ran.err.contains("2 threads shown"), "{}", ran.err);
+}
+
+#[test]
+fn what_is_removed_may_come_from_stdin_and_the_beginning_of_an_id_is_told() {
+    let person = person();
+    let id = ids(&person, "tools").remove(0);
+    let ran = person.run(&["index", "remove", &id[..8]]).expect(1);
+    let hint = format!("hint: one has that id: bulla index remove id:{}\n", &id[..8]);
+    assert!(ran.err.ends_with(&hint), "{}", ran.err);
+    person.run(&["index", "remove", &format!("id:{}", &id[..8])]).expect(0);
+    person.run(&["search", "tools"]).expect(1);
+    let ran = person.pipe(&["index", "remove", "-"], b"subject:boat\n").expect(0);
+    assert_eq!(ran.err, "5 removed\n");
+    let ran = person.run(&["index", "remove", "deadbeef"]).expect(1);
+    assert_eq!(ran.err, "0 removed\n");
+    let ran = person.run(&["index", "purge"]).expect(0);
+    assert!(ran.err.contains("nothing removed was left"), "{}", ran.err);
+}
+
+/// A letter has no subject, perhaps, and no place where it lies.
+#[test]
+fn a_letter_without_a_subject_is_shown_by_its_name() {
+    let person = Person::with_identity();
+    let letter =
+        br#"{"schema":1,"id":"ab","name":"plan.html","body":"<p>seen<script>no</script>"}"#;
+    person.pipe(&["index", "add", "-"], letter).expect(0);
+    let ran = person.run(&["search", "type:html seen"]).expect(0);
+    assert!(ran.text().contains("plan.html\n    seen\n"), "{}", ran.text());
+    person.run(&["search", "script"]).expect(1);
+}

@@ -91,3 +91,33 @@ fn a_file_that_cannot_be_read_is_tried_again() {
     assert!(place.build(&[]).expect(0).err.ends_with("1 added, 1 unchanged, 0 skipped\n"));
     place.person.run(&["search", "subject:mended"]).expect(0);
 }
+
+/// A text too long to be searched to its end, alone and in a mail, and a packed file that was cut.
+#[test]
+fn what_is_not_read_to_its_end_is_told() {
+    let long = format!("beginning\n{}end\n", "words of it\n".repeat(1_500_000));
+    let mail = format!("From: a@b\nSubject: long\n\n{long}");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mbox = "From a@b Thu Jan  1 00:00:00 1970\nFrom: a@b\nSubject: x\n\npacked\n\n";
+    std::io::Write::write_all(&mut packed, mbox.repeat(50).as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let cut = &packed[..packed.len() - 12];
+    let files: [(&str, &[u8]); 3] =
+        [("long.txt", long.as_bytes()), ("mail.eml", mail.as_bytes()), ("cut.mbox.gz", cut)];
+    let place = Place::new(&files);
+    let said = place.build(&[]).expect(0).err;
+    for (name, what) in [
+        ("long.txt", "not whole: PATH: only the first 16 MiB of its text"),
+        ("mail.eml", "not whole: PATH: only the first 16 MiB of its text"),
+        ("cut.mbox.gz", "skipped PATH: it ends in the middle: what comes before is read"),
+    ] {
+        let path = place.person.path(name).display().to_string();
+        let line = format!("warning: {}\n", what.replace("PATH", &path));
+        assert!(said.contains(&line), "{said}");
+    }
+    assert!(said.contains(", 1 skipped"), "{said}");
+    let report = Place::new(&files).build(&["--json"]).expect(0).json().remove(0);
+    assert_eq!((&report["cut"], report["named_cut"].as_array().unwrap().len()), (&2.into(), 2));
+    place.person.run(&["search", "beginning"]).expect(0);
+    place.person.run(&["search", "end"]).expect(1);
+}

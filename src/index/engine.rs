@@ -116,7 +116,7 @@ impl Index {
         wrapping: &Secret<32>,
         stems: &Stems,
     ) -> Result<(), Error> {
-        let keys = folder::new_key(&*disk, wrapping)?;
+        let keys = folder::new_key(&*disk, folder, wrapping)?;
         let directory = CellDirectory::new(disk, folder, folder::copied(wrapping)?, keys);
         let made = tantivy::Index::builder()
             .schema(Fields::schema(stems))

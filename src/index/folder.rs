@@ -48,7 +48,12 @@ impl Keys {
     }
 
     /// Writes them, wrapped, in place of those before, which are overwritten.
-    pub(super) fn write(&self, disk: &dyn Disk, wrapping: &Secret<32>) -> Result<(), Error> {
+    pub(super) fn write(
+        &self,
+        disk: &dyn Disk,
+        folder: &Path,
+        wrapping: &Secret<32>,
+    ) -> Result<(), Error> {
         let mut record = Zeroizing::new(Vec::with_capacity(1 + 2 * 32));
         record.push(FORMAT);
         self.0.iter().for_each(|key| record.extend_from_slice(key.expose()));
@@ -57,7 +62,7 @@ impl Keys {
         let written = disk::replace(disk, KEY, &wrapped);
         written
             .and_then(|()| before.map_or(Ok(()), |before| disk::wipe(&*before)))
-            .map_err(Error::io(KEY))
+            .map_err(Error::io(folder.join(KEY)))
     }
 }
 
@@ -71,9 +76,13 @@ pub(super) fn copied(key: &Secret<32>) -> Result<Secret<32>, Error> {
 }
 
 /// Writes a fresh index key, wrapped, into a folder.
-pub(super) fn new_key(disk: &dyn Disk, wrapping: &Secret<32>) -> Result<Keys, Error> {
+pub(super) fn new_key(
+    disk: &dyn Disk,
+    folder: &Path,
+    wrapping: &Secret<32>,
+) -> Result<Keys, Error> {
     let keys = Keys::one(crypto::random_secret::<32>()?);
-    keys.write(disk, wrapping)?;
+    keys.write(disk, folder, wrapping)?;
     Ok(keys)
 }
 

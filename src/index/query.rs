@@ -38,6 +38,8 @@ pub(super) const LONGEST: usize = 16 << 10;
 pub(super) const NEAR: u32 = 10;
 /// Greatest number behind `NEAR/`.
 pub(super) const FARTHEST: u32 = 1000;
+/// Most ways to choose one word of each side of `NEAR`.
+pub(super) const WAYS: usize = 64;
 const _: () = assert!((FARTHEST as usize) < APART);
 
 /// A query that was understood. It is printed as a query that means the same, at any time.

@@ -84,8 +84,11 @@ fn try_to_turn(directory: &CellDirectory, reseal: bool) -> Result<(), Error> {
     let now = now.newest().ok_or_else(|| Error::Key(directory.folder().into()))?;
     let to_come = crypto::random_secret()?;
     let _held = directory.lock_readers().map_err(io)?;
-    Keys::changing(folder::copied(now)?, folder::copied(&to_come)?)
-        .write(disk, directory.wrapping())?;
+    Keys::changing(folder::copied(now)?, folder::copied(&to_come)?).write(
+        disk,
+        directory.folder(),
+        directory.wrapping(),
+    )?;
     finish(directory, manifest, to_come)
 }
 
@@ -98,7 +101,7 @@ fn finish(
     let io = |error| Error::io(directory.folder())(error);
     directory.publish_twice(manifest, &key).map_err(io)?;
     let keys = Keys::one(key);
-    keys.write(directory.disk(), directory.wrapping())?;
+    keys.write(directory.disk(), directory.folder(), directory.wrapping())?;
     directory.set_keys(keys);
     directory.refresh()?;
     directory.sweep().map_err(io)?;
@@ -117,7 +120,7 @@ pub(super) fn settle(directory: &CellDirectory) -> Result<(), Error> {
         return finish(directory, found.newest, folder::copied(to_come)?);
     }
     let keys = Keys::one(folder::copied(now)?);
-    keys.write(directory.disk(), directory.wrapping())?;
+    keys.write(directory.disk(), directory.folder(), directory.wrapping())?;
     directory.set_keys(keys);
     directory.refresh()
 }

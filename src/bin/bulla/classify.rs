@@ -311,9 +311,17 @@ fn index(error: &index::Error) -> Option<Verdict> {
         E::Query(_) | E::Tag(_) | E::Tags { .. } => Some((Exit::Usage, None)),
         E::UnknownId(_) => Some((Exit::Negative, None)),
         E::AmbiguousId(_) => verdict(Exit::Usage, "give more of the id"),
+        E::Io { error, .. } if is_full(error) => {
+            verdict(Exit::Failure, "the index is as it was: make room, and do it again")
+        }
         E::Io { error, .. } => io(error),
         _ => None,
     }
+}
+
+/// Whether there is no room for what was to be written.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn record(error: &wire::Error) -> Option<Verdict> {

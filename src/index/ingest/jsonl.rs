@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::detect::{Form, detect};
 use super::{Report, html};
 use crate::index::Error;
 use crate::index::document::{Document, Kind, MAX_ID, line_id};
@@ -172,13 +173,20 @@ fn document(line: &[u8]) -> Result<Document, String> {
         }
         (None, None) => None,
     };
-    let is_html = letter.r#type.is_some_and(|kind| {
-        kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("text/html"))
-    });
-    document.body = match body {
-        Some(body) if is_html => html::read(&body).text,
-        other => other.unwrap_or_default(),
+    let body = body.unwrap_or_default();
+    let is_html = match &letter.r#type {
+        Some(kind) => kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("text/html")),
+        // Nobody said: as of a file of that name.
+        None => {
+            let head = body.as_bytes().get(..body.len().min(8 << 10)).unwrap_or_default();
+            let name = document.attachments.first().map_or("", String::as_str);
+            matches!(detect(head, Path::new(name)), Form::File(Kind::Html, _))
+        }
     };
+    if is_html && letter.r#type.is_none() {
+        document.types = vec!["text/html".to_owned()];
+    }
+    document.body = if is_html { html::read(&body).text } else { body };
     Ok(document)
 }
 
@@ -199,6 +207,20 @@ mod tests {
         assert_eq!((letter.date, letter.kind), (Some(1_767_323_045), Kind::Letter));
         assert_eq!(letter.attachments, ["a.txt"]);
         assert_eq!(letter.headers, [("k".to_owned(), "v".to_owned())]);
+    }
+
+    #[test]
+    fn a_letter_that_is_a_page_without_saying_so() {
+        let page = document(
+            br#"{"schema":1,"id":"a","name":"x.html","type":null,"body":"<p>seen<script>no</script>"}"#,
+        )
+        .unwrap();
+        assert_eq!((page.body.as_str(), &page.types[..]), ("seen", &["text/html".to_owned()][..]));
+        let text = document(br#"{"schema":1,"id":"a","name":"x.txt","body":"a <b> c"}"#).unwrap();
+        assert_eq!(
+            (text.body.as_str(), &text.types[..]),
+            ("a <b> c", &["text/plain".to_owned()][..])
+        );
     }
 
     #[test]

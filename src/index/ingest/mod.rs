@@ -96,13 +96,17 @@ pub struct Report {
     pub skipped: u64,
     /// The first thousand of these.
     pub named: Vec<Skipped>,
+    /// Documents whose text is longer than [`MAX_BODY`](super::MAX_BODY), and is searched as far as that.
+    pub cut: u64,
+    /// The first thousand of these.
+    pub named_cut: Vec<Skipped>,
     /// Files that hold no text, by kind: `image`, `archive`, …, `other`.
     pub binary: BTreeMap<&'static str, u64>,
     /// Bytes read.
     pub bytes: u64,
 }
 
-/// Something that was not indexed.
+/// Something that was not indexed, or not all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The file or folder.
@@ -118,6 +122,13 @@ impl Report {
         self.skipped += 1;
         if self.named.len() < NAMED {
             self.named.push(Skipped { path: path.to_owned(), offset, why: why.to_string() });
+        }
+    }
+
+    fn cut(&mut self, cut: Skipped) {
+        self.cut += 1;
+        if self.named_cut.len() < NAMED {
+            self.named_cut.push(cut);
         }
     }
 
@@ -193,7 +204,7 @@ impl Writer<'_> {
         let more = thread::scope(|scope| {
             let pool = pool::Pool::start(scope, sink, &ended, (index, threads))?;
             let more = build.read(&pool, &mut known, build.options.commit_every.max(1));
-            build.failed(pool.finish());
+            build.tell(pool.finish());
             more
         });
         ended.take()?;

@@ -12,7 +12,7 @@ use super::detect::Form;
 use super::threads::Threads;
 use super::{Skipped, charset, flags, html, mail};
 use crate::index::Error;
-use crate::index::document::{Document, Kind};
+use crate::index::document::{Document, Kind, MAX_BODY};
 use crate::index::engine::Index;
 use crate::index::queue::{Room, Taken};
 use crate::index::writer::Sink;
@@ -40,11 +40,19 @@ pub(super) struct Job {
     pub(super) tags: BTreeSet<String>,
 }
 
+/// What is to be told of a job.
+pub(super) enum Told {
+    /// Nothing could be made of it.
+    Failed(Skipped),
+    /// The end of its text was left out.
+    Cut(Skipped),
+}
+
 /// Threads at work, until it is dropped.
 pub(super) struct Pool<'a> {
     jobs: SyncSender<(Job, Taken)>,
     room: Arc<Room>,
-    failed: Receiver<Skipped>,
+    told: Receiver<Told>,
     ended: Arc<Ended>,
     sink: Sink<'a>,
 }
@@ -77,7 +85,7 @@ impl<'a> Pool<'a> {
         (index, threads): (&'a Index, &'a Threads),
     ) -> Result<Self, Error> {
         let (jobs, queue) = sync_channel(PIECES);
-        let (sender, failed) = channel();
+        let (sender, told) = channel();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..available_parallelism().map_or(1, usize::from).min(THREADS) {
             let (queue, sender, ended) = (Arc::clone(&queue), sender.clone(), Arc::clone(ended));
@@ -90,7 +98,7 @@ impl<'a> Pool<'a> {
                 .map_err(Error::io("a thread"))?;
         }
         let room = Room::new(WAITING);
-        Ok(Self { jobs, room, failed, ended: Arc::clone(ended), sink })
+        Ok(Self { jobs, room, told, ended: Arc::clone(ended), sink })
     }
 
     /// Hands a job on. False when the index takes no more.
@@ -104,16 +112,16 @@ impl<'a> Pool<'a> {
         self.sink
     }
 
-    /// Waits for all jobs, and names those that nothing could be made of.
-    pub(super) fn finish(self) -> Vec<Skipped> {
+    /// Waits for all jobs, and says what is to be told of them.
+    pub(super) fn finish(self) -> Vec<Told> {
         drop(self.jobs);
-        self.failed.iter().collect()
+        self.told.iter().collect()
     }
 }
 
 fn work(
     queue: &Mutex<Receiver<(Job, Taken)>>,
-    failed: &Sender<Skipped>,
+    told: &Sender<Told>,
     ended: &Ended,
     sink: Sink<'_>,
     place: impl Fn(&mut Document) -> Result<(), Error>,
@@ -129,17 +137,22 @@ fn work(
         let made = catch_unwind(AssertUnwindSafe(|| document(job)))
             .unwrap_or_else(|_| Err("it cannot be read".to_owned()));
         drop(taken);
-        let placed =
-            made.map(|mut document| place(&mut document).and_then(|()| sink.send(document)));
-        match placed {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return ended.end(error),
-            Err(why) => {
-                let skipped = Skipped { path: PathBuf::from(&*path), offset, why };
-                if failed.send(skipped).is_err() {
-                    return;
+        let named = |why| Skipped { path: PathBuf::from(&*path), offset, why };
+        let tell = match made {
+            Err(why) => Some(Told::Failed(named(why))),
+            Ok(mut document) => {
+                // Where it is cut, no letter is cut in two.
+                let whole = document.body.len() + 4 <= MAX_BODY;
+                let sent = place(&mut document).and_then(|()| sink.send(document));
+                if let Err(error) = sent {
+                    return ended.end(error);
                 }
+                let most = MAX_BODY >> 20;
+                (!whole).then(|| Told::Cut(named(format!("only the first {most} MiB of its text"))))
             }
+        };
+        if tell.is_some_and(|tell| told.send(tell).is_err()) {
+            return;
         }
     }
 }

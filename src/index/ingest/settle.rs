@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::Skipped;
 use super::build::Build;
 use super::catalogue::{Entry, Holding, Name, Shape};
 use super::flags;
 use super::plan::is_gone;
+use super::pool::Told;
 use super::walk::Found;
 use crate::index::Error;
 use crate::index::writer::Sink;
@@ -49,8 +49,15 @@ impl Build<'_> {
 
     /// Counts what nothing could be made of. A file of that kind is read again, and named again, by
     /// the next build, like one that could not be opened.
-    pub(super) fn failed(&mut self, failed: Vec<Skipped>) {
-        for skipped in failed {
+    pub(super) fn tell(&mut self, told: Vec<Told>) {
+        for told in told {
+            let skipped = match told {
+                Told::Failed(skipped) => skipped,
+                Told::Cut(cut) => {
+                    self.report.cut(cut);
+                    continue;
+                }
+            };
             self.report.added = self.report.added.saturating_sub(1);
             if skipped.offset.is_none()
                 && let Some(entry) = self.catalogue.take(&skipped.path)

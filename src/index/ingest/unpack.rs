@@ -70,7 +70,13 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         // A decoder that gives up on what a stranger packed costs one file, not the build.
         let read = catch_unwind(AssertUnwindSafe(|| self.unpacked.read(buf)))
-            .unwrap_or_else(|_| Err(io::Error::other("it cannot be unpacked")))?;
+            .unwrap_or_else(|_| Err(io::Error::other("it cannot be unpacked")))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    io::Error::new(error.kind(), "it ends in the middle: what comes before is read")
+                }
+                _ => error,
+            })?;
         match self.left.checked_sub(read as u64) {
             Some(left) => self.left = left,
             None => {

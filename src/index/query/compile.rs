@@ -176,6 +176,10 @@ impl Terms<'_> {
                 offset: u32::try_from(one.offset).unwrap_or(u32::MAX),
                 terms: texts.iter().map(|text| Term::from_field_text(field, text)).collect(),
                 open: phrase.form == Form::Open && at == last && one.may_go_on,
+                like: match phrase.form {
+                    Form::Fuzzy(distance) => Some(distance),
+                    _ => None,
+                },
             }
         };
         sought.iter().enumerate().map(slot).collect()

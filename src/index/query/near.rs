@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tantivy::postings::{Postings as _, SegmentPostings};
-use tantivy::query::{EnableScoring, Explanation, Scorer, Weight};
+use tantivy::query::{EnableScoring, Explanation, FuzzyTermQuery, Scorer, Weight};
 use tantivy::schema::{Field, IndexRecordOption, Term};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED};
 
@@ -16,6 +16,8 @@ pub(super) struct Slot {
     pub(super) terms: Vec<Term>,
     /// What begins as the first of the terms may stand there too.
     pub(super) open: bool,
+    /// So many letters of it may be others.
+    pub(super) like: Option<u8>,
 }
 
 /// Each side at most so many words from the next one, before or behind it.
@@ -106,6 +108,17 @@ impl NearWeight {
                 .into_stream()?;
             while terms.advance() {
                 postings.push(index.read_postings_from_terminfo(terms.value(), option)?);
+            }
+        }
+        if let (Some(distance), Some(word)) = (slot.like, slot.terms.first()) {
+            postings.clear();
+            let automaton = FuzzyTermQuery::new(word.clone(), distance, false).automaton()?;
+            let mut terms = index.terms().search(automaton).into_stream()?;
+            while terms.advance() && postings.len() < ENDINGS as usize {
+                // A mark of ours is no word.
+                if terms.key().first().is_some_and(|first| *first >= b' ') {
+                    postings.push(index.read_postings_from_terminfo(terms.value(), option)?);
+                }
             }
         }
         Ok(Place { offset: slot.offset, postings })

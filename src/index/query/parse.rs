@@ -2,7 +2,9 @@
 
 use super::mistake::{QueryError, nearest, not_ours};
 use super::scope::{Scope, names};
-use super::{DEEPEST, Expr, FARTHEST, FieldName, Form, Key, LONGEST, NEAR, Phrase, size, when};
+use super::{
+    DEEPEST, Expr, FARTHEST, FieldName, Form, Key, LONGEST, NEAR, Phrase, WAYS, size, when,
+};
 use crate::index::document::{Flag, is_tag};
 use crate::index::words;
 
@@ -134,22 +136,32 @@ impl<'a> Parser<'a> {
         let first_at = self.at;
         let first = self.item(scope)?;
         let Some(distance) = self.near_operator()? else { return Ok(first) };
-        let (field, phrase) = self.near_side(first_at, first)?;
+        let (field, phrases) = self.near_side(first_at, first)?;
         // What is near a word of a field is looked for in that field.
         let scope = field.map_or(scope, Scope::Text);
-        let mut phrases = vec![phrase];
+        let mut ways: Vec<Vec<Phrase>> = phrases.into_iter().map(|one| vec![one]).collect();
         loop {
             self.blanks();
             let at = self.at;
             let side = self.item(scope)?;
-            let (its, phrase) = self.near_side(at, side)?;
+            let (its, phrases) = self.near_side(at, side)?;
             if its != field {
                 return self.fail(at, "a word of the same field on both sides of NEAR");
             }
-            phrases.push(phrase);
+            if ways.len() * phrases.len() > WAYS {
+                return self.fail(at, format!("at most {WAYS} ways to choose words for NEAR"));
+            }
+            let longer = |way: &Vec<Phrase>| {
+                let way = way.clone();
+                phrases.iter().map(move |one| [&way[..], std::slice::from_ref(one)].concat())
+            };
+            ways = ways.iter().flat_map(longer).collect();
             let before = self.at;
             match self.near_operator()? {
-                None => return Ok(Expr::Near { field, distance, phrases }),
+                None => {
+                    let near = |phrases| Expr::Near { field, distance, phrases };
+                    return Ok(one_or(ways.into_iter().map(near).collect(), Expr::Or));
+                }
                 Some(other) if other == distance => {}
                 Some(_) => {
                     self.at = before;
@@ -160,12 +172,30 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn near_side(&self, at: usize, side: Expr) -> Result<(Option<FieldName>, Phrase), QueryError> {
-        match side {
-            Expr::Text { field, phrase } if !matches!(phrase.form, Form::Fuzzy(_)) => {
-                Ok((field, phrase))
-            }
-            _ => self.fail(at, "a word, a phrase or a beginning* on both sides of NEAR"),
+    /// What may stand on one side of `NEAR`: words, or one of several.
+    fn near_side(
+        &self,
+        at: usize,
+        side: Expr,
+    ) -> Result<(Option<FieldName>, Vec<Phrase>), QueryError> {
+        let all = match side {
+            Expr::Or(all) => all,
+            one => vec![one],
+        };
+        let mut phrases = Vec::new();
+        let mut fields = Vec::new();
+        for one in all {
+            let Expr::Text { field, phrase } = one else {
+                let expected = "a word, a phrase, a beginning*, or some with OR between, on both \
+                                sides of NEAR";
+                return self.fail(at, expected);
+            };
+            phrases.push(phrase);
+            fields.push(field);
+        }
+        match fields.first() {
+            Some(first) if fields.iter().all(|field| field == first) => Ok((*first, phrases)),
+            _ => self.fail(at, "words of the same field on both sides of NEAR"),
         }
     }
 

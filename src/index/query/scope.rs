@@ -23,7 +23,9 @@ impl Scope {
         }
     }
 
+    /// In upper case too, as it stands in a message.
     pub(super) fn named(name: &str) -> Option<Self> {
+        let name = &*name.to_ascii_lowercase();
         let text = FieldName::ALL.iter().find(|field| field.name() == name);
         let value = Key::ALL.iter().find(|key| key.name() == name);
         Some(match (text, value, name) {

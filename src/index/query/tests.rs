@@ -92,10 +92,22 @@ fn nearness() {
     assert_eq!(fails("a NEAR/0 b"), (7, "a number from 1 to 1000".into()));
     assert_eq!(fails("a NEAR/x b").0, 7);
     assert_eq!(fails("a NEAR/5 b NEAR/6 c"), (11, "NEAR/5 again, or parentheses".into()));
-    let sides = "a word, a phrase or a beginning* on both sides of NEAR";
+    let sides = "a word, a phrase, a beginning*, or some with OR between, on both sides of NEAR";
     assert_eq!(fails("(a b) NEAR c"), (0, sides.into()));
-    assert_eq!(fails("a NEAR (b OR c)"), (7, sides.into()));
-    assert_eq!(fails("a NEAR b~1"), (7, sides.into()));
+    assert_eq!(fails("a NEAR (b OR -c)"), (7, sides.into()));
+    let or = |all: &[&[&str]]| Expr::Or(all.iter().map(|words| near(None, 10, words)).collect());
+    assert_eq!(parse("a NEAR (b OR c)"), or(&[&["a", "b"], &["a", "c"]]));
+    assert_eq!(
+        parse("(a OR b) NEAR (c OR d)"),
+        or(&[&["a", "c"], &["a", "d"], &["b", "c"], &["b", "d"]])
+    );
+    assert_eq!(parse("subject:(a OR b) NEAR c"), parse("subject:a NEAR c OR subject:b NEAR c"));
+    assert!(
+        matches!(parse("a NEAR b~1"), Expr::Near { phrases, .. } if phrases[1].form == Form::Fuzzy(1))
+    );
+    assert_eq!(fails("(a OR subject:b) NEAR c").0, 0);
+    let nine = "(a OR b OR c OR d OR e OR f OR g OR h OR i)";
+    assert!(fails(&format!("{nine} NEAR {nine}")).1.contains("64 ways"));
     assert_eq!(fails("subject:a NEAR from:b").0, 15);
     assert_eq!(fails("NEAR b").0, 0);
     assert_eq!(fails("a NEAR").0, 6);

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::{Keys, Output};
 
-/// Which index.
+// Which index.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
     #[command(flatten)]
@@ -108,7 +108,7 @@ pub(crate) struct IndexAdd {
 pub(crate) struct IndexRemove {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// An id, or a query
+    /// A whole id, or a query; - for stdin, or @ENV:NAME or @FD:N
     #[arg(required = true, value_name = "QUERY|ID")]
     pub(crate) query: Vec<String>,
 }
@@ -168,6 +168,7 @@ Queries:
   \"release notes\"          words that follow each other
   bill*                    words that begin so; \"release no\"* too
   one NEAR/5 two           at most five words apart, in either order; NEAR alone is NEAR/10
+  (one OR two~1) NEAR six  one of several, a beginning* or a word~1 is near something as well
   invoce~1                 one letter may be another, be missing or be too much; ~2 for two
   =bills                   that form of the word only, in an index with stems
   *                        everything

@@ -4,7 +4,7 @@ use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use bulla::index::{self, BuildOptions, Index, LeftOut, MAX_FILE, Report, Stems};
+use bulla::index::{self, BuildOptions, Index, LeftOut, MAX_FILE, Report, Skipped, Stems};
 use bulla::secret::Secret;
 
 use crate::app::App;
@@ -106,27 +106,33 @@ fn add(app: &App, args: &cli::IndexAdd) -> Result<Exit> {
 
 /// What was done, and what was not: the latter is named, and never fatal.
 fn tell(ui: &Ui, report: &Report) -> Result<Exit> {
-    let named = if ui.is_verbose() { usize::MAX } else { NAMED };
-    let named: Vec<_> = report.named.iter().take(named).collect();
-    for one in &named {
-        let at = one.offset.map(|offset| format!("#{offset}")).unwrap_or_default();
-        ui.warn(&format!("skipped {}{at}: {}", one.path.display(), one.why));
-    }
-    let more = report.skipped - named.len() as u64;
-    if more > 0 {
-        let how = if ui.is_verbose() { "" } else { ", -v names them" };
-        ui.warn(&format!("skipped {more} more{how}"));
+    let most = if ui.is_verbose() { usize::MAX } else { NAMED };
+    let named: Vec<_> = report.named.iter().take(most).collect();
+    let cut: Vec<_> = report.named_cut.iter().take(most).collect();
+    for (what, ones, all) in [("skipped", &named, report.skipped), ("not whole:", &cut, report.cut)]
+    {
+        for one in ones {
+            let at = one.offset.map(|offset| format!("#{offset}")).unwrap_or_default();
+            ui.warn(&format!("{what} {}{at}: {}", one.path.display(), one.why));
+        }
+        let more = all - ones.len() as u64;
+        if more > 0 {
+            let how = if ui.is_verbose() { "" } else { ", -v names them" };
+            ui.warn(&format!("{what} {more} more{how}"));
+        }
     }
     let Report { added, updated, unchanged, removed, skipped, binary, bytes, .. } = report;
     if ui.json {
-        let named = named.iter().map(|one| {
+        let object = |one: &&Skipped| {
             let path = one.path.to_string_lossy();
             serde_json::json!({ "path": path, "offset": one.offset, "why": one.why })
-        });
+        };
+        let named: Vec<_> = named.iter().map(object).collect();
+        let named_cut: Vec<_> = cut.iter().map(object).collect();
         let object = serde_json::json!({
             "schema": 1, "added": added, "updated": updated, "unchanged": unchanged,
-            "removed": removed, "skipped": skipped, "named": named.collect::<Vec<_>>(),
-            "binary": binary, "bytes": bytes,
+            "removed": removed, "skipped": skipped, "named": named,
+            "cut": report.cut, "named_cut": named_cut, "binary": binary, "bytes": bytes,
         });
         writeln!(std::io::stdout(), "{object}")?;
         return Ok(Exit::Done);
@@ -147,15 +153,23 @@ fn tell(ui: &Ui, report: &Report) -> Result<Exit> {
 
 fn remove(app: &App, args: &cli::IndexRemove) -> Result<Exit> {
     let index = Place::of(app, &args.place)?.open()?;
-    let text = args.query.join(" ");
+    let text = super::search::typed(&args.query)?;
     let mut writer = index.writer()?;
-    let is_id = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_hex = text.len() >= 6 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_id = text.len() == 32 && is_hex;
     let removed = if is_id {
         writer.remove_id(&text).map(|_| 1)?
     } else {
         writer.remove(&super::search::parse(&text)?)?
     };
     writer.finish()?;
+    if removed == 0 && is_hex && index.show(&text).is_ok() {
+        // The beginning of an id is a word, too.
+        let message = format!("no document holds the word {text}");
+        return Err(Fail::new(Exit::Negative, message)
+            .hint(format!("one has that id: bulla index remove id:{text}"))
+            .into());
+    }
     app.ui.note(&format!("{removed} removed"));
     Ok(if removed == 0 { Exit::Negative } else { Exit::Done })
 }
@@ -208,7 +222,10 @@ fn verify(app: &App, args: &cli::IndexStats) -> Result<Exit> {
 
 fn purge(app: &App, args: &cli::IndexStats) -> Result<Exit> {
     let purged = Place::of(app, &args.place)?.open()?.purge()?;
-    app.ui.note(&format!("{} deleted for good", purged.documents));
+    app.ui.note(&match purged.documents {
+        0 => "nothing removed was left in it; what older copies hold opens no more".to_owned(),
+        documents => format!("{documents} deleted for good"),
+    });
     Ok(Exit::Done)
 }
 
@@ -222,6 +239,8 @@ fn rekey(app: &App, args: &cli::IndexStats) -> Result<Exit> {
 pub(crate) fn warn_of(ui: &Ui, left_out: &[LeftOut]) {
     for LeftOut { damage, documents } in left_out {
         ui.warn(&match documents {
+            Some(0) => format!("what is known of files read is lost, and no document: {damage}"),
+            Some(1) => format!("1 document is left out: {damage}"),
             Some(documents) => format!("{documents} documents are left out: {damage}"),
             None => format!("what was indexed last may be missing: {damage}"),
         });

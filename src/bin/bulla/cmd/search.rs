@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use bulla::files;
 use bulla::index::{Explained, Hit, Index, Query, SearchOptions, Sort, Thread};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::index::{Place, warn_of};
 use crate::app::App;
@@ -132,7 +133,8 @@ fn threads(
     }
     out.flush()?;
     if shown == options.limit && matches!(out.form, Form::Lines { .. } | Form::Json) {
-        app.ui.note(&format!("{shown} threads shown, --limit 0 shows all"));
+        let threads = if shown == 1 { "thread" } else { "threads" };
+        app.ui.note(&format!("{shown} {threads} shown, --limit 0 shows all"));
     }
     Ok(threads.total())
 }
@@ -141,7 +143,7 @@ fn threads(
 fn ended(app: &App, index: &Index, told: usize, total: u64) -> Result<Exit> {
     let left_out = index.left_out();
     warn_of(&app.ui, left_out.get(told..).unwrap_or_default());
-    if !left_out.is_empty() {
+    if left_out.iter().any(|one| one.documents != Some(0)) {
         let message = "the answer is partial: what is damaged of the index was left out";
         return Err(Fail::new(Exit::Partial, message)
             .hint("the next bulla index build indexes what is missing")
@@ -266,14 +268,18 @@ pub(crate) fn parse(text: &str) -> Result<Query> {
         let from = line.char_indices().rev().nth(SHOWN - 1).map_or(0, |(at, _)| at);
         let line = line.get(from..).unwrap_or_default();
         let rest = behind.split('\n').next().unwrap_or_default().chars().take(SHOWN);
-        let column = line.chars().count();
-        let shown: String = line.chars().chain(rest).collect();
-        let shown = shown.replace(|c: char| c.is_control(), " ");
-        let mut hint = format!("{shown}\n{:column$}^", "");
+        let plain = |text: &str| text.replace(|c: char| c.is_control(), " ");
+        let (line, rest) = (plain(line), plain(&rest.collect::<String>()));
+        // Letters of two columns, and marks of none: as the terminal has it.
+        let column = line.width();
+        let mut hint = format!("{line}{rest}\n{:column$}^", "");
         if let Some(meant) = &error.meant {
             hint.push_str(&format!("\ndid you mean {meant}"));
         }
         let message = format!("the query is not understood: expected {}", error.expected);
+        if text.is_empty() {
+            hint = "the query is empty: * finds everything".to_owned();
+        }
         Fail::usage(message).hint(hint).into()
     })
 }

@@ -39,7 +39,9 @@ pub(super) fn day(hit: &Hit) -> String {
 }
 
 fn title(hit: &Hit) -> String {
-    if hit.subject.is_empty() { hit.location().unwrap_or_default() } else { hit.subject.clone() }
+    // A letter has no place, and perhaps the name of what was sent.
+    let named = || hit.location().or_else(|| hit.attachments.first().cloned());
+    if hit.subject.is_empty() { named().unwrap_or_default() } else { hit.subject.clone() }
 }
 
 /// The snippet, what matched in bold on a terminal.
