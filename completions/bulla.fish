@@ -440,7 +440,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_s
 complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "build" -d 'Index folders and files: mbox, Maildir, .eml, HTML, Markdown, code, text'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "build" -d 'Index folders and files: mbox, Maildir, .eml, PDF, HTML, Markdown, code, text'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "add" -d 'Index the JSON lines of open --json'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "remove" -d 'Remove documents by id or by query'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and not __fish_seen_subcommand_from build add remove show stats verify purge rekey destroy" -f -a "show" -d 'Give a document back'
@@ -453,7 +453,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l index -d 'The index\'s folder' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l exclude -d 'Leave out what matches, as a line of .gitignore does; again for more' -r
-complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l type -d 'Read these alone: mail, html, markdown, text, code, json' -r
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l type -d 'Read these alone: mail, html, markdown, text, code, json, pdf' -r
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l max-size -d 'Leave out files and messages larger than this, 64M unless said; an mbox may have any size' -r
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l stem -d 'Find the other forms of a word too, in these languages: en, de, fr, and others; for a new index' -r
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l json -d 'Print one JSON object a line; errors end with one on stderr'

@@ -15,7 +15,7 @@ use bulla::contact::{Book, Pairs};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::identity::Card;
-use bulla::index::{Document, Index, Kind, MAX_BODY, Query, SearchOptions};
+use bulla::index::{Document, Index, Kind, MAX_BODY, Pdf, Query, SearchOptions};
 use bulla::letter::EnvelopeReader;
 use bulla::relay::field;
 use bulla::relay::frame;
@@ -49,6 +49,7 @@ pub(crate) const ALL: &[Target] = &[
     ("mail", mail),
     ("manifest", manifest),
     ("pack", pack),
+    ("pdf", pdf),
     ("query", query),
     ("request", request),
     ("segment", segment),
@@ -73,6 +74,14 @@ pub(crate) fn mail(data: &[u8]) {
     if let Some(document) = Document::of_message(data) {
         assert!(document.body.len() <= MAX_BODY);
         assert_eq!(Document::of_message(data), Some(document));
+    }
+}
+
+/// A PDF: what is read of it is bounded, and the same twice.
+pub(crate) fn pdf(data: &[u8]) {
+    if let Ok(pdf) = Pdf::read(data) {
+        assert!(pdf.text.len() <= MAX_BODY);
+        assert_eq!(Pdf::read(data).ok(), Some(pdf));
     }
 }
 

@@ -28,6 +28,9 @@ mod mail;
 #[path = "../../src/index/ingest/mbox.rs"]
 mod mbox;
 #[rustfmt::skip]
+#[path = "../../src/index/ingest/pdf/mod.rs"]
+mod pdf;
+#[rustfmt::skip]
 #[path = "../../src/index/ingest/seven.rs"]
 mod seven;
 #[rustfmt::skip]
@@ -57,7 +60,7 @@ pub(crate) fn each_message(path: &Path, mut give: impl FnMut(Document)) {
 
 /// The document of one message.
 pub(super) fn read(raw: &[u8], path: &Path, offset: Option<u64>) -> Option<Document> {
-    let mut document = mail::document(raw, message_id(raw)).ok()?;
+    let mut document = mail::document(raw, message_id(raw), &mut pdf::Attached::new(None)).ok()?;
     document.path = Some(path.to_owned());
     document.offset = offset;
     Some(document)

@@ -13,6 +13,7 @@ mod input;
 mod notify;
 mod output;
 mod paired;
+mod pdf;
 mod qr;
 mod recipients;
 mod record;
@@ -30,6 +31,9 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     ui::hold_expected_panics();
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == pdf::VERB) {
+        return pdf::run();
+    }
     let cli = match Cli::try_parse_from(cli::spelled_out(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {

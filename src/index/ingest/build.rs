@@ -140,6 +140,7 @@ impl<'a> Build<'a> {
         let old = self.catalogue.get(&found.path).filter(|_| !self.options.reread);
         let mut source = Source::open(&found, old)?;
         found.stat = source.stat;
+        source.form = self.options.form(source.form);
         if !self.options.takes(source.form) {
             return Ok(());
         }
@@ -215,7 +216,8 @@ impl<'a> Build<'a> {
         found: &Found,
     ) -> Job {
         let modified = found.modified();
-        Job { id, raw, form, path: Arc::clone(path), offset, modified, tags: BTreeSet::new() }
+        let (path, tags, pdf) = (Arc::clone(path), BTreeSet::new(), self.options.pdf);
+        Job { id, raw, form, path, offset, modified, tags, pdf }
     }
 
     /// A file that is one document keeps its id when it is edited or moved.

@@ -22,14 +22,21 @@ pub(super) enum Form {
 pub(super) const BINARIES: [&str; 9] =
     ["image", "audio", "video", "archive", "program", "document", "font", "database", "other"];
 
+/// A PDF: a document among [`BINARIES`] where nobody reads it.
+pub(super) const PDF: Form = Form::File(Kind::Pdf, "application/pdf");
+pub(super) const PDF_UNREAD: Form = Form::Binary(5);
+/// Bytes before a PDF's first line that its readers put up with.
+const BEFORE_PDF: usize = 1024;
+
 /// Types of files that may be asked for.
-const TYPES: [(&str, Type); 6] = [
+const TYPES: [(&str, Type); 7] = [
     ("mail", Type::Mail),
     ("html", Type::Html),
     ("markdown", Type::Markdown),
     ("text", Type::Text),
     ("code", Type::Code),
     ("json", Type::Json),
+    ("pdf", Type::Pdf),
 ];
 
 /// A type of files that a build may be kept to.
@@ -48,10 +55,13 @@ pub enum Type {
     Code,
     /// Lines of JSON, among them letters.
     Json,
+    /// PDF.
+    Pdf,
 }
 
 impl Type {
-    /// The names of all types: `mail`, `html`, `markdown`, `text`, `code`, `json`.
+    /// The names of all types: `mail`, `html`, `markdown`, `text`, `code`, `json`,
+    /// `pdf`.
     pub fn names() -> impl Iterator<Item = &'static str> {
         TYPES.iter().map(|(name, _)| *name)
     }
@@ -71,6 +81,7 @@ impl Form {
             Self::File(Kind::Html, _) => Type::Html,
             Self::File(Kind::Markdown, _) => Type::Markdown,
             Self::File(Kind::Code, _) => Type::Code,
+            Self::File(Kind::Pdf, _) => Type::Pdf,
             Self::File(..) => Type::Text,
             Self::Binary(_) => return None,
         })
@@ -103,6 +114,9 @@ pub(super) fn detect(head: &[u8], path: &Path) -> Form {
         return Form::Mail;
     }
     let extension = extension(path);
+    if is_pdf(head, &extension) {
+        return PDF;
+    }
     if let Some(binary) = binary(head, &extension) {
         return Form::Binary(binary);
     }
@@ -120,6 +134,14 @@ pub(super) fn detect(head: &[u8], path: &Path) -> Form {
                 Form::File(*kind, name)
             }),
     }
+}
+
+/// By its first line, which may stand a little further down in what is called one.
+fn is_pdf(head: &[u8], extension: &str) -> bool {
+    let mark = b"%PDF-";
+    let before = head.get(..head.len().min(BEFORE_PDF)).unwrap_or_default();
+    head.starts_with(mark)
+        || extension == "pdf" && before.windows(mark.len()).any(|part| part == mark)
 }
 
 /// The ending of a name, in lower case; that before it when it is a packer's.
@@ -171,7 +193,7 @@ fn of_name(path: &Path) -> Form {
 }
 
 /// First bytes of files without text, and the kind in [`BINARIES`].
-const MAGIC: [(u8, &[u8]); 34] = [
+const MAGIC: [(u8, &[u8]); 33] = [
     (0, b"\x89PNG\r\n\x1a\n"),
     (0, b"\xff\xd8\xff"),
     (0, b"GIF8"),
@@ -200,7 +222,6 @@ const MAGIC: [(u8, &[u8]); 34] = [
     (4, b"\xcf\xfa\xed\xfe"),
     (4, b"\xca\xfe\xba\xbe"),
     (4, b"\0asm"),
-    (5, b"%PDF-"),
     (5, b"\xd0\xcf\x11\xe0"),
     (6, b"OTTO"),
     (6, b"wOF"),
@@ -215,11 +236,7 @@ fn binary(head: &[u8], extension: &str) -> Option<u8> {
     let magic = MAGIC.iter().find(|(_, magic)| head.starts_with(magic)).map(|(kind, _)| *kind);
     // Letters that a text may begin with count with a zero behind them alone.
     let has_zero = head.contains(&0);
-    let sure = magic.filter(|_| {
-        has_zero
-            || head.first().is_some_and(|b| !b.is_ascii_graphic())
-            || head.starts_with(b"%PDF-")
-    });
+    let sure = magic.filter(|_| has_zero || head.first().is_some_and(|b| !b.is_ascii_graphic()));
     if sure.is_none() && (!has_zero || is_text) {
         return None;
     }
@@ -317,6 +334,9 @@ mod tests {
         assert_eq!(of("all:", "Makefile").r#type(), Some(Type::Code));
         assert_eq!(of("{\"a\":1}", "x.jsonl"), Form::Lines);
         assert_eq!(of("", "x"), TEXT);
+        assert_eq!(of("%PDF-1.4\n", "x"), PDF);
+        assert_eq!(of("\0junk\n%PDF-1.4\n", "x.PDF"), PDF);
+        assert_eq!(of("about %PDF-1.4\n", "x"), TEXT);
     }
 
     #[test]
@@ -330,7 +350,6 @@ mod tests {
             (b"\x89PNG\r\n\x1a\n", "x", "image"),
             (b"PK\x03\x04\0", "x.zip", "archive"),
             (b"PK\x03\x04\0", "x.docx", "document"),
-            (b"%PDF-1.4\n", "x", "document"),
             (b"\0\0\0\x18ftypmp42", "x", "video"),
             (b"a\0b", "x.pyc", "program"),
             (b"a\0b", "x", "other"),
@@ -347,6 +366,6 @@ mod tests {
     fn types_have_names() {
         assert_eq!(Type::named("mail"), Some(Type::Mail));
         assert!(Type::names().all(|name| Type::named(name).is_some()));
-        assert_eq!(Type::named("pdf"), None);
+        assert_eq!(Type::named("docx"), None);
     }
 }

@@ -9,7 +9,8 @@ use mail_parser::{
     Address, Encoding, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders as _, PartType,
 };
 
-use super::detect::{Form, detect};
+use super::detect::{Form, PDF, detect};
+use super::pdf::Attached;
 use super::seven::Charset;
 use super::{charset, encoded, flags, guard, html, transfer};
 use crate::index::document::{Document, Kind, MAX_BODY, cut, message_id, thread_key};
@@ -37,7 +38,7 @@ impl Document {
     /// assert_eq!(mail.unwrap().subject, "café");
     /// ```
     pub fn of_message(raw: &[u8]) -> Option<Self> {
-        document(raw, message_id(raw)).ok()
+        document(raw, message_id(raw), &mut Attached::new(None)).ok()
     }
 }
 
@@ -58,8 +59,12 @@ pub(super) fn parse(raw: &[u8]) -> Result<Message<'_>, Unread> {
     parsed.ok_or(Unread::NoHeader)
 }
 
-/// The document of a message.
-pub(super) fn document(raw: &[u8], id: String) -> Result<Document, Unread> {
+/// The document of a message, and of PDFs attached to it.
+pub(super) fn document(
+    raw: &[u8],
+    id: String,
+    attached: &mut Attached,
+) -> Result<Document, Unread> {
     let tamed = tame(raw);
     let readable = readable_header(&tamed);
     let message = parse(readable.as_ref())?;
@@ -78,7 +83,7 @@ pub(super) fn document(raw: &[u8], id: String) -> Result<Document, Unread> {
     document.thread =
         before.or(document.message_id.as_ref()).map_or_else(String::new, |root| thread_key(root));
     document.flags = flags::of_header(message.header_raw("Status"), message.header_raw("X-Status"));
-    texts(&message, &mut document);
+    texts(&message, &mut document, attached);
     document.types.sort_unstable();
     document.types.dedup();
     let nothing =
@@ -91,7 +96,7 @@ pub(super) fn document(raw: &[u8], id: String) -> Result<Document, Unread> {
 }
 
 /// Adds the texts of all parts, in order, the names of attachments, and the types.
-fn texts(message: &Message<'_>, to: &mut Document) {
+fn texts(message: &Message<'_>, to: &mut Document, attached: &mut Attached) {
     // What the last part of plain text said: HTML beside it often says the same.
     let mut plain: Option<&str> = None;
     for part in &message.parts {
@@ -104,7 +109,7 @@ fn texts(message: &Message<'_>, to: &mut Document) {
             to.types.push(type_of(part));
         }
         if let Some((bytes, behind)) = transfer::mended(part, raw_of(message, part)) {
-            if let Some(text) = mended_text(part, &bytes) {
+            if let Some(text) = mended_text(part, &bytes, attached) {
                 append(&mut to.body, &text);
             }
             append(&mut to.body, charset::text(behind).trim());
@@ -123,14 +128,14 @@ fn texts(message: &Message<'_>, to: &mut Document) {
                 }
             }
             PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
-                if let Some(text) = text_within(part, bytes) {
+                if let Some(text) = text_within(part, bytes, attached) {
                     append(&mut to.body, &text);
                 }
             }
             PartType::Message(inner) => {
                 append(&mut to.body, inner.subject().unwrap_or_default());
                 append(&mut to.body, &people(inner.from()).join(", "));
-                texts(inner, to);
+                texts(inner, to, attached);
             }
             PartType::Multipart(_) => {}
         }
@@ -196,7 +201,11 @@ fn charset_of<'a>(part: &'a MessagePart<'_>) -> Option<&'a str> {
 }
 
 /// The text of a part whose encoding was broken, if it is one of text.
-fn mended_text<'a>(part: &MessagePart<'_>, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+fn mended_text<'a>(
+    part: &MessagePart<'_>,
+    bytes: &'a [u8],
+    attached: &mut Attached,
+) -> Option<Cow<'a, str>> {
     match type_of(part).as_str() {
         "text/html" => {
             let page = charset::labelled(bytes, charset_of(part), true);
@@ -205,7 +214,7 @@ fn mended_text<'a>(part: &MessagePart<'_>, bytes: &'a [u8]) -> Option<Cow<'a, st
         other if other.starts_with("text/") => {
             Some(charset::labelled(bytes, charset_of(part), false))
         }
-        _ => text_within(part, bytes),
+        _ => text_within(part, bytes, attached),
     }
 }
 
@@ -216,7 +225,11 @@ fn says_the_same(one: &str, other: &str) -> bool {
 }
 
 /// The text of a part that does not call itself text, but is by its type or its name.
-fn text_within<'a>(part: &MessagePart<'_>, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+fn text_within<'a>(
+    part: &MessagePart<'_>,
+    bytes: &'a [u8],
+    attached: &mut Attached,
+) -> Option<Cow<'a, str>> {
     let name = type_of(part);
     let (kind, subtype) = name.split_once('/')?;
     // Multiparts that were not taken apart are told by their types, those that are not to be as well.
@@ -228,6 +241,9 @@ fn text_within<'a>(part: &MessagePart<'_>, bytes: &'a [u8]) -> Option<Cow<'a, st
     let path = Path::new(part.attachment_name().unwrap_or_default());
     let head = bytes.get(..bytes.len().min(8 << 10)).unwrap_or_default();
     let form = detect(head, path);
+    if form == PDF {
+        return attached.read(bytes, part.attachment_name()).map(Cow::Owned);
+    }
     let is_text = match form {
         Form::Binary(_) => false,
         Form::File(..) => named || path.extension().is_some(),

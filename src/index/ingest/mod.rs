@@ -23,6 +23,7 @@ mod mail;
 mod many;
 mod mbox;
 mod original;
+mod pdf;
 mod plan;
 mod pool;
 mod settle;
@@ -36,6 +37,7 @@ mod walk;
 pub use detect::Type;
 pub use guard::is_panic_expected;
 pub use original::{Lost, Original, Part};
+pub use pdf::{Pdf, PdfError, PdfReader};
 
 /// Greatest file, and greatest message of an mbox, that is read unless told otherwise: 64 MiB.
 pub const MAX_FILE: u64 = 64 << 20;
@@ -48,7 +50,7 @@ const NAMED: usize = 1000;
 const MANY: usize = 64;
 
 /// How to walk and read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Whether to follow links found in folders (those given are always followed).
     pub follow_links: bool,
@@ -64,17 +66,32 @@ pub struct BuildOptions {
     /// Bytes read between two commits: what a killed build loses at most. Each commit leaves
     /// segments, and every query opens every segment.
     pub commit_every: u64,
+    /// Who reads PDFs, attached ones too; without one they are counted among files without text.
+    pub pdf: Option<PdfReader>,
 }
 
 impl Default for BuildOptions {
     fn default() -> Self {
         let (exclude, types) = (Vec::new(), Vec::new());
         let (max_file, commit_every) = (MAX_FILE, COMMIT_EVERY);
-        Self { follow_links: false, max_file, exclude, types, reread: false, commit_every }
+        Self {
+            follow_links: false,
+            max_file,
+            exclude,
+            types,
+            reread: false,
+            commit_every,
+            pdf: None,
+        }
     }
 }
 
 impl BuildOptions {
+    /// What a file is read as.
+    fn form(&self, form: detect::Form) -> detect::Form {
+        if form == detect::PDF && self.pdf.is_none() { detect::PDF_UNREAD } else { form }
+    }
+
     /// Whether files of a form are read.
     fn takes(&self, form: detect::Form) -> bool {
         self.types.is_empty() || form.r#type().is_some_and(|kind| self.types.contains(&kind))
@@ -92,7 +109,7 @@ pub struct Report {
     pub unchanged: u64,
     /// Documents whose files are gone.
     pub removed: u64,
-    /// Files and messages that could not be read.
+    /// Files, messages and attached PDFs that could not be read.
     pub skipped: u64,
     /// The first thousand of these.
     pub named: Vec<Skipped>,
@@ -140,7 +157,7 @@ impl Report {
 
 impl Writer<'_> {
     /// Indexes files and folders: mbox (packed ones too), Maildir, mail, HTML, Markdown, source
-    /// code, text, lines of JSON. A file that cannot be read is named in the report and never fatal.
+    /// code, text, lines of JSON, and PDF if the options say who reads it. A file that cannot be read is named in the report and never fatal.
     ///
     /// The index remembers each file. Those that look as they did (length, time, number) are not
     /// read again; an mbox that only grew is read from where it ended; of a file that was renamed the

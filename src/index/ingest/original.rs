@@ -8,7 +8,7 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, Message, MessagePart, MimeHeaders as _, PartType};
 
-use super::{MAX_FILE, jsonl, mail, mbox, pool, transfer, unpack};
+use super::{MAX_FILE, jsonl, mail, mbox, pdf, pool, transfer, unpack};
 use crate::files;
 use crate::index::document::{Document, Kind, MAX_BODY, cut, file_id, message_id};
 
@@ -78,6 +78,9 @@ impl Document {
 
     /// Whether a file's bytes make this document.
     fn says(&self, bytes: &[u8], path: &Path) -> bool {
+        if self.kind == Kind::Pdf {
+            return pdf::is_of(self, bytes);
+        }
         let mut made = pool::file(String::new(), self.kind, "", bytes, path, 0);
         cut(&mut made.body, MAX_BODY);
         bytes.len() as u64 == self.size && made.body == self.body

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, Scope, available_parallelism};
 
 use super::detect::Form;
+use super::pdf::{Attached, PdfReader};
 use super::threads::Threads;
 use super::{Skipped, charset, flags, html, mail};
 use crate::index::Error;
@@ -38,12 +39,16 @@ pub(super) struct Job {
     pub(super) modified: i64,
     /// What its reader had put on the document whose place it takes.
     pub(super) tags: BTreeSet<String>,
+    /// Who reads PDFs.
+    pub(super) pdf: Option<PdfReader>,
 }
 
 /// What is to be told of a job.
 pub(super) enum Told {
     /// Nothing could be made of it.
     Failed(Skipped),
+    /// What is attached to it could not be read.
+    Part(Skipped),
     /// The end of its text was left out.
     Cut(Skipped),
 }
@@ -139,8 +144,8 @@ fn work(
         drop(taken);
         let named = |why| Skipped { path: PathBuf::from(&*path), offset, why };
         let tell = match made {
-            Err(why) => Some(Told::Failed(named(why))),
-            Ok(mut document) => {
+            Err(why) => vec![Told::Failed(named(why))],
+            Ok((mut document, unread)) => {
                 // Where it is cut, no letter is cut in two.
                 let whole = document.body.len() + 4 <= MAX_BODY;
                 let sent = place(&mut document).and_then(|()| sink.send(document));
@@ -148,24 +153,34 @@ fn work(
                     return ended.end(error);
                 }
                 let most = MAX_BODY >> 20;
-                (!whole).then(|| Told::Cut(named(format!("only the first {most} MiB of its text"))))
+                let cut = (!whole)
+                    .then(|| Told::Cut(named(format!("only the first {most} MiB of its text"))));
+                unread.into_iter().map(|why| Told::Part(named(why))).chain(cut).collect()
             }
         };
-        if tell.is_some_and(|tell| told.send(tell).is_err()) {
+        if tell.into_iter().any(|tell| told.send(tell).is_err()) {
             return;
         }
     }
 }
 
-/// The document of a job.
-fn document(job: Job) -> Result<Document, String> {
+/// The document of a job, and what of it could not be read.
+fn document(job: Job) -> Result<(Document, Vec<String>), String> {
+    let mut attached = Attached::new(job.pdf);
     let mut document = match job.form {
         Form::Mail | Form::Mbox => {
-            let mut mail = mail::document(&job.raw, job.id).map_err(|unread| unread.to_string())?;
+            let mut mail = mail::document(&job.raw, job.id, &mut attached)
+                .map_err(|unread| unread.to_string())?;
             if job.form == Form::Mail {
                 mail.flags = flags::of_maildir(&job.path).unwrap_or_default();
             }
             mail
+        }
+        Form::File(Kind::Pdf, mime) => {
+            let read = job.pdf.ok_or("nobody reads PDFs")?;
+            let mut document = titled(job.id, Kind::Pdf, mime, &job.raw, &job.path, job.modified);
+            read(&job.raw)?.put_into(&mut document, &job.raw);
+            document
         }
         Form::File(kind, mime) => file(job.id, kind, mime, &job.raw, &job.path, job.modified),
         Form::Lines | Form::Binary(_) => return Err("not a document".to_owned()),
@@ -173,10 +188,10 @@ fn document(job: Job) -> Result<Document, String> {
     document.path = Some(job.path.to_path_buf());
     document.offset = job.offset;
     document.tags = job.tags;
-    Ok(document)
+    Ok((document, attached.unread))
 }
 
-/// The document of a file.
+/// The document of a file of text.
 pub(super) fn file(
     id: String,
     kind: Kind,
@@ -185,17 +200,23 @@ pub(super) fn file(
     path: &Path,
     modified: i64,
 ) -> Document {
-    let mut document = Document::new(kind, id);
+    let mut document = titled(id, kind, mime, raw, path, modified);
     if kind == Kind::Html {
         let page = html::read(&charset::html(raw));
-        document.subject = page.title;
+        if !page.title.is_empty() {
+            document.subject = page.title;
+        }
         document.body = page.text;
     } else {
         document.body = charset::text(raw).into_owned();
     }
-    if document.subject.is_empty() {
-        document.subject = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    }
+    document
+}
+
+/// The document of a file, but for its text; it is called as the file is.
+fn titled(id: String, kind: Kind, mime: &str, raw: &[u8], path: &Path, modified: i64) -> Document {
+    let mut document = Document::new(kind, id);
+    document.subject = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     document.date = Some(modified);
     document.size = raw.len() as u64;
     document.types = vec![mime.to_owned()];

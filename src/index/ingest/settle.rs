@@ -53,6 +53,10 @@ impl Build<'_> {
         for told in told {
             let skipped = match told {
                 Told::Failed(skipped) => skipped,
+                Told::Part(part) => {
+                    self.report.skip(&part.path, part.offset, part.why);
+                    continue;
+                }
                 Told::Cut(cut) => {
                     self.report.cut(cut);
                     continue;

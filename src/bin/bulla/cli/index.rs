@@ -20,7 +20,7 @@ pub(crate) struct Place {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Index {
-    /// Index folders and files: mbox, Maildir, .eml, HTML, Markdown, code, text
+    /// Index folders and files: mbox, Maildir, .eml, PDF, HTML, Markdown, code, text
     Build(IndexBuild),
     /// Index the JSON lines of open --json
     Add(IndexAdd),
@@ -42,8 +42,10 @@ pub(crate) enum Index {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-What is read: mbox (also .gz, .xz, .zst), Maildir with its flags, .eml, HTML, Markdown, source
-code, text in any charset, lines of JSON. Files without text are counted by kind and left out.
+What is read: mbox (also .gz, .xz, .zst), Maildir with its flags, .eml, PDF, HTML, Markdown,
+source code, text in any charset, lines of JSON; of mail also text and PDFs attached. A PDF is read
+by a process that may take 10 s of work and 512 MiB; one that opens with a passphrase alone is not
+read. Files without text are counted by kind and left out.
 
 A second build reads what changed: an mbox that only grew from where it ended, of a file that was
 renamed or whose flags changed nothing at all. What no file holds any more leaves the index. Tags
@@ -63,7 +65,7 @@ pub(crate) struct IndexBuild {
     /// Leave out what matches, as a line of .gitignore does; again for more
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
-    /// Read these alone: mail, html, markdown, text, code, json
+    /// Read these alone: mail, html, markdown, text, code, json, pdf
     #[arg(long = "type", value_name = "TYPE,...", value_delimiter = ',', value_parser = file_type)]
     pub(crate) types: Vec<Type>,
     /// Leave out files and messages larger than this, 64M unless said; an mbox may have any size

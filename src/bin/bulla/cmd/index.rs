@@ -77,6 +77,7 @@ fn build(app: &App, args: &cli::IndexBuild) -> Result<Exit> {
         exclude: args.exclude.clone(),
         types: args.types.clone(),
         reread: args.reread,
+        pdf: Some(crate::pdf::read),
         ..BuildOptions::default()
     };
     let index = Place::of(app, &args.place)?.open_or_create(args.stem.as_ref())?;
