@@ -854,6 +854,7 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more of what is done')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more of what is done')
             [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
+            [CompletionResult]::new('--gitignore', '--gitignore', [CompletionResultType]::ParameterName, 'Leave out what git leaves out: what .gitignore says, and .git')
             [CompletionResult]::new('-L', '-L ', [CompletionResultType]::ParameterName, 'Follow links within folders')
             [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Follow links within folders')
             [CompletionResult]::new('--reread', '--reread', [CompletionResultType]::ParameterName, 'Read again what looks unchanged, and bring back what was removed by hand')

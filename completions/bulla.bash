@@ -1207,7 +1207,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__index__subcmd__build)
-            opts="-q -v -i -L -h --json --quiet --verbose --no-input --identity --passphrase --index --exclude --type --max-size --stem --follow --reread --help"
+            opts="-q -v -i -L -h --json --quiet --verbose --no-input --identity --passphrase --index --exclude --gitignore --type --max-size --stem --follow --reread --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -808,6 +808,7 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand -v 'Say more of what is done'
             cand --verbose 'Say more of what is done'
             cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
+            cand --gitignore 'Leave out what git leaves out: what .gitignore says, and .git'
             cand -L 'Follow links within folders'
             cand --follow 'Follow links within folders'
             cand --reread 'Read again what looks unchanged, and bring back what was removed by hand'

@@ -460,6 +460,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l gitignore -d 'Leave out what git leaves out: what .gitignore says, and .git'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s L -l follow -d 'Follow links within folders'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -l reread -d 'Read again what looks unchanged, and bring back what was removed by hand'
 complete -c bulla -n "__fish_bulla_using_subcommand index; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -59,6 +59,9 @@ pub struct BuildOptions {
     /// What is left out below each path given, in the syntax of `.gitignore`; so is what the files
     /// `.bullaignore` of folders say.
     pub exclude: Vec<String>,
+    /// Whether what git leaves out is left out: what the files `.gitignore` of folders say, and of those
+    /// above in the same repository, and the folders `.git`. `.bullaignore` and `exclude` count before.
+    pub gitignore: bool,
     /// Types of files that are read; all when it is empty.
     pub types: Vec<Type>,
     /// Whether to read files again that look as they did, and to put in again what was removed.
@@ -80,6 +83,7 @@ impl Default for BuildOptions {
             exclude,
             types,
             reread: false,
+            gitignore: false,
             commit_every,
             pdf: None,
         }

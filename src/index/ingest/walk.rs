@@ -14,6 +14,11 @@ use crate::index::Error;
 
 /// The file of a folder that says what in it and below is left out.
 const EXCLUDES: &str = ".bullaignore";
+/// The same of git, which is read when it is asked for, and the folder that git keeps to itself.
+const GIT_EXCLUDES: &str = ".gitignore";
+const GIT: &str = ".git";
+/// Folders above one that is given in which a repository is looked for.
+const ABOVE: usize = 64;
 /// Longest such file that is read, in bytes.
 const EXCLUDES_MAX: u64 = 1 << 20;
 
@@ -49,20 +54,25 @@ impl Stat {
     }
 }
 
-/// What is left out, in the syntax of `.gitignore`: by patterns given, and by [`EXCLUDES`].
+/// What is left out, in the syntax of `.gitignore`: by patterns given, by [`EXCLUDES`], and by
+/// [`GIT_EXCLUDES`] if that is asked for.
 struct Excludes {
     given: Gitignore,
+    git: bool,
+    /// What the repository says above the root.
+    above: Vec<Gitignore>,
     /// Those of the folders above the one at hand, with their depths.
     within: Vec<(usize, Gitignore)>,
 }
 
 impl Excludes {
-    fn new(root: &Path, patterns: &[String]) -> Result<Self, ignore::Error> {
+    fn new(root: &Path, patterns: &[String], git: bool) -> Result<Self, ignore::Error> {
         let mut builder = GitignoreBuilder::new(root);
         for pattern in patterns {
             builder.add_line(None, pattern)?;
         }
-        Ok(Self { given: builder.build()?, within: Vec::new() })
+        let above = if git { above(root) } else { Vec::new() };
+        Ok(Self { given: builder.build()?, git, above, within: Vec::new() })
     }
 
     /// Whether an entry of a folder is left out; a folder that is not is entered next.
@@ -70,30 +80,60 @@ impl Excludes {
         while self.within.last().is_some_and(|(above, _)| *above >= depth) {
             self.within.pop();
         }
+        if self.git && folder && depth > 0 && path.file_name().is_some_and(|name| name == GIT) {
+            return true;
+        }
         let within = self.within.iter().rev().map(|(_, excludes)| excludes);
         // The nearest word counts, and what was typed counts most.
         let word = std::iter::once(&self.given)
             .chain(within)
+            .chain(&self.above)
             .map(|excludes| excludes.matched(path, folder))
             .find(|word| !word.is_none());
         if depth > 0 && word.is_some_and(|word| word.is_ignore()) {
             return true;
         }
-        let file = path.join(EXCLUDES);
-        if folder && file.metadata().is_ok_and(|m| m.is_file() && m.len() <= EXCLUDES_MAX) {
-            let mut builder = GitignoreBuilder::new(path);
-            // A pattern that is none leaves nothing out.
-            let _ = builder.add(&file);
-            self.within.extend(builder.build().ok().map(|excludes| (depth, excludes)));
+        if folder {
+            // Ours comes last, and so counts before git's.
+            let git = self.git.then(|| excludes_of(path, GIT_EXCLUDES)).flatten();
+            let all = git.into_iter().chain(excludes_of(path, EXCLUDES));
+            self.within.extend(all.map(|excludes| (depth, excludes)));
         }
         false
     }
 }
 
+/// What a file of a folder says, if there is one.
+fn excludes_of(folder: &Path, name: &str) -> Option<Gitignore> {
+    let file = folder.join(name);
+    file.metadata().ok().filter(|m| m.is_file() && m.len() <= EXCLUDES_MAX)?;
+    let mut builder = GitignoreBuilder::new(folder);
+    // A pattern that is none leaves nothing out.
+    let _ = builder.add(&file);
+    builder.build().ok()
+}
+
+/// What the repository that a folder lies in says above it, the nearest first; nothing where it lies
+/// in none, or is its top.
+fn above(root: &Path) -> Vec<Gitignore> {
+    let is_top = |folder: &Path| folder.join(GIT).symlink_metadata().is_ok();
+    let mut said = Vec::new();
+    if is_top(root) {
+        return said;
+    }
+    for folder in root.ancestors().skip(1).take(ABOVE) {
+        said.extend(excludes_of(folder, GIT_EXCLUDES));
+        if is_top(folder) {
+            return said;
+        }
+    }
+    Vec::new()
+}
+
 /// Whether all of these can be patterns; the first that cannot, and why.
 pub(super) fn check(patterns: &[String]) -> Result<(), (String, String)> {
     for pattern in patterns {
-        Excludes::new(Path::new("/"), std::slice::from_ref(pattern))
+        Excludes::new(Path::new("/"), std::slice::from_ref(pattern), false)
             .map_err(|error| (pattern.clone(), error.to_string()))?;
     }
     Ok(())
@@ -107,10 +147,10 @@ pub(super) fn walk(
     options: &BuildOptions,
     mut visit: impl FnMut(Result<Found, Skipped>),
 ) -> Result<(), Error> {
-    let mut excludes = Excludes::new(root, &options.exclude).map_err(|error| Error::Pattern {
-        pattern: options.exclude.join(" "),
-        why: error.to_string(),
-    })?;
+    let mut excludes =
+        Excludes::new(root, &options.exclude, options.gitignore).map_err(|error| {
+            Error::Pattern { pattern: options.exclude.join(" "), why: error.to_string() }
+        })?;
     let walker = WalkDir::new(root).follow_links(options.follow_links).sort_by_file_name();
     let mut entries = walker.into_iter();
     while let Some(entry) = entries.next() {
@@ -168,9 +208,12 @@ mod tests {
 
     fn names(root: &Path, exclude: &[&str]) -> Vec<String> {
         let exclude = exclude.iter().map(|one| (*one).to_owned()).collect();
-        let options = BuildOptions { exclude, ..BuildOptions::default() };
+        names_with(root, &BuildOptions { exclude, ..BuildOptions::default() })
+    }
+
+    fn names_with(root: &Path, options: &BuildOptions) -> Vec<String> {
         let mut names = Vec::new();
-        walk(root, Path::new("/nowhere"), &options, |found| {
+        walk(root, Path::new("/nowhere"), options, |found| {
             let path = found.unwrap().path;
             names.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
         })
@@ -197,5 +240,40 @@ mod tests {
         assert_eq!(names(folder.path(), &["*.txt", "!b.log", ".*"]), ["b.log", "sub/keep.log"]);
         assert!(check(&["*.txt".into()]).is_ok());
         assert_eq!(check(&["ok".into(), "{a,b".into()]).unwrap_err().0, "{a,b");
+    }
+
+    #[test]
+    fn what_git_leaves_out_is_left_out_when_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put(".gitignore", "*.txt\n");
+        put("repo/.git/config", "");
+        put("repo/.gitignore", "*.log\n/target/\n/sub/odd\n");
+        put("repo/sub/.gitignore", "!keep.log\n*.bak\n");
+        put("repo/sub/.bullaignore", "!a.bak\n");
+        for name in ["a.txt", "b.log", "target/c", "sub/keep.log", "sub/d.log", "sub/odd"] {
+            put(&format!("repo/{name}"), "");
+        }
+        put("repo/sub/a.bak", "");
+        put("repo/sub/b.bak", "");
+        let root = folder.path().join("repo");
+        let options = BuildOptions { gitignore: true, ..BuildOptions::default() };
+        let sub = [".bullaignore", ".gitignore", "a.bak", "keep.log"];
+        // What stands above the repository is not its.
+        let mut all = vec![".gitignore".to_owned(), "a.txt".to_owned()];
+        all.extend(sub.iter().map(|name| format!("sub/{name}")));
+        assert_eq!(names_with(&root, &options), all);
+        assert_eq!(names_with(&root.join("sub"), &options), sub);
+        let found = names(&root, &[]);
+        assert!(found.iter().any(|name| name == ".git/config"), "{found:?}");
+        assert!(found.iter().any(|name| name == "target/c"), "{found:?}");
+        // Typed words count most.
+        let exclude = vec!["!b.log".to_owned()];
+        let found = names_with(&root, &BuildOptions { exclude, ..options });
+        assert!(found.iter().any(|name| name == "b.log"), "{found:?}");
     }
 }

@@ -53,7 +53,8 @@ stay. What was removed by hand stays away while its file is as it was; --reread 
 
 What cannot be read is counted and named at the end, and costs nothing else: the status is 0.
 
-A file .bullaignore in a folder says what in it is left out, as .gitignore does.
+A file .bullaignore in a folder says what in it is left out, as .gitignore does. With
+--gitignore the files .gitignore count too, also those above in the same repository.
 
 Examples:
   bulla index build ~/Mail && bulla search --json 'subject:invoice after:2025-06'
@@ -65,6 +66,9 @@ pub(crate) struct IndexBuild {
     /// Leave out what matches, as a line of .gitignore does; again for more
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    /// Leave out what git leaves out: what .gitignore says, and .git
+    #[arg(long)]
+    pub(crate) gitignore: bool,
     /// Read these alone: mail, html, markdown, text, code, json, pdf
     #[arg(long = "type", value_name = "TYPE,...", value_delimiter = ',', value_parser = file_type)]
     pub(crate) types: Vec<Type>,

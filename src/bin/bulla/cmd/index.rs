@@ -75,6 +75,7 @@ fn build(app: &App, args: &cli::IndexBuild) -> Result<Exit> {
         follow_links: args.follow,
         max_file: args.max_size.unwrap_or(MAX_FILE),
         exclude: args.exclude.clone(),
+        gitignore: args.gitignore,
         types: args.types.clone(),
         reread: args.reread,
         pdf: Some(crate::pdf::read),
