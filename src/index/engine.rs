@@ -386,6 +386,9 @@ fn checked<T>(directory: &CellDirectory, result: Result<T, TantivyError>) -> Res
                 error: io::Error::new(error.kind(), error.to_string()),
             }
         }
+        TantivyError::FieldNotFound(_) | TantivyError::SchemaError(_) => {
+            Error::Another(directory.folder().into())
+        }
         other => Error::Engine(other.to_string()),
     })
 }

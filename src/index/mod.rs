@@ -93,6 +93,9 @@ pub enum Error {
     /// The index key is wrapped to another identity, or its file was changed.
     #[error("{}: the index key does not open with this identity", .0.display())]
     Key(PathBuf),
+    /// It opens, and has not the fields that this program looks for.
+    #[error("{}: expected an index of this version of the program, got one of another", .0.display())]
+    Another(PathBuf),
     /// Another version of this program wrote the index.
     #[error("{}: expected index format {expected}, got {got}", .path.display())]
     Version {

@@ -7,12 +7,13 @@ use std::path::Path;
 
 use sim::{Machine, Random};
 
+use super::directory::CellDirectory;
 use super::document::{Document, Kind};
 use super::engine::Index;
 use super::query::Query;
 use super::search::SearchOptions;
 use super::stems::Stems;
-use super::{Error, Writer};
+use super::{Error, Writer, folder};
 use crate::secret::Secret;
 
 fn key() -> Secret<32> {
@@ -82,6 +83,19 @@ fn reading_ahead_changes_no_answer() {
         let (one, other) = (index.search(&query, &options), plain.search(&query, &options));
         assert_eq!(one.unwrap(), other.unwrap(), "{text}");
     }
+}
+
+/// It opens with the key, and was made by a program that looks for other things.
+#[test]
+fn an_index_of_another_version_is_told() {
+    let machine = Machine::new(1);
+    let keys = folder::new_key(&*machine.disk(), place(), &key()).unwrap();
+    let directory = CellDirectory::new(machine.disk(), place(), key(), keys);
+    let mut schema = tantivy::schema::Schema::builder();
+    schema.add_text_field("id", tantivy::schema::STRING);
+    let builder = tantivy::Index::builder().schema(schema.build());
+    drop(builder.open_or_create(directory).unwrap());
+    assert!(matches!(opened(&machine), Err(Error::Another(_))));
 }
 
 /// How often, in the ordinary run and in a long one.

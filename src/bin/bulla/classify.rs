@@ -301,7 +301,9 @@ fn index(error: &index::Error) -> Option<Verdict> {
         E::Exists(_) => Some((Exit::OutputExists, None)),
         E::Foreign(_) => verdict(Exit::Malformed, "choose another folder with --index DIR"),
         E::Key(_) => verdict(Exit::NoIdentityFits, "name the identity that built it with -i FILE"),
-        E::Version { .. } => verdict(Exit::Malformed, "destroy the index and build it again"),
+        E::Version { .. } | E::Another(_) => {
+            verdict(Exit::Malformed, "destroy the index and build it again")
+        }
         E::Stems { .. } => {
             verdict(Exit::Conflict, "leave --stem out, or give another index: --index DIR")
         }

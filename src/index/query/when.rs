@@ -58,10 +58,21 @@ fn date(year: &str, month: &str, day: &str) -> Option<Date> {
     Date::new(number(year, 4)?, number(month, 2)?, number(day, 2)?).ok()
 }
 
-/// `15:09Z`, `15:09:26Z` of a day; the Z may be left out.
-fn moment(day: &str, time: &str) -> Option<(i64, Option<i64>)> {
+/// `15:09Z`, `15:09:26Z` of a day; the Z may be left out, or be another place's time: `+02:00`.
+fn moment(day: &str, text: &str) -> Option<(i64, Option<i64>)> {
     let (date, _) = day_or_more(day).filter(|_| day.matches('-').count() == 2)?;
-    let time = time.strip_suffix('Z').unwrap_or(time);
+    let (time, ahead) = match text.split_once(['+', '-']) {
+        Some((time, offset)) => {
+            let (hours, minutes) = offset.split_once(':')?;
+            let [hours, minutes]: [i64; 2] = [number(hours, 2)?, number(minutes, 2)?];
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let ahead = 3600 * hours + 60 * minutes;
+            (time, if text.contains('+') { ahead } else { -ahead })
+        }
+        None => (text.strip_suffix('Z').unwrap_or(text), 0),
+    };
     let parts: Vec<&str> = time.split(':').collect();
     let (hour, minute, second, length) = match parts.as_slice() {
         [hour, minute] => (hour, minute, &"00", 60),
@@ -73,7 +84,7 @@ fn moment(day: &str, time: &str) -> Option<(i64, Option<i64>)> {
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let from = date + 3600 * hour + 60 * minute + second;
+    let from = date + 3600 * hour + 60 * minute + second - ahead;
     Some((from, Some(from + length)))
 }
 
@@ -119,6 +130,8 @@ mod tests {
             ("1970", (0, Some(365 * DAY))),
             ("1969-12-31T23:59", (-60, Some(0))),
             ("2026-03-14T15:09:26Z", (NOW, Some(NOW + 1))),
+            ("2026-03-14T17:09:26+02:00", (NOW, Some(NOW + 1))),
+            ("2026-03-14T09:39-05:30", (NOW - 26, Some(NOW + 34))),
             ("3d", (NOW - 3 * DAY, None)),
             ("2w", (NOW - 14 * DAY, None)),
             ("5h", (NOW - 5 * 3600, None)),
@@ -138,6 +151,10 @@ mod tests {
             "2026-03T10:00",
             "2026-03-14T24:00",
             "2026-01-01-01",
+            "2026-03-14T15:09+2",
+            "2026-03-14T15:09+24:00",
+            "2026-03-14T15:09Z+02:00",
+            "2026-03-14T15:09+02:00Z",
             "3",
             "d",
             "3x",

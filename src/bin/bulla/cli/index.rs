@@ -187,7 +187,7 @@ Queries:
   id:2af1, thread:9c0e     the beginning of an id or of a thread's key; a Message-ID with id:
   size:>1M                 bytes, with k, M, G: <10k, >=1M, 1M..5M, 1M..
 
-  date:2026-03             a year, month, day or minute (2026-03-14T15:09Z), in UTC
+  date:2026-03             a year, month, day or minute, in UTC (2026-03-14T15:09, …T17:09+02:00)
   date:2026-01..2026-03    from the first moment of one to the last of the other; ends may lack
   date:2w                  since two weeks ago; h, d, w, m for months, y
   after:yesterday          on or after; before: strictly before; today, yesterday
