@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
+use tantivy::directory::OwnedBytes;
 
 use super::disk::Handle;
 use crate::crypto::{self, Aead, TAG, label};
@@ -27,6 +28,8 @@ pub(super) const SALT: usize = 32;
 pub(super) const HEADER: usize = MAGIC.len() + SALT;
 /// Opened cells kept for all files of an index together: 8 MiB.
 const KEPT: NonZeroUsize = NonZeroUsize::new((8 << 20) / CELL).unwrap();
+/// So many cells in a row are read past the cache: they are read once, and would fill it.
+pub(super) const MANY: u64 = 16;
 /// Most cells that are read at once: 1 MiB.
 const AT_ONCE: usize = (1 << 20) / CELL;
 
@@ -48,7 +51,7 @@ impl fmt::Display for Damage {
 impl std::error::Error for Damage {}
 
 /// Opened cells by number of the opened file and of the cell.
-type Cache = LruCache<(u64, u64), Arc<[u8]>>;
+type Cache = LruCache<(u64, u64), OwnedBytes>;
 
 /// What the open files of one index share: the cache of opened cells, counters, and the first
 /// damage met and the first write that failed (the engine above reports some of its threads'
@@ -236,7 +239,7 @@ impl CellFile {
     }
 
     /// Some cells in a row, from the cache if they are there.
-    pub(super) fn read(&self, first: u64, count: u64) -> io::Result<Vec<Arc<[u8]>>> {
+    pub(super) fn read(&self, first: u64, count: u64) -> io::Result<Vec<OwnedBytes>> {
         let mut found = Vec::new();
         let mut at = first;
         while at < first + count {
@@ -248,10 +251,28 @@ impl CellFile {
             let missing = (at..first + count).take(AT_ONCE);
             let missing = missing.take_while(|cell| *cell == at || self.kept(*cell).is_none());
             let missing = missing.count() as u64;
-            self.open_cells(at, missing, |cell| found.push(cell))?;
+            let opened = OwnedBytes::new(self.open_cells(at, missing)?);
+            for (cell, place) in (at..at + missing).zip((0..).step_by(SEALED)) {
+                let plain = opened.slice(place..place + CELL);
+                if missing < MANY {
+                    lock(&self.opened.cache).put((self.number, cell), plain.clone());
+                }
+                found.push(plain);
+            }
             at += missing;
         }
         Ok(found)
+    }
+
+    /// The bytes of [`MANY`] cells in a row, past the cache.
+    pub(super) fn read_many(&self, first: u64, count: u64) -> io::Result<Vec<u8>> {
+        let mut data = self.open_cells(first, count)?;
+        // The tags go.
+        for cell in 1..data.len() / SEALED {
+            data.copy_within(cell * SEALED..cell * SEALED + CELL, cell * CELL);
+        }
+        data.truncate(data.len() / SEALED * CELL);
+        Ok(data)
     }
 
     /// Tells the system that some cells will be read, unless they are opened already.
@@ -263,20 +284,16 @@ impl CellFile {
 
     /// One cell.
     #[cfg(test)]
-    pub(super) fn cell(&self, cell: u64) -> io::Result<Arc<[u8]>> {
+    pub(super) fn cell(&self, cell: u64) -> io::Result<OwnedBytes> {
         self.read(cell, 1)?.pop().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    fn kept(&self, cell: u64) -> Option<Arc<[u8]>> {
-        lock(&self.opened.cache).get(&(self.number, cell)).map(Arc::clone)
+    fn kept(&self, cell: u64) -> Option<OwnedBytes> {
+        lock(&self.opened.cache).get(&(self.number, cell)).cloned()
     }
 
-    fn open_cells(
-        &self,
-        first: u64,
-        count: u64,
-        mut take: impl FnMut(Arc<[u8]>),
-    ) -> io::Result<()> {
+    /// Some cells in a row, each with its tag behind it.
+    fn open_cells(&self, first: u64, count: u64) -> io::Result<Vec<u8>> {
         let mut data = vec![0; usize::try_from(count).unwrap_or(0) * SEALED];
         self.file.read_at(&mut data, place(first)).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.opened.damaged(&self.name, "it was cut"),
@@ -284,16 +301,13 @@ impl CellFile {
         })?;
         let end = self.cells();
         for (cell, data) in (first..).zip(data.chunks_exact_mut(SEALED)) {
-            let plain = self.cipher.open(cell, cell + 1 == end, data).map_err(|_| {
+            self.cipher.open(cell, cell + 1 == end, data).map_err(|_| {
                 let what = format!("cell {cell} does not open (changed, or of another place)");
                 self.opened.damaged(&self.name, what)
             })?;
-            self.opened.cells.fetch_add(1, Ordering::Relaxed);
-            let plain: Arc<[u8]> = plain.into();
-            lock(&self.opened.cache).put((self.number, cell), Arc::clone(&plain));
-            take(plain);
         }
-        Ok(())
+        self.opened.cells.fetch_add(count, Ordering::Relaxed);
+        Ok(data)
     }
 
     /// Opens every cell in turn, past the cache, for those who need them all once.

@@ -20,6 +20,8 @@ const LENGTH: usize = 4;
 const INSIDE: usize = 8;
 /// What its length is a whole multiple of, but for what sealing adds.
 const GRAIN: usize = 4 << 10;
+/// Bytes that are read ahead: most manifests whole.
+const AHEAD: u64 = 16 << 10;
 /// Greatest length of the file, in bytes.
 const MAX: u64 = 20 << 20;
 
@@ -222,7 +224,7 @@ pub(super) fn newest(
 pub(super) fn stamps(disk: &dyn Disk) -> [Option<[u8; 33]>; 2] {
     let files = SLOTS.map(|slot| disk.open(slot).ok());
     if disk.waited() {
-        files.iter().flatten().for_each(|file| file.ahead(0, GRAIN as u64));
+        files.iter().flatten().for_each(|file| file.ahead(0, AHEAD));
     }
     files.map(|file| {
         let mut stamp = [0; 33];

@@ -13,7 +13,9 @@ use std::task::Poll;
 use tantivy::HasLen;
 use tantivy::directory::{AntiCallToken, FileHandle, OwnedBytes, TerminatingWrite};
 
-use super::cells::{CELL, CellFile, Cipher, HEADER, Opened, SALT, header, lock, padded, place};
+use super::cells::{
+    CELL, CellFile, Cipher, HEADER, MANY, Opened, SALT, header, lock, padded, place,
+};
 use super::disk::{Disk, Unnamed};
 use super::manifest::{Entry, StreamEntry};
 use crate::crypto;
@@ -352,12 +354,20 @@ impl StreamReader {
         if start > end || end > self.stream.length {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "read past the end"));
         }
+        let pieces = self.stream.pieces(start, end);
+        if let [Piece { first, count, skip, length }] = *pieces
+            && length == range.len()
+            && count >= MANY
+        {
+            let data = self.file.read_many(first, count)?;
+            return Ok(OwnedBytes::new(data).slice(skip..skip + length));
+        }
         let mut bytes = Bytes { wanted: range.len(), one: None, many: Vec::new() };
-        for Piece { first, count, mut skip, mut length } in self.stream.pieces(start, end) {
+        for Piece { first, count, mut skip, mut length } in pieces {
             for cell in self.file.read(first, count)? {
                 let upto = CELL.min(skip + length);
                 length -= upto - skip;
-                bytes.add(cell, skip..upto)?;
+                bytes.add(&cell, skip..upto)?;
                 skip = 0;
             }
         }
@@ -366,7 +376,7 @@ impl StreamReader {
             let from = start.max(whole);
             if from < end {
                 let part = (from - whole) as usize..(end - whole) as usize;
-                bytes.add(Arc::clone(tail), part)?;
+                bytes.add(&OwnedBytes::new(Arc::clone(tail)), part)?;
             }
         }
         bytes.finish()
@@ -388,10 +398,10 @@ struct Bytes {
 }
 
 impl Bytes {
-    fn add(&mut self, cell: Arc<[u8]>, range: Range<usize>) -> io::Result<()> {
+    fn add(&mut self, cell: &OwnedBytes, range: Range<usize>) -> io::Result<()> {
         let piece = cell.get(range.clone()).ok_or(io::ErrorKind::UnexpectedEof)?;
         if piece.len() == self.wanted {
-            self.one = Some(OwnedBytes::new(cell).slice(range));
+            self.one = Some(cell.slice(range));
         } else {
             self.many.reserve(self.wanted);
             self.many.extend_from_slice(piece);
