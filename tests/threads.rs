@@ -224,3 +224,48 @@ fn a_folder_that_was_renamed_is_found_under_its_new_name() {
         assert!(paths(&place).contains(&place.path("old/f.eml")), "{how}");
     }
 }
+
+/// An answer that comes before what it answers waits for it: nothing is written twice, and the index
+/// has no segment for it. What turns up later is told, and leaves one segment, not one of each
+/// thread that indexes.
+#[test]
+fn what_comes_early_is_written_once() {
+    let place = Place::new();
+    for thread in 0..200 {
+        let message = |own: &str, before: &str| {
+            let mut text =
+                format!("From: a@b.org\nSubject: {own}\nMessage-ID: <{own}{thread}@x>\n");
+            if !before.is_empty() {
+                text += &format!("In-Reply-To: <{before}{thread}@x>\n");
+            }
+            text + "\nhello\n"
+        };
+        place.put(&format!("mail/{thread}-1.eml"), &message("c", "b"), false);
+        place.put(&format!("mail/{thread}-2.eml"), &message("b", "a"), false);
+        place.put(
+            &format!("mail/{thread}-3.eml"),
+            &message("a", if thread < 3 { "z" } else { "" }),
+            false,
+        );
+    }
+    place.build("mail");
+    let stats = place.index.stats().unwrap();
+    assert!(stats.segments <= 2, "{stats:?}");
+    let options = SearchOptions { limit: usize::MAX, ..SearchOptions::default() };
+    let all = Query::parse("*").unwrap();
+    assert_eq!(place.threads(), ["abc"]);
+    assert_eq!(place.index.threads(&all, &options).unwrap().count(), 200);
+    // The beginnings of three, which are of one thread.
+    for thread in 0..3 {
+        let text = format!(
+            "From: a@b.org\nSubject: z\nMessage-ID: <z{thread}@x>\nReferences: <y@x>\n\nhello\n"
+        );
+        place.put(&format!("mail/late{thread}.eml"), &text, false);
+    }
+    place.put("mail/y.eml", "From: a@b.org\nSubject: y\nMessage-ID: <y@x>\n\nhello\n", false);
+    place.build("mail");
+    let stats = place.index.stats().unwrap();
+    assert!(stats.segments <= 3, "{stats:?}");
+    assert_eq!(stats.documents, 604);
+    assert_eq!(place.index.threads(&all, &options).unwrap().count(), 198);
+}

@@ -60,7 +60,9 @@ pub(crate) fn each_message(path: &Path, mut give: impl FnMut(Document)) {
 
 /// The document of one message.
 pub(super) fn read(raw: &[u8], path: &Path, offset: Option<u64>) -> Option<Document> {
-    let mut document = mail::document(raw, message_id(raw), &mut pdf::Attached::new(None)).ok()?;
+    let read: pdf::PdfReader = |bytes| pdf::Pdf::read(bytes).map_err(|error| error.to_string());
+    let mut attached = pdf::Attached::new(Some(read));
+    let mut document = mail::document(raw, message_id(raw), &mut attached).ok()?;
     document.path = Some(path.to_owned());
     document.offset = offset;
     Some(document)

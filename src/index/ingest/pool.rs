@@ -97,8 +97,8 @@ impl<'a> Pool<'a> {
             Builder::new()
                 .stack_size(STACK)
                 .spawn_scoped(scope, move || {
-                    let place = |document: &mut Document| threads.place(index, document);
-                    work(&queue, &sender, &ended, sink, place);
+                    let send = |document| threads.send(index, document, sink);
+                    work(&queue, &sender, &ended, send);
                 })
                 .map_err(Error::io("a thread"))?;
         }
@@ -128,8 +128,7 @@ fn work(
     queue: &Mutex<Receiver<(Job, Taken)>>,
     told: &Sender<Told>,
     ended: &Ended,
-    sink: Sink<'_>,
-    place: impl Fn(&mut Document) -> Result<(), Error>,
+    send: impl Fn(Document) -> Result<(), Error>,
 ) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -145,11 +144,10 @@ fn work(
         let named = |why| Skipped { path: PathBuf::from(&*path), offset, why };
         let tell = match made {
             Err(why) => vec![Told::Failed(named(why))],
-            Ok((mut document, unread)) => {
+            Ok((document, unread)) => {
                 // Where it is cut, no letter is cut in two.
                 let whole = document.body.len() + 4 <= MAX_BODY;
-                let sent = place(&mut document).and_then(|()| sink.send(document));
-                if let Err(error) = sent {
+                if let Err(error) = send(document) {
                     return ended.end(error);
                 }
                 let most = MAX_BODY >> 20;

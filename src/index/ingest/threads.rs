@@ -28,11 +28,16 @@ const NEAREST: usize = 8;
 /// Most messages before it that are remembered with it, besides the first.
 const NAMED: usize = 64;
 
+/// Text of documents that wait until their thread is known, in bytes; further ones do not wait.
+const WAITING: usize = 32 << 20;
+
 /// The threads that a build knows.
 pub(super) struct Threads {
     /// What this build has not met is looked for in the index.
     ask: bool,
     known: Mutex<Known>,
+    /// Documents of threads whose beginning has not been met, and the bytes of their texts.
+    waiting: Mutex<(Vec<Document>, usize)>,
 }
 
 #[derive(Default)]
@@ -45,6 +50,8 @@ struct Known {
     keys: Vec<u128>,
     /// What each has turned out to be a part of: itself, at first.
     part_of: Vec<u32>,
+    /// Whether the message that began it was met, and answers none.
+    begun: Vec<bool>,
 }
 
 impl Threads {
@@ -64,16 +71,52 @@ impl Threads {
             })?,
         };
         let ask = !all && index.reader.searcher().num_docs() > 0;
-        Ok(Self { ask, known: Mutex::new(known) })
+        Ok(Self { ask, known: Mutex::new(known), waiting: Mutex::default() })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a message into its thread.
-    pub(super) fn place(&self, index: &Index, document: &mut Document) -> Result<(), Error> {
-        let Some(begun) = number_of(&document.thread) else { return Ok(()) };
+    /// Puts a message into its thread, and sends it on. One of a thread whose beginning has not been
+    /// met waits, as it may turn out to be of another, and be written twice.
+    pub(super) fn send(
+        &self,
+        index: &Index,
+        mut document: Document,
+        sink: Sink<'_>,
+    ) -> Result<(), Error> {
+        let sure = self.place(index, &mut document)?;
+        let bytes = document.body.len();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if sure || waiting.1 + bytes > WAITING {
+            drop(waiting);
+            return sink.send(document);
+        }
+        waiting.1 += bytes;
+        waiting.0.push(document);
+        Ok(())
+    }
+
+    /// Sends those on that wait, each in the thread it has turned out to be in.
+    pub(super) fn send_waiting(&self, sink: Sink<'_>) -> Result<(), Error> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (documents, _) = std::mem::take(&mut *waiting);
+        for mut document in documents {
+            if let Some(key) = number_of(&document.thread) {
+                let mut known = self.known();
+                let number = known.number(key);
+                let whole = known.whole(number);
+                document.thread = text::hex_encode(&known.key(whole).to_be_bytes());
+            }
+            sink.send(document)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a message into its thread. False when that has no beginning yet.
+    fn place(&self, index: &Index, document: &mut Document) -> Result<bool, Error> {
+        let Some(begun) = number_of(&document.thread) else { return Ok(true) };
         let own = document.message_id.clone();
         let mut before = document.references.clone();
         // The first, and the nearest: nobody needs more, and a stranger may name thousands.
@@ -88,9 +131,10 @@ impl Threads {
         if self.ask {
             self.ask(index, own.as_deref(), &before)?;
         }
-        let key = self.known().place(own.as_deref(), &before, begun);
-        document.thread = text::hex_encode(&key.to_be_bytes());
-        Ok(())
+        let mut known = self.known();
+        let number = known.place(own.as_deref(), &before, begun);
+        document.thread = text::hex_encode(&known.key(number).to_be_bytes());
+        Ok(known.begun.get(number as usize).is_some_and(|begun| *begun))
     }
 
     /// Learns of the index what a message's place depends on.
@@ -150,7 +194,7 @@ impl Known {
     }
 
     /// The thread of a message that came behind these and would begin one under `begun`.
-    fn place(&mut self, own: Option<&str>, before: &[String], begun: u128) -> u128 {
+    fn place(&mut self, own: Option<&str>, before: &[String], begun: u128) -> u32 {
         let first = before.iter().find_map(|one| self.of_message(one));
         let last = before.iter().rev().find_map(|one| self.of_message(one));
         let number = match first.zip(last) {
@@ -174,7 +218,10 @@ impl Known {
             }
         }
         let whole = self.whole(number);
-        self.key(whole)
+        if let (true, Some(met)) = (before.is_empty(), self.begun.get_mut(whole as usize)) {
+            *met = true;
+        }
+        whole
     }
 
     /// Notes the thread of a message. If it is in another, that one is a part of this.
@@ -195,6 +242,7 @@ impl Known {
         if number == next {
             self.keys.push(key);
             self.part_of.push(next);
+            self.begun.push(false);
         }
         number
     }
@@ -282,7 +330,8 @@ mod tests {
             let before: Vec<String> = before.iter().map(|one| (*one).to_owned()).collect();
             let begun = before.first().map_or(*own, String::as_str);
             let begun = number_of(&thread_key(begun)).unwrap();
-            keys.push(known.place(Some(own), &before, begun));
+            let number = known.place(Some(own), &before, begun);
+            keys.push(known.key(number));
         }
         let whole = |key| {
             let number = known.number(key);
