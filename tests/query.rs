@@ -389,6 +389,31 @@ fn near_in_a_list_counts_a_place_between_two_values() {
     assert_eq!((finds("to:(ann NEAR/1 lee NEAR/1 bo)"), finds("ann NEAR/2 lee NEAR/2 bo")), (0, 1));
 }
 
+/// A word without a field is looked up in all heads together, where they stand far apart: nothing is
+/// near, or in one phrase with, what stands in another head.
+#[test]
+fn heads_are_not_near_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::create(&folder.path().join("index"), &key()).unwrap();
+    let mut one = Document::new(Kind::Mail, "aa".into());
+    one.from = "Ann Lee".into();
+    one.subject = "harbour boats".into();
+    one.to = vec!["Bo".into(), "Cy".into()];
+    one.attachments = vec!["tools".into()];
+    let mut writer = index.writer().unwrap();
+    writer.add(one).unwrap();
+    writer.finish().unwrap();
+    let finds = |text: &str| index.count(&Query::parse(text).unwrap()).unwrap();
+    for text in ["ann NEAR/1 lee", "\"harbour boats\"", "bo NEAR/2 cy", "lee harbour bo tools"] {
+        assert_eq!(finds(text), 1, "{text}");
+    }
+    for text in
+        ["lee NEAR/1000 harbour", "boats NEAR/1000 bo", "cy NEAR/1000 tools", "\"lee harbour\""]
+    {
+        assert_eq!(finds(text), 0, "{text}");
+    }
+}
+
 #[test]
 fn stems_are_asked_for_unless_the_form_is() {
     let folder = tempfile::tempdir().unwrap();

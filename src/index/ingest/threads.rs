@@ -28,15 +28,18 @@ const NEAREST: usize = 8;
 /// Most messages before it that are remembered with it, besides the first.
 const NAMED: usize = 64;
 
-/// Text of documents that wait until their thread is known, in bytes; further ones do not wait.
-const WAITING: usize = 32 << 20;
+/// Bytes of documents that wait until their thread is known, as they came and as they are read;
+/// further ones do not wait.
+const WAITING: usize = 64 << 20;
+/// What a document takes up that has next to none, in bytes.
+const LEAST: usize = 1 << 10;
 
 /// The threads that a build knows.
 pub(super) struct Threads {
     /// What this build has not met is looked for in the index.
     ask: bool,
     known: Mutex<Known>,
-    /// Documents of threads whose beginning has not been met, and the bytes of their texts.
+    /// Documents of threads whose beginning has not been met, and their bytes.
     waiting: Mutex<(Vec<Document>, usize)>,
 }
 
@@ -87,9 +90,10 @@ impl Threads {
         sink: Sink<'_>,
     ) -> Result<(), Error> {
         let sure = self.place(index, &mut document)?;
-        let bytes = document.body.len();
+        let came = usize::try_from(document.size).unwrap_or(usize::MAX);
+        let bytes = came.saturating_add(document.body.len() + LEAST);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if sure || waiting.1 + bytes > WAITING {
+        if sure || waiting.1.saturating_add(bytes) > WAITING {
             drop(waiting);
             return sink.send(document);
         }

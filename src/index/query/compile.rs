@@ -86,6 +86,8 @@ impl Terms<'_> {
             Expr::All | Expr::Date { .. } | Expr::Size { .. } => Vec::new(),
             Expr::And(all) | Expr::Or(all) => all.iter().flat_map(|one| self.parts(one)).collect(),
             Expr::Not(inner) => self.parts(inner),
+            // Many endings take too much memory to be looked up at once, see `ENDINGS`.
+            Expr::Text { phrase, .. } if is_open(phrase) => Vec::new(),
             Expr::Text { field, phrase } => {
                 let named = self.named(*field);
                 named.iter().map(|field| self.phrase(*field, phrase)).collect()
@@ -184,6 +186,11 @@ impl Terms<'_> {
         };
         sought.iter().enumerate().map(slot).collect()
     }
+}
+
+/// Whether it is several words of which the last may go on.
+fn is_open(phrase: &Phrase) -> bool {
+    phrase.form == Form::Open && words::sought(&phrase.text).len() > 1
 }
 
 fn any(mut all: Vec<Box<Compiled>>) -> Box<Compiled> {
