@@ -242,6 +242,10 @@ mod tests {
         let (text, marks) = shown(&text, "needle");
         assert!(text.len() < WIDTH + 10);
         assert_eq!(marks, ["needle"]);
+        // What begins so, or is only a part of the phrase, is passed over.
+        let before = format!("needles, a needle. {}", "hay ".repeat(500));
+        assert_eq!(shown(&format!("{before}Needle case"), "\"needle case\"").1, ["Needle case"]);
+        assert_eq!(shown(&format!("needles {before}"), "needle").1, ["needle"]);
     }
 
     proptest::proptest! {
