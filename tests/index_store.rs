@@ -533,10 +533,19 @@ fn killed_writers_lose_nothing_committed() {
     // How long each took when it was let live, in microseconds.
     let mut took = BTreeMap::<&str, u64>::new();
     let (mut killed, mut round) = (0, 0_usize);
-    while killed < wanted {
+    loop {
+        // In turn, and at the end what a quick or a busy machine was never killed in.
+        let rare = |verb: &&str| killed_in.get(verb).copied().unwrap_or_default() * 20 < wanted;
+        let target = match KILLED.into_iter().find(rare) {
+            Some(rare) if killed >= wanted => rare,
+            None if killed >= wanted => break,
+            _ => KILLED[round % KILLED.len()],
+        };
         round += 1;
-        assert!(round < 4 * wanted as usize + 20, "of {round} children too few died at work");
-        let target = KILLED[round % KILLED.len()];
+        assert!(
+            round < 8 * wanted as usize + 100,
+            "of {round} children too few died at work: {killed_in:?}"
+        );
         let mut lines = Vec::new();
         for n in 0..12 {
             // Half of it is what is to be killed, from the second on: something must be there.
@@ -658,11 +667,7 @@ fn killed_writers_lose_nothing_committed() {
             }
         }
     }
-    eprintln!("{killed} and more were killed at work, in {killed_in:?}; {} notes", there.len());
-    for verb in KILLED {
-        let count = killed_in.get(verb).copied().unwrap_or_default();
-        assert!(count * 20 >= wanted, "of {wanted} too few were killed in {verb}: {killed_in:?}");
-    }
+    eprintln!("{round} children were killed, at work in {killed_in:?}; {} notes", there.len());
     let index = with_notes(&place, &[("last", "killed last")]);
     let checked = index.verify().unwrap();
     assert_eq!((checked.left_over, checked.damage), (0, vec![]));
