@@ -393,7 +393,7 @@ fn real_mail() {
     let lap = |what: &str| eprintln!("{:6.1} s  {what}", clock.elapsed().as_secs_f64());
 
     let index = Index::create(&place, &key(1)).unwrap();
-    let mut writer = index.bulk_writer().unwrap();
+    let mut writer = index.writer().unwrap();
     let report = build(&mut writer, &mbox);
     writer.finish().unwrap();
     lap("built");

@@ -478,7 +478,7 @@ fn child_writes_until_killed() {
         }
         match verb {
             "build" => {
-                let mut writer = index.bulk_writer().unwrap();
+                let mut writer = index.writer().unwrap();
                 let paths = [PathBuf::from(rest)];
                 writer.build(&paths, &BuildOptions::default(), &Silent).unwrap();
                 writer.finish().unwrap();

@@ -56,7 +56,7 @@ impl Place {
     }
 
     fn build_with(&self, options: &BuildOptions) -> Report {
-        let mut writer = self.index.bulk_writer().unwrap();
+        let mut writer = self.index.writer().unwrap();
         let report = writer.build(&[self.tree()], options, &Silent).unwrap();
         writer.finish().unwrap();
         assert_eq!(self.index.verify().unwrap().damage, []);
@@ -585,7 +585,7 @@ fn spam_is_read_without_a_word() {
     let place = Place::new();
     let unpacked = if at.is_dir() { at } else { unpack(&at, &place.tree()) };
     let start = Instant::now();
-    let mut writer = place.index.bulk_writer().unwrap();
+    let mut writer = place.index.writer().unwrap();
     let only = BuildOptions { types: vec![Type::Mail], ..BuildOptions::default() };
     let report = writer.build(&[unpacked], &only, &Silent).unwrap();
     writer.finish().unwrap();

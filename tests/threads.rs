@@ -41,7 +41,7 @@ impl Place {
     }
 
     fn build(&self, name: &str) -> Report {
-        let mut writer = self.index.bulk_writer().unwrap();
+        let mut writer = self.index.writer().unwrap();
         let paths = [self.path(name)];
         let report = writer.build(&paths, &BuildOptions::default(), &Silent).unwrap();
         writer.finish().unwrap();

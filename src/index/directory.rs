@@ -28,6 +28,9 @@ pub(super) const META: &str = "meta.json";
 const MANAGED: &str = ".managed.json";
 /// Lock file of the one writer.
 pub(super) const WRITER: &str = "writer.lock";
+/// What was merged is kept by the generation before until the next commit, unless it is more than
+/// so many cells, and than an eighth of what there is.
+const MUCH: u64 = 16;
 /// Lock file held while a reader opens packs, and while a writer commits and removes some.
 pub(super) const READERS: &str = "readers.lock";
 
@@ -72,17 +75,26 @@ struct State {
 struct View {
     manifest: Manifest,
     doubt: Option<Damage>,
-    /// The packs of the generation before.
-    before: BTreeSet<String>,
+    /// The packs of the generation before, and their cells.
+    before: BTreeMap<String, u64>,
     stamps: [Option<[u8; 33]>; 2],
     packs: HashMap<String, Arc<Pack>>,
 }
 
 impl View {
-    /// Whether it names these packs and no others.
+    /// Whether it names these packs and no others, beyond doubt.
     fn lists(&self, groups: &BTreeSet<String>) -> bool {
-        let listed = self.manifest.packs.iter().map(Entry::group);
-        groups.len() == self.manifest.packs.len() && listed.into_iter().all(|g| groups.contains(g))
+        let mut listed = self.manifest.packs.iter().map(Entry::group);
+        let as_many = self.doubt.is_none() && groups.len() == self.manifest.packs.len();
+        as_many && listed.all(|group| groups.contains(group))
+    }
+
+    /// Whether the packs that only the generation before names are [`MUCH`].
+    fn keeps_much(&self) -> bool {
+        let now: BTreeMap<String, u64> = self.manifest.packs.iter().map(Entry::extent).collect();
+        let kept = self.before.iter().filter(|(name, _)| !now.contains_key(*name));
+        let kept: u64 = kept.map(|(_, cells)| cells).sum();
+        kept > MUCH && kept > now.values().sum::<u64>() / 8
     }
 }
 
@@ -158,8 +170,8 @@ impl CellDirectory {
                 what: "it is missing".into(),
             }),
         })?;
-        let before = found.before.iter().flat_map(Manifest::names).collect();
-        self.show(found.newest, found.doubt, before, stamps, HashMap::new())
+        let before = found.before.iter().flat_map(|before| &before.packs).map(Entry::extent);
+        self.show(found.newest, found.doubt, before.collect(), stamps, HashMap::new())
             .map_err(Error::io(self.folder()))
     }
 
@@ -168,7 +180,7 @@ impl CellDirectory {
         &self,
         manifest: Manifest,
         doubt: Option<Damage>,
-        before: BTreeSet<String>,
+        before: BTreeMap<String, u64>,
         stamps: [Option<[u8; 33]>; 2],
         mut packs: HashMap<String, Arc<Pack>>,
     ) -> io::Result<()> {
@@ -264,7 +276,7 @@ impl CellDirectory {
         let Some(view) = self.view() else { return Ok(()) };
         let listed: BTreeSet<String> = view.manifest.names().collect();
         for (name, _) in self.disk().list()? {
-            let unlisted = !listed.contains(&name) && !view.before.contains(&name);
+            let unlisted = !listed.contains(&name) && !view.before.contains_key(&name);
             if unlisted && folder::is_cell_name(&name) {
                 self.disk().remove(&name)?;
             }
@@ -293,17 +305,9 @@ impl CellDirectory {
 
     /// Makes the engine's list of segments the newest generation, behind their packs.
     fn publish(&self, meta: &[u8]) -> io::Result<()> {
-        let segments = meta::segments(meta)?;
         let view = self.view();
         let (mut entries, mut packs, mut new) = (Vec::new(), HashMap::new(), Vec::new());
-        let catalogue = meta::catalogue(meta)?;
-        let groups: BTreeSet<String> =
-            segments.iter().flat_map(Segment::groups).chain(catalogue).collect();
-        // Nothing has changed but the engine's counter, which it takes up again where it was.
-        if view.as_ref().is_some_and(|view| view.doubt.is_none() && view.lists(&groups)) {
-            return Ok(());
-        }
-        let written = groups.into_iter().try_for_each(|group| {
+        let written = meta::groups(meta)?.into_iter().try_for_each(|group| {
             let under_way = lock(&self.0.state).under_way.get(&group).map(Arc::clone);
             let entry = if let Some(pack) = under_way {
                 let (entry, pack) = pack.finish()?;
@@ -339,7 +343,7 @@ impl CellDirectory {
                 return Err(error);
             }
         };
-        let before = view.iter().flat_map(|view| view.manifest.names()).collect();
+        let before = view.iter().flat_map(|view| &view.manifest.packs).map(Entry::extent).collect();
         let finished: Vec<String> = packs.keys().cloned().collect();
         self.show(manifest, None, before, stamps, packs)?;
         finished.iter().for_each(|group| drop(lock(&self.0.state).under_way.remove(group)));
@@ -348,9 +352,11 @@ impl CellDirectory {
         Ok(())
     }
 
-    /// Publishes what is seen without what is left out, unless another writer is at work.
-    pub(super) fn drop_left_out(&self) -> Result<(), Error> {
-        if lock(&self.0.state).excluded.is_empty() {
+    /// Publishes once more what is seen: without what is left out, or when the generation before
+    /// keeps much that was merged. Not while another writer is at work.
+    pub(super) fn tidy(&self) -> Result<(), Error> {
+        let is_sound = lock(&self.0.state).excluded.is_empty();
+        if is_sound && !self.view().is_some_and(|view| view.keeps_much()) {
             return Ok(());
         }
         let io = |error| Error::io(self.folder())(error);
@@ -447,7 +453,11 @@ impl Directory for CellDirectory {
         if path == Path::new(MANAGED) {
             return Ok(());
         }
-        self.publish(data).map_err(|error| self.0.opened.failed(error))?;
+        // But for the engine's counter, which it takes up again where it was.
+        let groups = meta::groups(data)?;
+        if !self.view().is_some_and(|view| view.lists(&groups)) {
+            self.publish(data).map_err(|error| self.0.opened.failed(error))?;
+        }
         drop(self.0.watchers.broadcast());
         Ok(())
     }

@@ -225,6 +225,25 @@ impl Document {
         id(&[b"source\0", path.as_os_str().as_encoded_bytes()])
     }
 
+    /// Bytes that it takes up in memory, about.
+    pub(super) fn memory(&self) -> usize {
+        let of = |text: &String| size_of::<String>() + text.capacity();
+        let lists = [
+            &self.to,
+            &self.cc,
+            &self.attachments,
+            &self.types,
+            &self.in_reply_to,
+            &self.references,
+        ];
+        let texts = [&self.id, &self.from, &self.subject, &self.body, &self.thread];
+        let headers = self.headers.iter().flat_map(|(key, value)| [key, value]);
+        let all =
+            lists.into_iter().flatten().chain(texts).chain(&self.message_id).chain(&self.tags);
+        let path = self.path.as_ref().map_or(0, |path| path.capacity());
+        size_of::<Self>() + path + all.chain(headers).map(of).sum::<usize>()
+    }
+
     /// Cuts what is longer than [`MAX_BODY`] and [`MAX_FIELD`].
     fn bounded(mut self) -> Self {
         cut(&mut self.body, MAX_BODY);
@@ -367,6 +386,32 @@ mod tests {
         document.headers = vec![("k".repeat(1000), String::new()); 1000];
         document.body = "b".repeat(MAX_BODY + 1);
         assert!(document.into_fields(&fields).unwrap().bytes < MAX_BODY + (2 << 20));
+    }
+
+    #[test]
+    fn all_that_a_stranger_can_fill_counts_as_memory() {
+        let empty = Document::new(Kind::Mail, "i".into());
+        let text = || "t".repeat(1000);
+        let fill: [fn(&mut Document, String); 13] = [
+            |document, text| document.id = text,
+            |document, text| document.path = Some(text.into()),
+            |document, text| document.from = text,
+            |document, text| document.to = vec![text],
+            |document, text| document.cc = vec![text],
+            |document, text| document.subject = text,
+            |document, text| document.body = text,
+            |document, text| document.attachments = vec![text],
+            |document, text| document.types = vec![text],
+            |document, text| document.message_id = Some(text),
+            |document, text| document.in_reply_to = vec![text],
+            |document, text| document.references = vec![text],
+            |document, text| document.headers = vec![(text, String::new())],
+        ];
+        for (number, fill) in fill.into_iter().enumerate() {
+            let mut document = empty.clone();
+            fill(&mut document, text());
+            assert!(document.memory() > empty.memory() + 900, "field {number}");
+        }
     }
 
     #[test]

@@ -75,6 +75,11 @@ impl Entry {
         text::hex_encode(&self.id)
     }
 
+    /// The pack's file, and its cells.
+    pub(super) fn extent(&self) -> (String, u64) {
+        (self.name(), self.cells)
+    }
+
     /// What it holds: a segment, or a list of removals.
     pub(super) fn group(&self) -> &str {
         self.streams.first().map_or("", |stream| group_of(&stream.path))

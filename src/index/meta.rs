@@ -1,6 +1,6 @@
 //! What we need to know of the engine's own list of segments, a JSON object of its format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use serde::Deserialize;
@@ -77,6 +77,12 @@ pub(super) const CATALOGUE: &str = "catalogue-";
 pub(super) fn catalogue(meta: &[u8]) -> io::Result<Option<String>> {
     let meta: Meta = serde_json::from_slice(meta).map_err(io::Error::from)?;
     Ok(meta.payload.filter(|name| name.starts_with(CATALOGUE)))
+}
+
+/// The groups of files that a list names.
+pub(super) fn groups(meta: &[u8]) -> io::Result<BTreeSet<String>> {
+    let segments = segments(meta)?;
+    Ok(segments.iter().flat_map(Segment::groups).chain(catalogue(meta)?).collect())
 }
 
 /// A list without some segments, or without the catalogue.

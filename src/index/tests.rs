@@ -257,6 +257,23 @@ fn power_cuts_at_every_operation() {
     }
 }
 
+/// The generation before does not keep what was merged until something else is committed.
+#[test]
+fn what_was_merged_goes() {
+    let machine = Machine::new(1);
+    let index = made(&machine);
+    let packs = || machine.all().keys().filter(|name| folder::is_cell_name(name)).count() as u64;
+    let mut most = 0;
+    for n in 0..8 {
+        Step::Add(vec![format!("id{n}")]).run(&index).unwrap();
+        most = packs().max(most);
+    }
+    assert!(most > 6, "the engine merges eight of a size");
+    assert_eq!((index.stats().unwrap().segments, packs()), (1, 1));
+    assert_eq!(ids(&index, "word").len(), 8);
+    assert_eq!(index.verify().unwrap().damage, []);
+}
+
 /// A full disk is told, and leaves the index as it was.
 #[test]
 fn a_full_disk() {

@@ -15,8 +15,10 @@ use super::queue::Room;
 use super::turn;
 use crate::crypto;
 
-/// Memory for postings not yet written, of one thread, in bytes.
-const HEAP: usize = 48 << 20;
+/// Memory for postings not yet written, in bytes. One thread indexes what others read and parse:
+/// every further one would leave a segment of its own, with a dictionary of its own, for every
+/// search to look into; and so would less memory.
+const HEAP: usize = 96 << 20;
 /// Texts of documents between parser and engine, in bytes.
 const QUEUE: usize = 32 << 20;
 
@@ -92,17 +94,7 @@ impl Known<'_> {
 impl Index {
     /// Opens the index for writing; [`Error::Busy`] while another does.
     pub fn writer(&self) -> Result<Writer<'_>, Error> {
-        self.writer_of(1)
-    }
-
-    /// Opens the index for writing much: two threads index what the caller's reads and parses.
-    /// Every commit leaves two segments, so this is not for a document now and then.
-    pub fn bulk_writer(&self) -> Result<Writer<'_>, Error> {
-        self.writer_of(2)
-    }
-
-    fn writer_of(&self, threads: usize) -> Result<Writer<'_>, Error> {
-        let engine = self.checked(self.engine.writer_with_num_threads(threads, threads * HEAP))?;
+        let engine = self.checked(self.engine.writer_with_num_threads(1, HEAP))?;
         // Failures of writers before this one have been told.
         drop(self.directory.opened().take_failure());
         turn::settle(&self.directory)?;
@@ -219,8 +211,9 @@ impl Writer<'_> {
     pub fn finish(mut self) -> Result<(), Error> {
         self.commit()?;
         self.index.checked(self.engine.wait_merging_threads())?;
-        // What was found damaged since is not to trouble every merge from now on.
-        self.index.directory.drop_left_out()?;
+        // What was found damaged since is not to trouble every merge from now on, nor is what was
+        // merged to be kept until the next commit.
+        self.index.directory.tidy()?;
         self.index.reload()
     }
 

@@ -28,11 +28,8 @@ const NEAREST: usize = 8;
 /// Most messages before it that are remembered with it, besides the first.
 const NAMED: usize = 64;
 
-/// Bytes of documents that wait until their thread is known, as they came and as they are read;
-/// further ones do not wait.
+/// Bytes of documents that wait until their thread is known; further ones do not wait.
 const WAITING: usize = 64 << 20;
-/// What a document takes up that has next to none, in bytes.
-const LEAST: usize = 1 << 10;
 
 /// The threads that a build knows.
 pub(super) struct Threads {
@@ -90,10 +87,9 @@ impl Threads {
         sink: Sink<'_>,
     ) -> Result<(), Error> {
         let sure = self.place(index, &mut document)?;
-        let came = usize::try_from(document.size).unwrap_or(usize::MAX);
-        let bytes = came.saturating_add(document.body.len() + LEAST);
+        let bytes = document.memory();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if sure || waiting.1.saturating_add(bytes) > WAITING {
+        if sure || waiting.1 + bytes > WAITING {
             drop(waiting);
             return sink.send(document);
         }

@@ -82,7 +82,7 @@ fn build(app: &App, args: &cli::IndexBuild) -> Result<Exit> {
         ..BuildOptions::default()
     };
     let index = Place::of(app, &args.place)?.open_or_create(args.stem.as_ref())?;
-    let mut writer = index.bulk_writer()?;
+    let mut writer = index.writer()?;
     let bar = app.ui.bar("indexing");
     let report = writer.build(&args.path, &options, bar.as_ref())?;
     writer.finish()?;
