@@ -530,7 +530,18 @@ fn the_log_stays_short_and_keeps_the_order() {
 
 #[test]
 fn what_is_read_while_it_is_moved_is_not_given_up() {
-    let machine = Machine::new(11);
+    // On a busy machine much may be moved before the first is read: then once more.
+    let mut read = 0;
+    let enough = (11..61).any(|seed| {
+        read += read_while_moved(seed);
+        read > 50
+    });
+    assert!(enough, "only {read} were read meanwhile");
+}
+
+/// Reads over and over what is kept of a file that is given up, and says how often while it was there.
+fn read_while_moved(seed: u64) -> u32 {
+    let machine = Machine::new(seed);
     run(async {
         let store = start(&machine, small()).unwrap();
         let (bodies, sealed) = fill(&store, &machine, 700).await;
@@ -541,16 +552,16 @@ fn what_is_read_while_it_is_moved_is_not_given_up() {
         let oldest_is_there = || machine.folder("log").list().unwrap().contains(&sealed[0]);
         machine.lag(Duration::from_millis(3));
         store.ack(mailbox(0), dead, NOW + DAY).await.unwrap();
-        let mut round = 0;
+        let mut read = 0;
         while oldest_is_there() {
             for (number, id) in &kept {
-                assert!(body(&store, 0, **id).await.as_ref() == Some(&bodies[*number]), "{round}");
+                assert!(body(&store, 0, **id).await.as_ref() == Some(&bodies[*number]), "{read}");
+                read += u32::from(oldest_is_there());
             }
-            round += 1;
         }
-        assert!(round > 1, "nothing was moved meanwhile");
         assert_eq!(store.damaged(), 0);
-    });
+        read
+    })
 }
 
 #[test]
