@@ -110,10 +110,16 @@ pub(super) enum Form {
     Plain,
     /// The last word may go on.
     Open,
-    /// One word, with so many letters changed, left out or put in.
+    /// One word, with so many letters changed, left out, put in or swapped with their neighbour.
     Fuzzy(u8),
     /// The words themselves, without other words of their stems.
     Exact,
+}
+
+/// What stands before `*`, of which one is as good as many.
+fn opened(text: &str) -> Option<&str> {
+    let is_end = |c: char| c == '*' || c.is_whitespace();
+    text.trim_end().ends_with('*').then(|| text.trim_end_matches(is_end))
 }
 
 /// Fields that words can be looked for in.

@@ -259,7 +259,7 @@ impl tantivy::query::Query for LikeQuery {
 impl Weight for LikeQuery {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let index = reader.inverted_index(self.word.field())?;
-        let automaton = FuzzyTermQuery::new(self.word.clone(), self.distance, false).automaton()?;
+        let automaton = FuzzyTermQuery::new(self.word.clone(), self.distance, true).automaton()?;
         let mut found = BitSet::with_max_value(reader.max_doc());
         let mut terms = index.terms().search(automaton).into_stream()?;
         while terms.advance() {

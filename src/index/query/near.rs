@@ -112,7 +112,7 @@ impl NearWeight {
         }
         if let (Some(distance), Some(word)) = (slot.like, slot.terms.first()) {
             postings.clear();
-            let automaton = FuzzyTermQuery::new(word.clone(), distance, false).automaton()?;
+            let automaton = FuzzyTermQuery::new(word.clone(), distance, true).automaton()?;
             let mut terms = index.terms().search(automaton).into_stream()?;
             while terms.advance() && postings.len() < ENDINGS as usize {
                 // A mark of ours is no word.

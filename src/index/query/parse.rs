@@ -3,7 +3,7 @@
 use super::mistake::{QueryError, nearest, not_ours};
 use super::scope::{Scope, names};
 use super::{
-    DEEPEST, Expr, FARTHEST, FieldName, Form, Key, LONGEST, NEAR, Phrase, WAYS, size, when,
+    DEEPEST, Expr, FARTHEST, FieldName, Form, Key, LONGEST, NEAR, Phrase, WAYS, opened, size, when,
 };
 use crate::index::document::{Flag, is_tag};
 use crate::index::words;
@@ -334,7 +334,7 @@ impl<'a> Parser<'a> {
             return Ok(Expr::All);
         }
         let (text, form) = match quoted {
-            true => match text.strip_suffix('*') {
+            true => match opened(text) {
                 Some(text) => (text, Form::Open),
                 None => (text, self.behind_quotes()?),
             },
@@ -372,7 +372,7 @@ impl<'a> Parser<'a> {
         not_ours(text).map_or(Ok(()), |(offset, expected, meant)| {
             Err(QueryError { at: at + offset, expected: expected.into(), meant })
         })?;
-        if let Some(word) = text.strip_suffix('*') {
+        if let Some(word) = opened(text) {
             return Ok((word, Form::Open));
         }
         let Some((word, distance)) = text.rsplit_once('~') else { return Ok((text, Form::Plain)) };
@@ -390,7 +390,7 @@ impl<'a> Parser<'a> {
     fn value(&mut self, key: Key) -> Result<Expr, QueryError> {
         let quoted = self.peek() == Some('"');
         let (at, text) = self.token()?;
-        let (text, open) = match text.strip_suffix('*') {
+        let (text, open) = match opened(text) {
             Some(text) => (text, true),
             None => (text, quoted && self.eat('*')),
         };

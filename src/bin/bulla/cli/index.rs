@@ -175,7 +175,7 @@ Queries:
   bill*                    words that begin so; \"release no\"* too
   one NEAR/5 two           at most five words apart, in either order; NEAR alone is NEAR/10
   (one OR two~1) NEAR six  one of several, a beginning* or a word~1 is near something as well
-  invoce~1                 one letter may be another, be missing or be too much; ~2 for two
+  invocie~1                one letter may be another, missing, too much or swapped; ~2 for two
   =bills                   that form of the word only, in an index with stems
   *                        everything
 
