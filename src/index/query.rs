@@ -25,7 +25,7 @@ mod steady;
 mod when;
 
 pub(super) use compile::{Compiled, Terms};
-pub(super) use distance::distance;
+pub(super) use distance::is_like;
 pub use explain::Explained;
 pub use mistake::QueryError;
 pub(super) use plan::Bounds;

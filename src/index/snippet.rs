@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::memchr2_iter;
 
-use super::query::{Form, Phrase, distance};
+use super::query::{Form, Phrase, is_like};
 use super::stems::{Cache, Stems};
 use super::words::{Word, Words, floor};
 
@@ -98,7 +98,7 @@ impl Mark {
             seen.terms.iter().any(|got| {
                 wanted.iter().any(|want| match self.form {
                     Form::Open if at == last => got.starts_with(want.as_str()),
-                    Form::Fuzzy(most) => distance(got, want) <= usize::from(most),
+                    Form::Fuzzy(most) => is_like(got, want, most),
                     _ => got == want,
                 })
             })

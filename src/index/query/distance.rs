@@ -3,15 +3,21 @@
 /// Characters of each that are compared.
 const COMPARED: usize = 64;
 
+/// Whether two words differ in so many letters at the most; most words do in their length alone.
+pub(in crate::index) fn is_like(one: &str, other: &str, most: u8) -> bool {
+    let most = usize::from(most);
+    one.chars().count().abs_diff(other.chars().count()) <= most && distance(one, other) <= most
+}
+
 /// Letters to change, leave out, put in or swap with their neighbour to come from one to the other
 /// (optimal string alignment: none of them twice), which is what the engine's automata count.
-pub(in crate::index) fn distance(one: &str, other: &str) -> usize {
+pub(super) fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().take(COMPARED).collect();
-    let (mut before, mut row) = (Vec::new(), (0..=other.len()).collect::<Vec<usize>>());
-    let mut last_c = None;
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    let (mut before, mut next, mut last_c) = (Vec::new(), Vec::with_capacity(row.len()), None);
     for (at, c) in one.chars().take(COMPARED).enumerate() {
-        let mut next = vec![at + 1];
         let (mut left, mut last_d) = (at + 1, None);
+        next.push(left);
         // What it took to come to the letters before the last two.
         let mut swapped = std::iter::once(None).chain(before.iter().map(Some));
         for (d, above) in other.iter().zip(row.windows(2)) {
@@ -25,14 +31,16 @@ pub(in crate::index) fn distance(one: &str, other: &str) -> usize {
             next.push(cost);
             (left, last_d) = (cost, Some(*d));
         }
-        (before, row, last_c) = (row, next, Some(c));
+        (before, row, next) = (row, next, before);
+        next.clear();
+        last_c = Some(c);
     }
     row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::distance;
+    use super::{distance, is_like};
 
     #[test]
     fn distances() {
@@ -51,6 +59,9 @@ mod tests {
         ] {
             assert_eq!(distance(one, other), far, "{one} {other}");
             assert_eq!(distance(other, one), far);
+            for most in 0..4 {
+                assert_eq!(is_like(one, other, most), far <= most.into(), "{one} {other} {most}");
+            }
         }
     }
 }
