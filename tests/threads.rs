@@ -226,8 +226,7 @@ fn a_folder_that_was_renamed_is_found_under_its_new_name() {
 }
 
 /// An answer that comes before what it answers waits for it: nothing is written twice, and the index
-/// has no segment for it. What turns up later is told, and leaves one segment, not one of each
-/// thread that indexes.
+/// has no segment for it. What turns up later is told, and leaves one segment.
 #[test]
 fn what_comes_early_is_written_once() {
     let place = Place::new();

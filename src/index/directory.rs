@@ -28,11 +28,11 @@ pub(super) const META: &str = "meta.json";
 const MANAGED: &str = ".managed.json";
 /// Lock file of the one writer.
 pub(super) const WRITER: &str = "writer.lock";
-/// What was merged is kept by the generation before until the next commit, unless it is more than
-/// so many cells, and than an eighth of what there is.
-const MUCH: u64 = 16;
 /// Lock file held while a reader opens packs, and while a writer commits and removes some.
 pub(super) const READERS: &str = "readers.lock";
+/// Cells: what only the generation before names is not kept until the next commit when it is more
+/// than these, and than an eighth of what there is.
+const MUCH: u64 = 16;
 
 /// A part of the index that is damaged: the rest is searched without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -303,11 +303,11 @@ impl CellDirectory {
         Ok((manifest, open.collect::<Option<_>>().ok_or_else(missing)?))
     }
 
-    /// Makes the engine's list of segments the newest generation, behind their packs.
-    fn publish(&self, meta: &[u8]) -> io::Result<()> {
+    /// Makes the engine's list of segments the newest generation, behind their packs, the groups.
+    fn publish(&self, meta: &[u8], groups: BTreeSet<String>) -> io::Result<()> {
         let view = self.view();
         let (mut entries, mut packs, mut new) = (Vec::new(), HashMap::new(), Vec::new());
-        let written = meta::groups(meta)?.into_iter().try_for_each(|group| {
+        let written = groups.into_iter().try_for_each(|group| {
             let under_way = lock(&self.0.state).under_way.get(&group).map(Arc::clone);
             let entry = if let Some(pack) = under_way {
                 let (entry, pack) = pack.finish()?;
@@ -369,7 +369,7 @@ impl CellDirectory {
             let view = state.view.as_ref().ok_or_else(|| io(io::ErrorKind::NotFound.into()))?;
             meta::without(&view.manifest.meta, &state.excluded).map_err(io)?
         };
-        self.publish(&meta).map_err(io)
+        self.publish(&meta, meta::groups(&meta).map_err(io)?).map_err(io)
     }
 
     /// Puts the same segments under a manifest that follows, twice, so that no older one stays.
@@ -456,7 +456,7 @@ impl Directory for CellDirectory {
         // But for the engine's counter, which it takes up again where it was.
         let groups = meta::groups(data)?;
         if !self.view().is_some_and(|view| view.lists(&groups)) {
-            self.publish(data).map_err(|error| self.0.opened.failed(error))?;
+            self.publish(data, groups).map_err(|error| self.0.opened.failed(error))?;
         }
         drop(self.0.watchers.broadcast());
         Ok(())

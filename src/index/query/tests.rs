@@ -44,7 +44,7 @@ fn words_phrases_and_beginnings() {
     assert_eq!(parse("\"the mem*\""), text(None, "the mem", Form::Open));
     assert_eq!(parse("http://a.org/b"), word("http://a.org/b"));
     assert_eq!(parse("or and not"), Expr::And(vec![word("or"), word("and"), word("not")]));
-    for many in ["\"word**\"", "\"word* *\""] {
+    for many in ["\"word**\"", "\"word* *\"", "\"word* \""] {
         assert_eq!(parse(many), text(None, "word", Form::Open), "{many}");
     }
     assert_eq!(parse("word~"), text(None, "word", Form::Fuzzy(1)));
