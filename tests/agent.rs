@@ -47,6 +47,26 @@ fn home() -> tempfile::TempDir {
 }
 
 #[test]
+fn an_index_that_is_named_is_destroyed_without_the_passphrase() {
+    let home = tempfile::tempdir().unwrap();
+    let (text, index) = (home.path().join("note.txt"), home.path().join("index"));
+    fs::write(&text, "harbour tools").unwrap();
+    let (text, index) = (text.to_str().unwrap(), index.to_str().unwrap());
+    let locked = ["--passphrase", "@ENV:PASSPHRASE"];
+    done(bulla(home.path(), &[&["keygen", "--default"], &locked[..]].concat()));
+    done(bulla(home.path(), &[&["index", "build", "--index", index, text], &locked[..]].concat()));
+    let destroy = |more: &[&str]| {
+        let destroy = [&["index", "destroy"], more].concat();
+        bulla(home.path(), &destroy).status.code()
+    };
+    assert_eq!(destroy(&["--force"]), Some(14), "where it lies, the identity knows");
+    assert_eq!(destroy(&["--index", index]), Some(2));
+    assert!(Path::new(index).join("key").exists());
+    assert_eq!(destroy(&["--index", index, "--force"]), Some(0));
+    assert!(!Path::new(index).exists());
+}
+
+#[test]
 fn a_passphrase_once_and_then_milliseconds() {
     let home = home();
     let search = || bulla(home.path(), &["search", "-0", "harbour"]);

@@ -210,7 +210,10 @@ fn verify(app: &App, args: &cli::IndexStats) -> Result<Exit> {
         app.ui.warn(&damage.to_string());
     }
     if !checked.damage.is_empty() {
-        let message = format!("{} places of the index are damaged", checked.damage.len());
+        let message = match checked.damage.len() {
+            1 => "the index is damaged".to_owned(),
+            many => format!("the index is damaged in {many} places"),
+        };
         return Err(Fail::new(Exit::Damaged, message)
             .hint("the next bulla index build leaves them out and indexes what is missing")
             .into());
@@ -250,12 +253,16 @@ pub(crate) fn warn_of(ui: &Ui, left_out: &[LeftOut]) {
 }
 
 fn destroy(app: &App, args: &cli::IndexDestroy) -> Result<Exit> {
-    let place = Place::of(app, &args.place)?;
+    // Whoever has lost the passphrase can still destroy what he names.
+    let folder = match &args.place.index {
+        Some(folder) => folder.clone(),
+        None => Place::of(app, &args.place)?.folder,
+    };
     if !args.force {
-        let message = format!("{} would be destroyed", place.folder.display());
+        let message = format!("{} would be destroyed", folder.display());
         return Err(Fail::usage(message).hint("add --force to do it").into());
     }
-    index::destroy(&place.folder)?;
+    index::destroy(&folder)?;
     app.ui.note("destroyed: the key first, then the rest");
     Ok(Exit::Done)
 }
