@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use tantivy::SegmentReader;
+use tantivy::index::SegmentId;
+
 use super::Error;
 use super::writer::Writer;
 use crate::progress::Progress;
@@ -42,8 +45,10 @@ pub use pdf::{Pdf, PdfError, PdfReader};
 /// Greatest file, and greatest message of an mbox, that is read unless told otherwise: 64 MiB.
 pub const MAX_FILE: u64 = 64 << 20;
 /// Bytes read between two commits unless told otherwise: some seconds of work. Each commit leaves a
-/// segment, and every query opens every segment.
+/// segment or two, and every query opens every segment.
 const COMMIT_EVERY: u64 = 256 << 20;
+/// A segment of fewer documents than this part of all holds little.
+const LITTLE: u64 = 16;
 /// What was skipped is named so often; beyond that it is counted only.
 const NAMED: usize = 1000;
 /// Files to read for which it is worth reading every id in the index first.
@@ -210,8 +215,25 @@ impl Writer<'_> {
         }
         if build.join(&threads, self.split().0)? {
             self.commit_with(&mut build.catalogue)?;
+            self.gather()?;
         }
         Ok(build.report)
+    }
+
+    /// Makes one segment of those that hold little, so that a search has fewer to open: what was left
+    /// when a commit came, and what was told of its thread at the end.
+    fn gather(&mut self) -> Result<(), Error> {
+        let searcher = self.index.reader.searcher();
+        let little =
+            |reader: &&SegmentReader| u64::from(reader.num_docs()) * LITTLE < searcher.num_docs();
+        let segments = searcher.segment_readers().iter().filter(little);
+        let segments: Vec<SegmentId> = segments.map(SegmentReader::segment_id).collect();
+        if segments.len() > 1 {
+            let merged = self.engine.merge(&segments).wait();
+            self.index.checked(merged)?;
+            self.index.reload()?;
+        }
+        Ok(())
     }
 
     /// Reads as much as one commit takes. False when all is read.
