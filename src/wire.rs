@@ -15,6 +15,8 @@ use bincode::enc::write::{SizeWriter, Writer as _};
 use bincode::error::{DecodeError, EncodeError};
 pub use bincode::{Decode, Encode};
 
+use zeroize::Zeroizing;
+
 use crate::secret::Secret;
 
 /// Greatest record any module may declare: 16 MiB.
@@ -28,6 +30,9 @@ pub trait Record: Encode + Decode<()> {
     const VERSION: u8;
     /// Greatest encoded length in bytes, the version byte included.
     const MAX: usize;
+    /// Older versions that are read as well, each with the bytes that stand for the fields its
+    /// records lack. A record grows at its end only.
+    const OLDER: &'static [(u8, &'static [u8])] = &[];
 }
 
 /// Why a record could not be read or written.
@@ -115,9 +120,15 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, Error> {
     let (&version, fields) = bytes
         .split_first()
         .ok_or_else(|| Error::Malformed { name: T::NAME, why: "it is empty".into() })?;
-    if version != T::VERSION {
+    let completed;
+    let fields = if version == T::VERSION {
+        fields
+    } else if let Some((_, lacking)) = T::OLDER.iter().find(|(older, _)| *older == version) {
+        completed = Zeroizing::new([fields, lacking].concat());
+        &completed
+    } else {
         return Err(Error::Version { name: T::NAME, expected: T::VERSION, got: version });
-    }
+    };
     let (record, used) =
         bincode::decode_from_slice(fields, settings()).map_err(|e| malformed::<T>(&e))?;
     if used == fields.len() {
@@ -190,6 +201,32 @@ mod tests {
     fn golden_bytes() {
         assert_eq!(encode(&pair()).unwrap(), [1, 251, 44, 1, 3, b'h', 0xc3, 0xa9]);
         assert_eq!(decode::<Pair>(&encode(&pair()).unwrap()).unwrap(), pair());
+    }
+
+    /// A [`Pair`] that has gained a list.
+    #[derive(Debug, PartialEq, Encode, Decode)]
+    struct Grown {
+        pair: Pair,
+        list: Vec<u8>,
+    }
+
+    impl Record for Grown {
+        const NAME: &'static str = "pair";
+        const VERSION: u8 = 2;
+        const MAX: usize = 64;
+        const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0])];
+    }
+
+    #[test]
+    fn older_versions_are_read_and_unknown_ones_refused() {
+        let older = encode(&pair()).unwrap();
+        let grown = decode::<Grown>(&older).unwrap();
+        assert_eq!(grown, Grown { pair: pair(), list: Vec::new() });
+        assert_eq!(encode(&grown).unwrap(), [2, 251, 44, 1, 3, b'h', 0xc3, 0xa9, 0]);
+        let mut longer = older.clone();
+        longer.push(0);
+        assert!(matches!(decode::<Grown>(&longer), Err(Error::Malformed { .. })));
+        assert!(matches!(decode::<Grown>(&[3, 0]), Err(Error::Version { got: 3, .. })));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The book: contacts by name, the owner's own settings, and what is remembered of letters.
 
+mod mark;
 mod merge;
 
 pub use merge::Merged;
 
+use self::mark::Mark;
 use crate::contact::Error;
 use crate::contact::introduction::Introducer;
 use crate::contact::memory::Ids;
@@ -44,6 +46,22 @@ pub enum Trust {
     Words,
     /// Paired because somebody introduced the two: as good as he is honest.
     Introduced(Introducer),
+    /// Both compared the 60 digits over their fingerprints and the pairing.
+    Compared,
+}
+
+impl Trust {
+    /// Returns how much it takes to be deceived, for comparing two ways: greater is stronger.
+    pub fn strength(&self) -> u8 {
+        match self {
+            Self::CardByHand => 0,
+            Self::Introduced(_) => 1,
+            Self::SecretInvite => 2,
+            Self::Digits => 3,
+            Self::Words => 4,
+            Self::Compared => 5,
+        }
+    }
 }
 
 /// What the owner of the book says of himself: what his card is made of.
@@ -121,12 +139,16 @@ pub struct Book {
     /// The one heard last is last.
     strangers: Vec<([u8; 32], Received)>,
     anonymous: Ids,
+    /// The oldest first.
+    marks: Vec<Mark>,
 }
 
 impl Record for Book {
     const NAME: &'static str = "contact book";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX: usize = 16 << 20;
+    // Version 1 had no marks.
+    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0])];
 }
 
 impl Kept for Book {

@@ -250,7 +250,9 @@ fn the_fullest_book_fits_its_record() {
     }
     let anonymous = wire::encode(&book).unwrap().len() - one;
     // A contact's card is at most 2,560 bytes, its name 256.
-    let fullest = 512 * (one + 2560 + 256 + 64) + 64 * one + anonymous + 1024;
+    // A mark has a fingerprint, an introducer's name and fingerprint, and two dates.
+    let marks = 4096 * (32 + 1 + 256 + 3 + 32 + 2 * 10);
+    let fullest = 512 * (one + 2560 + 256 + 64) + 64 * one + anonymous + marks + 1024;
     assert!(fullest < <Book as wire::Record>::MAX, "{fullest} bytes, {one} a sender");
 }
 
@@ -537,4 +539,57 @@ mod introductions {
             });
         assert_eq!(numbers, [1, 2, 3, 4]);
     }
+}
+
+/// A fingerprint keeps its strongest verification and its revocation when the contact goes.
+#[test]
+fn marks_outlive_the_contact() {
+    let (bob, eve) = (card(2, "", 0), card(3, "", 0));
+    let mut book = Book::default();
+    book.add("bob", &bob, Trust::CardByHand, 10).unwrap();
+    let fingerprint = bob.fingerprint();
+    assert_eq!(book.strongest(&fingerprint), Some((&Trust::CardByHand, 10)));
+    book.verify(&fingerprint, &Trust::Digits, 20);
+    book.verify(&fingerprint, &Trust::SecretInvite, 30);
+    assert_eq!(book.strongest(&fingerprint), Some((&Trust::Digits, 20)));
+    book.revoke(&fingerprint, 40);
+    book.revoke(&fingerprint, 50);
+    book.remove("bob").unwrap();
+    assert_eq!(book.strongest(&fingerprint), Some((&Trust::Digits, 20)));
+    assert_eq!(book.revoked(&fingerprint), Some(40));
+    // Other keys under the same name inherit nothing.
+    book.add("bob", &eve, Trust::CardByHand, 60).unwrap();
+    assert_eq!(book.strongest(&eve.fingerprint()), Some((&Trust::CardByHand, 60)));
+    assert_eq!(book.revoked(&eve.fingerprint()), None);
+    // A merge keeps the stronger side and any revocation.
+    let mut other = Book::default();
+    other.verify(&fingerprint, &Trust::Words, 5);
+    other.merge(book.clone()).unwrap();
+    assert_eq!(other.strongest(&fingerprint), Some((&Trust::Words, 5)));
+    assert_eq!(other.revoked(&fingerprint), Some(40));
+    assert!(other.unrevoke(&fingerprint) && !other.unrevoke(&fingerprint));
+    assert_eq!(other.revoked(&fingerprint), None);
+}
+
+/// A full table makes room by what is neither revoked nor a contact's.
+#[test]
+fn revocations_are_not_pushed_out() {
+    let mut book = Book::default();
+    let revoked = card(2, "", 0).fingerprint();
+    book.revoke(&revoked, 1);
+    for number in 0..5000_u64 {
+        let mut bytes = [9; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        book.verify(&Fingerprint::from_bytes(bytes), &Trust::Digits, 2);
+    }
+    assert_eq!(book.revoked(&revoked), Some(1));
+}
+
+/// A book of version 1, which had no marks, is read.
+#[test]
+fn older_books_are_read() {
+    let mut bytes = wire::encode(&Book::default()).unwrap();
+    assert_eq!(bytes.pop(), Some(0));
+    bytes[0] = 1;
+    assert_eq!(wire::decode::<Book>(&bytes).unwrap(), Book::default());
 }

@@ -50,6 +50,7 @@ impl Book {
             self.merge_stranger(sender, received);
         }
         self.anonymous.merge(other.anonymous, MAX_ANONYMOUS);
+        self.merge_marks(other.marks);
         Ok(merged)
     }
 

@@ -232,6 +232,7 @@ pub(crate) fn trust(trust: &Trust) -> &'static str {
         Trust::Digits => "digits",
         Trust::Words => "words",
         Trust::Introduced(_) => "introduced",
+        Trust::Compared => "compared",
         _ => "unknown",
     }
 }
