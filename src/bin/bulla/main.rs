@@ -28,11 +28,19 @@ use clap::Parser as _;
 use app::App;
 use cli::{Cli, Verb};
 use exit::Exit;
+use source::secret_as_argument;
 
 fn main() -> ExitCode {
     ui::hold_expected_panics();
     if std::env::args_os().nth(1).is_some_and(|verb| verb == pdf::VERB) {
         return pdf::run();
+    }
+    if source::is_invite_among(std::env::args_os().skip(1)) {
+        let json = std::env::args_os().any(|arg| arg == "--json");
+        let common = cli::Common { json, quiet: false, verbose: false, no_input: true };
+        return ExitCode::from(
+            ui::Ui::new(&common).last_error(&secret_as_argument().into()).code(),
+        );
     }
     let cli = match Cli::try_parse_from(cli::spelled_out(std::env::args_os())) {
         Ok(cli) => cli,

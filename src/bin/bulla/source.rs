@@ -1,6 +1,8 @@
 //! Where secrets come from: a file, stdin, a variable, a file descriptor, a command.
 //! Never the command line itself, which everybody on the machine can read.
 
+use std::convert::Infallible;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -29,29 +31,35 @@ pub(crate) enum Source {
     Stdin,
     Env(String),
     Fd(u32),
+    /// None of these, and why. What was typed is left out: it may be the secret itself.
+    Unusable(String),
 }
 
 impl FromStr for Source {
-    type Err = String;
+    /// A value that is no source is refused when it is read: an error of the command line would
+    /// repeat it.
+    type Err = Infallible;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Infallible> {
         if text == "-" {
             return Ok(Self::Stdin);
         }
         let Some(special) = text.strip_prefix('@') else { return Ok(Self::File(text.into())) };
         if Path::new(text).exists() {
-            return Err(format!("a file has the name {text}: write ./{text} if you mean it"));
+            let why = format!("a file has the name {text}: write ./{text} if you mean it");
+            return Ok(Self::Unusable(why));
         }
-        match special.split_once(':') {
+        Ok(match special.split_once(':') {
             Some(("ENV", name)) if !name.is_empty() && !name.contains('=') => {
                 hide(name);
-                Ok(Self::Env(name.into()))
+                Self::Env(name.into())
             }
-            Some(("FD", number)) => {
-                number.parse().map(Self::Fd).map_err(|_| "expected a number behind @FD:".into())
-            }
-            _ => Err("expected a file, -, @ENV:NAME or @FD:N".into()),
-        }
+            Some(("FD", number)) => match number.parse() {
+                Ok(number) => Self::Fd(number),
+                Err(_) => Self::Unusable("expected a number after @FD:".into()),
+            },
+            _ => Self::Unusable("expected a file, -, @ENV:NAME or @FD:N".into()),
+        })
     }
 }
 
@@ -67,9 +75,9 @@ impl Source {
             // Opening the descriptor by its name makes a second one, so ours stays as it was.
             Self::Fd(number) => File::open(format!("/dev/fd/{number}"))
                 .and_then(|file| files::read_to_limit(file, MAX)),
+            Self::Unusable(why) => return Err(Fail::usage(why).into()),
             Self::File(path) => {
-                refuse_secret(path)?;
-                let file = File::open(path).with_context(context)?;
+                let file = open(path, what)?;
                 if files::is_exposed(&file)? {
                     return Err(exposed(path, what).into());
                 }
@@ -105,19 +113,58 @@ impl std::fmt::Display for Source {
             Self::Env(name) => write!(f, "@ENV:{name}"),
             Self::Fd(number) => write!(f, "@FD:{number}"),
             Self::File(path) => path.display().fmt(f),
+            Self::Unusable(_) => f.write_str("what was given"),
         }
     }
 }
 
-/// Refuses a secret where the name of a file belongs, without repeating it.
-fn refuse_secret(path: &Path) -> Result<()> {
-    let path = path.to_string_lossy();
-    if ["BULLA-SECRET-KEY-", "AGE-SECRET-KEY-"].iter().any(|p| path.trim().starts_with(p)) {
-        return Err(Fail::usage("expected the name of a file, got the secret itself")
-            .hint("everybody can see it here: put it into a file, or into BULLA_IDENTITY")
-            .into());
+/// Opens a file with `what`. A name that no file has may be the secret itself, typed in its place,
+/// and is not repeated.
+pub(crate) fn open(path: &Path, what: &str) -> Result<File> {
+    let name = path.to_string_lossy();
+    if begins_with(&name, INVITES) || begins_with(&name, KEYS) {
+        return Err(secret_as_argument().into());
     }
-    Ok(())
+    File::open(path).map_err(|error| match path.symlink_metadata() {
+        Ok(_) => {
+            anyhow::Error::new(error).context(format!("cannot read {what} from {}", path.display()))
+        }
+        Err(_) => {
+            let message = format!("cannot read {what}: no file has the name that was given");
+            Fail::new(Exit::InputMissing, message)
+                .hint(
+                    "name a file, or give a secret in a variable, as @ENV:NAME, or with - on stdin",
+                )
+                .into()
+        }
+    })
+}
+
+/// Beginnings of invites.
+const INVITES: &[&str] = &["bulla-invite-1", "bulla-device-1"];
+/// Beginnings of keys.
+const KEYS: &[&str] = &["bulla-secret-key-", "age-secret-key-"];
+
+fn begins_with(word: &str, beginnings: &[&str]) -> bool {
+    let word = word.trim();
+    beginnings.iter().any(|beginning| {
+        word.get(..beginning.len()).is_some_and(|head| head.eq_ignore_ascii_case(beginning))
+    })
+}
+
+/// Whether an invite was typed among the arguments, as a word or as the value of a flag.
+pub(crate) fn is_invite_among(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.any(|argument| {
+        let text = argument.to_string_lossy();
+        let value = text.strip_prefix("--").and_then(|flag| flag.split_once('='));
+        begins_with(&text, INVITES) || value.is_some_and(|(_, value)| begins_with(value, INVITES))
+    })
+}
+
+/// The error of a secret among the arguments, which does not repeat it.
+pub(crate) fn secret_as_argument() -> Fail {
+    Fail::usage("an invite or a key was given as an argument, which others on this machine can see")
+        .hint("pipe it in, name a file with it, or give it in a variable, as @ENV:NAME")
 }
 
 fn exposed(path: &Path, what: &str) -> Fail {
@@ -185,7 +232,20 @@ mod tests {
         assert_eq!("@FD:3".parse(), Ok(Source::Fd(3)));
         assert_eq!("a@b".parse(), Ok(Source::File("a@b".into())));
         for wrong in ["@FD:x", "@ENV:", "@ENV:A=B", "@HOME", "@"] {
-            assert!(wrong.parse::<Source>().is_err(), "{wrong}");
+            let source: Source = wrong.parse().unwrap();
+            assert!(matches!(source, Source::Unusable(_)), "{wrong}");
+            assert!(source.read("it").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn invites_among_the_arguments_are_seen() {
+        let among = |argument: &str| is_invite_among([OsString::from(argument)].into_iter());
+        for invite in ["bulla-invite-1qq", " BULLA-DEVICE-1QQ", "--words=bulla-invite-1q"] {
+            assert!(among(invite), "{invite}");
+        }
+        for other in ["invite", "./bulla-invite-1q", "bulla-invites", "bulla-invite-", "é", ""] {
+            assert!(!among(other), "{other}");
         }
     }
 }

@@ -246,7 +246,8 @@ pub(crate) fn typed(words: &[String]) -> Result<String> {
     if !special(one) {
         return Ok(one.trim().to_owned());
     }
-    let bytes = match one.parse().map_err(Fail::usage)? {
+    let Ok(source) = one.parse::<Source>();
+    let bytes = match source {
         Source::Stdin => files::read_to_limit(input::stdin("the query")?, MAX_QUERY)?,
         source => source.read("the query")?.to_vec(),
     };
