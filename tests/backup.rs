@@ -58,7 +58,8 @@ fn world() -> World {
     let (alice, bob) = (Person::with_identity(), Person::with_identity());
     let at = ["--relay", relay.url.as_str()];
     let invite = alice.run(&[&["invite", "--as", "bob"], &at[..]].concat()).expect(0).out;
-    bob.pipe(&[&["pair", "--as", "alice"], &at[..]].concat(), &invite).expect(0);
+    bob.pipe(&[&["pair", "--method", "secret", "--as", "alice"], &at[..]].concat(), &invite)
+        .expect(0);
     alice.run(&["pair"]).expect(1);
     bob.run(&["pair"]).expect(0);
     alice.run(&["pair"]).expect(0);

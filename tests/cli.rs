@@ -949,11 +949,11 @@ fn an_invite_comes_over_a_socket_too_and_what_is_none_stays_there() {
     let relay = Relay::start(store.path());
     let [alice, bob] = [Person::with_identity(), Person::with_identity()];
     let invite = alice.run(&["invite", "--relay", &relay.url]).expect(0).out;
-    let pair = |input: &[u8]| {
+    let pair = |input: &[u8], method: &[&str]| {
         let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         ours.write_all(input).unwrap();
         let rest = theirs.try_clone().unwrap();
-        let mut command = bob.command(&["pair", "--relay", &relay.url]);
+        let mut command = bob.command(&[&["pair", "--relay", &relay.url], method].concat());
         let status = command
             .stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs)))
             .output()
@@ -963,8 +963,8 @@ fn an_invite_comes_over_a_socket_too_and_what_is_none_stays_there() {
         let mut left = [0; 64];
         (status.code().unwrap(), (&rest).read(&mut left).unwrap_or(0))
     };
-    assert_eq!(pair(b"echo the next line of a script\n"), (1, 31));
-    assert_eq!(pair(&invite), (0, 0));
+    assert_eq!(pair(b"echo the next line of a script\n", &[]), (1, 31));
+    assert_eq!(pair(&invite, &["--method", "secret"]), (0, 0));
     assert_eq!(alice.run(&["pair"]).status, 1);
     bob.run(&["pair"]).expect(0);
     alice.run(&["pair"]).expect(0);
@@ -976,7 +976,7 @@ fn who_is_paired_can_be_forgotten_though_the_relay_is_gone() {
     let mut relay = Relay::start(store.path());
     let [alice, bob] = [Person::with_identity(), Person::with_identity()];
     let invite = alice.run(&["invite", "--public", "--relay", &relay.url]).expect(0).out;
-    bob.pipe(&["pair", "--as", "alice", "-"], &invite).expect(0);
+    bob.pipe(&["pair", "--method", "digits", "--as", "alice", "-"], &invite).expect(0);
     alice.run(&["pair"]).expect(1);
     bob.run(&["pair"]).expect(1);
     // Nobody named him: he has a name to type all the same.

@@ -37,7 +37,7 @@ fn world() -> World {
     for (person, name) in [(&inviter, "inviter"), (&joiner, "joiner")] {
         person.run(&["relay", "register", "--relay", &relay.url]).expect(0);
         let invite = carol.run(&["invite", "--as", name, "--relay", &relay.url]).expect(0).out;
-        person.pipe(&["pair", "--as", "carol", "-"], &invite).expect(0);
+        person.pipe(&["pair", "--method", "secret", "--as", "carol", "-"], &invite).expect(0);
         carol.run(&["pair"]);
         person.run(&["pair"]).expect(0);
         carol.run(&["pair"]).expect(0);
@@ -168,7 +168,8 @@ fn who_shows_another_card_than_the_one_introduced_is_refused() {
     };
     let mallory = Person::with_identity();
     mallory.run(&["relay", "register", "--relay", &relay.url]).expect(0);
-    mallory.pipe(&["pair", "--as", "inviter", "-"], line.as_bytes()).expect(0);
+    let pair = ["pair", "--method", "secret", "--as", "inviter", "-"];
+    mallory.pipe(&pair, line.as_bytes()).expect(0);
     inviter.run(&["pair"]).expect(1);
     mallory.run(&["pair"]);
     let refused = inviter.run(&["pair"]).expect(11);

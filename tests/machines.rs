@@ -22,12 +22,16 @@ struct World {
     _stores: [tempfile::TempDir; 2],
 }
 
+/// Takes this machine into use by an invite on stdin.
+const DEVICE: [&str; 3] = ["pair", "--method", "device"];
+
 fn world() -> World {
     let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let (here, there) = (Relay::start(stores[0].path()), Relay::start(stores[1].path()));
     let (alice, bob) = (Person::with_identity(), Person::with_identity());
     let invite = alice.run(&["invite", "--as", "bob", "--relay", &here.url]).expect(0).out;
-    bob.pipe(&["pair", "--as", "alice", "--relay", &there.url], &invite).expect(0);
+    let pair = ["pair", "--method", "secret", "--as", "alice", "--relay", &there.url];
+    bob.pipe(&pair, &invite).expect(0);
     alice.run(&["pair"]).expect(1);
     bob.run(&["pair"]).expect(0);
     alice.run(&["pair"]).expect(0);
@@ -40,7 +44,7 @@ impl World {
         let invite = self.alice.run(&["invite", "--device", "--relay", &self.here.url]).expect(0);
         assert!(invite.text().starts_with("bulla-device-1"), "{}", invite.text());
         assert!(invite.err.contains("becomes you"), "{}", invite.err);
-        laptop.pipe(&["pair"], &invite.out).expect(0);
+        laptop.pipe(&DEVICE, &invite.out).expect(0);
         self.alice.run(&["pair"]).expect(1);
         laptop.run(&["pair"]).expect(1);
         let handed = self.alice.run(&["pair"]).expect(0);
@@ -181,22 +185,23 @@ fn what_is_no_invite_for_a_machine_is_refused() {
     let laptop = Person::new();
     let at = ["--relay", world.here.url.as_str()];
     let invite = world.alice.run(&[&["invite", "--device"], &at[..]].concat()).expect(0).text();
-    let refused = laptop.pipe(&["pair", "--as", "me"], invite.as_bytes()).expect(2);
+    let refused =
+        laptop.pipe(&["pair", "--method", "device", "--as", "me"], invite.as_bytes()).expect(2);
     assert!(refused.err.contains("hint: leave --as out"), "{}", refused.err);
     let changed = invite.replace("bulla-device-1", "bulla-device-1q");
-    let refused = laptop.pipe(&["pair"], changed.as_bytes()).expect(13);
+    let refused = laptop.pipe(&DEVICE, changed.as_bytes()).expect(13);
     assert!(refused.err.contains("hint: bulla invite --device"), "{}", refused.err);
     assert!(!laptop.home().join("home/newcomer").exists());
     world.alice.run(&["invite", "--device", "--public"]).expect(2);
     world.alice.run(&["invite", "--device", "--as", "x"]).expect(2);
     // It cannot be taken for an invite of somebody else, nor the other way round.
     let as_contact = invite.replace("bulla-device-", "bulla-invite-");
-    Person::with_identity().pipe(&["pair"], as_contact.as_bytes()).expect(13);
+    Person::with_identity().pipe(&["pair", "--method", "secret"], as_contact.as_bytes()).expect(13);
     // Once taken up, it is good for no other machine.
-    laptop.pipe(&["pair"], invite.as_bytes()).expect(0);
+    laptop.pipe(&DEVICE, invite.as_bytes()).expect(0);
     world.alice.run(&["pair"]).expect(1);
     let other = Person::new();
-    other.pipe(&["pair"], invite.as_bytes()).expect(0);
+    other.pipe(&DEVICE, invite.as_bytes()).expect(0);
     world.alice.run(&["pair"]).expect(1);
     other.run(&["pair"]).expect(16);
     assert!(!other.home().join("home/newcomer").exists());

@@ -33,7 +33,7 @@ fn world() -> World {
     let relay = Relay::start(store.path());
     let (alice, bob) = (Person::with_identity(), Person::with_identity());
     let invite = alice.run(&["invite", "--as", "bob", "--relay", &relay.url]).expect(0).out;
-    bob.pipe(&["pair", "--as", "alice", "-"], &invite).expect(0);
+    bob.pipe(&["pair", "--method", "secret", "--as", "alice", "-"], &invite).expect(0);
     alice.run(&["pair"]);
     bob.run(&["pair"]);
     alice.run(&["pair"]).expect(0);
@@ -528,7 +528,7 @@ fn a_contact_whose_keys_are_damaged_costs_no_letter_of_others() {
     let carol = Person::with_identity();
     let url = &world._relay.url;
     let invite = carol.run(&["invite", "--as", "bob", "--relay", url]).expect(0).out;
-    bob.pipe(&["pair", "--as", "carol", "-"], &invite).expect(0);
+    bob.pipe(&["pair", "--method", "secret", "--as", "carol", "-"], &invite).expect(0);
     carol.run(&["pair"]);
     bob.run(&["pair"]);
     carol.run(&["pair"]).expect(0);

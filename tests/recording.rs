@@ -229,7 +229,7 @@ fn three() -> (Recorder, [Person; 3]) {
         recorder.now(&format!("{one}-{other}"));
         let (inviter, joiner) = (&people[one], &people[other]);
         let invite = inviter.run(&["invite", "--relay", &recorder.url]).expect(0).out;
-        joiner.pipe(&["pair"], &invite).expect(0);
+        joiner.pipe(&["pair", "--method", "secret"], &invite).expect(0);
         for (person, status) in [(inviter, 1), (joiner, 0), (inviter, 0)] {
             person.run(&["pair"]).expect(status);
         }

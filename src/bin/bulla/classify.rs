@@ -167,8 +167,10 @@ fn pairing(error: &contact::pairing::Error) -> Option<Verdict> {
         E::WordCount { .. } => {
             verdict(Exit::Usage, "type them with blanks or hyphens between; nothing was tried yet")
         }
-        E::WordsMissing => verdict(Exit::Usage, "bulla pair INVITE --words SRC"),
-        E::WordsUnused => verdict(Exit::Usage, "leave --words out"),
+        E::OtherMethod => verdict(
+            Exit::SenderNotAuthenticated,
+            "ask the inviter, over a channel you trust, which method to use, and for a new invite",
+        ),
         E::NoDigits | E::Confirmed => Some((Exit::Conflict, None)),
         E::Key(_)
         | E::Share(_)

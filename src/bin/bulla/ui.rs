@@ -130,17 +130,31 @@ impl Ui {
         Ok(line)
     }
 
+    /// Asks a question on the controlling terminal, where the answer can be seen; `None` where there
+    /// is no terminal to ask on, or `--no-input` forbids it.
+    pub(crate) fn ask_line(&self, question: &str) -> Result<Option<String>> {
+        let Ok(mut terminal) = self.controlling() else { return Ok(None) };
+        terminal.write_all(question.as_bytes())?;
+        let mut line = String::new();
+        BufReader::new(terminal.take(MAX_LINE)).read_line(&mut line)?;
+        Ok(Some(line))
+    }
+
     /// The controlling terminal, where there is one and it may be asked on.
     fn terminal(&self, needed: &str, instead: &str) -> Result<File> {
         let locked = |why: &str| {
             Fail::new(Exit::Locked, format!("{needed}, and {why}"))
                 .hint(format!("give {instead} FILE, @ENV:NAME or @FD:N"))
         };
+        Ok(self.controlling().map_err(locked)?)
+    }
+
+    fn controlling(&self) -> Result<File, &'static str> {
         if self.no_input {
-            return Err(locked("--no-input forbids to ask").into());
+            return Err("--no-input forbids to ask");
         }
         let terminal = File::options().read(true).write(true).open("/dev/tty");
-        Ok(terminal.map_err(|_| locked("there is no terminal to ask on"))?)
+        terminal.map_err(|_| "there is no terminal to ask on")
     }
 }
 

@@ -24,6 +24,7 @@ pub use message::MESSAGE;
 pub use message::Refusal;
 pub use party::Own;
 pub use party::Role;
+pub use state::Expected;
 pub use state::Pairing;
 pub use step::End;
 pub use step::Event;
@@ -122,12 +123,10 @@ pub enum Error {
         /// Words that were typed.
         got: usize,
     },
-    /// The invite goes with words that its inviter says.
-    #[error("the invite goes with words that the inviter says, and none were given")]
-    WordsMissing,
-    /// Words were given with an invite of another kind.
-    #[error("the invite goes without words")]
-    WordsUnused,
+    /// The invite is not for the method that the joiner expects. Which one it is for is left out:
+    /// it is what an attacker who replaced the line would have the joiner accept.
+    #[error("this invite is for another method, or was changed on the way")]
+    OtherMethod,
     /// No random bytes.
     #[error(transparent)]
     Crypto(#[from] crypto::Error),

@@ -74,6 +74,30 @@ pub(super) enum State {
     Proved(Box<Proved>),
 }
 
+/// The method that the joiner expects an invite to be for, from the inviter and not from the line:
+/// a line that came over a channel that others can change says what they want it to say.
+#[derive(Debug, Clone, Copy)]
+pub enum Expected<'a> {
+    /// The invite came over a private channel, which no one else can read or change.
+    Secret,
+    /// The two sides will compare digits.
+    Digits,
+    /// The inviter told the joiner these words.
+    Words(&'a Words),
+}
+
+impl Expected<'_> {
+    /// Checks that an invite is for this method.
+    fn check(&self, invite: &Invite) -> Result<(), Error> {
+        match (self, invite.kind()) {
+            (Self::Secret, Kind::Secret(_))
+            | (Self::Digits, Kind::Public(_))
+            | (Self::Words(_), Kind::Words) => Ok(()),
+            _ => Err(Error::OtherMethod),
+        }
+    }
+}
+
 /// How an invite is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
@@ -163,45 +187,31 @@ impl Pairing {
 
     /// Takes up an invite. `reply` is a fresh mailbox of the joiner's for the inviter's messages.
     /// For a secret invite it may be the one in `own`; for one that others read, it is another.
+    /// Wrong words end the pairing on both sides.
     ///
     /// # Errors
     ///
-    /// [`Error::Expired`], [`Error::OneMailbox`], [`Error::NotTheOwner`], [`Error::WordsMissing`],
+    /// [`Error::OtherMethod`], [`Error::Expired`], [`Error::OneMailbox`], [`Error::NotTheOwner`],
     /// or of an address.
-    pub fn join(invite: &Invite, own: &Own<'_>, reply: Address, now: u64) -> Result<Step, Error> {
-        Self::join_from(Seed::random()?, invite, None, own, reply, now)
-    }
-
-    /// Takes up an invite with the words that its inviter said. Wrong ones end the pairing on both
-    /// sides. As [`Pairing::join`] otherwise.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Pairing::join`]; [`Error::WordsUnused`] when the invite is of another kind.
-    pub fn join_by_words(
+    pub fn join(
         invite: &Invite,
-        words: &Words,
+        expected: Expected<'_>,
         own: &Own<'_>,
         reply: Address,
         now: u64,
     ) -> Result<Step, Error> {
-        Self::join_from(Seed::random()?, invite, Some(words), own, reply, now)
+        Self::join_from(Seed::random()?, invite, expected, own, reply, now)
     }
 
     pub(super) fn join_from(
         seed: Seed,
         invite: &Invite,
-        words: Option<&Words>,
+        expected: Expected<'_>,
         own: &Own<'_>,
         reply: Address,
         now: u64,
     ) -> Result<Step, Error> {
-        let words = match (invite.kind(), words) {
-            (Kind::Words, Some(words)) => Some(words),
-            (Kind::Words, None) => return Err(Error::WordsMissing),
-            (_, Some(_)) => return Err(Error::WordsUnused),
-            (_, None) => None,
-        };
+        expected.check(invite)?;
         invite.check_time(now)?;
         reply.check()?;
         if !invite.is_secret() && reply.mailbox == own.address.mailbox {
@@ -214,9 +224,9 @@ impl Pairing {
             mailbox: reply.mailbox,
             expires: invite.expires(),
         };
-        Ok(head.step(match words {
-            Some(words) => Called::begin(invite.clone(), words, party, reply)?,
-            None => Joined::begin(invite.clone(), party, reply)?,
+        Ok(head.step(match expected {
+            Expected::Words(words) => Called::begin(invite.clone(), words, party, reply)?,
+            _ => Joined::begin(invite.clone(), party, reply)?,
         }))
     }
 

@@ -62,12 +62,24 @@ impl Person {
     }
 
     fn join(&self, invite: &Invite) -> Step {
-        Pairing::join_from(self.seed(), invite, None, &self.own(), self.meeting(), NOW).unwrap()
+        let expected = expected(invite, None);
+        Pairing::join_from(self.seed(), invite, expected, &self.own(), self.meeting(), NOW).unwrap()
     }
 
     fn join_by(&self, invite: &Invite, words: &Words) -> Step {
         let (own, reply) = (self.own(), self.meeting());
-        Pairing::join_from(self.seed(), invite, Some(words), &own, reply, NOW).unwrap()
+        let expected = Expected::Words(words);
+        Pairing::join_from(self.seed(), invite, expected, &own, reply, NOW).unwrap()
+    }
+}
+
+/// The method of an invite that came from its inviter unchanged.
+fn expected<'a>(invite: &Invite, words: Option<&'a Words>) -> Expected<'a> {
+    match (invite.kind(), words) {
+        (Kind::Words, Some(words)) => Expected::Words(words),
+        (Kind::Words, None) => panic!("no words"),
+        (Kind::Secret(_), _) => Expected::Secret,
+        (Kind::Public(_), _) => Expected::Digits,
     }
 }
 
@@ -264,7 +276,9 @@ fn invites_that_break_a_rule_are_refused() {
 #[test]
 fn an_expired_invite_is_refused_on_both_sides() {
     let (offered, invite) = ann().offer(false);
-    let late = Pairing::join(&invite, &bob().own(), bob().meeting(), UNTIL).unwrap_err();
+    let late =
+        Pairing::join(&invite, expected(&invite, None), &bob().own(), bob().meeting(), UNTIL);
+    let late = late.unwrap_err();
     assert!(matches!(late, Error::Expired { until: UNTIL }));
     let past = Pairing::offer_secret(&ann().own(), ann().meeting(), NOW, NOW).unwrap_err();
     assert!(matches!(past, Error::Expired { .. }));
@@ -528,11 +542,11 @@ fn own_things_are_checked_before_they_go_out() {
     let refused = Pairing::offer_public(&ann.own(), nowhere, UNTIL, NOW);
     assert!(matches!(refused, Err(Error::Relay(_))));
     let (_, invite) = ann.offer(true);
-    let refused = Pairing::join(&invite, &bob.own(), bob.address(1), NOW);
+    let refused = Pairing::join(&invite, Expected::Digits, &bob.own(), bob.address(1), NOW);
     assert!(matches!(refused, Err(Error::OneMailbox)));
     let (_, invite) = ann.offer(false);
-    assert!(Pairing::join(&invite, &bob.own(), bob.address(1), NOW).is_ok());
-    let drawn = Pairing::join(&invite, &bob.own(), bob.meeting(), NOW).unwrap();
+    assert!(Pairing::join(&invite, Expected::Secret, &bob.own(), bob.address(1), NOW).is_ok());
+    let drawn = Pairing::join(&invite, Expected::Secret, &bob.own(), bob.meeting(), NOW).unwrap();
     assert_ne!(drawn.send, bob.join(&invite).send);
 }
 

@@ -1,22 +1,50 @@
 //! `invite` and `pair`.
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::relay::duration;
 use super::{Keys, Network};
 use crate::source::Source;
 
+/// How the two sides know each other. The inviter chooses it and tells the joiner; the line of the
+/// invite does not decide it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// The line itself: it goes over a private channel, which no one else can read or change
+    Secret,
+    /// Digits that both sides compare: others may read or change the line
+    Digits,
+    /// Three words that the inviter tells the joiner: others may read or change the line
+    Words,
+    /// The line itself, to another machine of your own, which becomes you
+    Device,
+}
+
+impl Method {
+    /// The value as it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Digits => "digits",
+            Self::Words => "words",
+            Self::Device => "device",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-An invite is one line. Whoever has it can pair with you, once, until it expires: hand it over where
-nobody else reads, by ssh, as a job's secret, or as a QR code shown in person. Then run bulla pair
-here too: pairing takes a few messages, and goes on whenever one of you runs it.
+An invite is one line, which names no method that the other side could rely on: tell them over a
+channel you trust which one it is, and they run bulla pair --method METHOD. With secret, the method
+where nothing is said, anyone who has the line can pair with you, once, until it expires: hand it
+over where no one else reads it, by ssh, as a job's secret, or as a QR code shown in person. Then run
+bulla pair here too: pairing takes a few messages, and goes on whenever one of you runs it.
 
 Examples:
-  bulla invite --wait 300 | ssh host bulla pair --wait 300
+  bulla invite --wait 300 | ssh host bulla pair --method secret --wait 300
   bulla invite --as bob --expires 1d > invite
   bulla invite --words --as bob > invite
-  bulla invite --device --wait 300 | ssh laptop bulla pair --wait 300
+  bulla invite --device --wait 300 | ssh laptop bulla pair --method device --wait 300
   bulla invite --qr")]
 pub(crate) struct Invite {
     #[command(flatten)]
@@ -32,16 +60,19 @@ pub(crate) struct Invite {
     /// The token the relay's operator gave you: a file, -, @ENV:NAME or @FD:N
     #[arg(long, value_name = "SRC", value_hint = ValueHint::FilePath)]
     pub(crate) token: Option<Source>,
+    /// How you and the other side know each other; secret otherwise
+    #[arg(long, value_name = "METHOD", conflicts_with_all = ["public", "words", "device"])]
+    pub(crate) method: Option<Method>,
     /// Make an invite that others may see or change on its way: then each of you types four digits
-    /// that the other reads out
+    /// that the other reads out. As --method digits
     #[arg(long)]
     pub(crate) public: bool,
     /// Make an invite that others may see or change on its way, and three words for it, which you
-    /// say to the other side: one wrong guess at them ends it
+    /// say to the other side: one wrong guess at them ends it. As --method words
     #[arg(long, conflicts_with = "public")]
     pub(crate) words: bool,
     /// Make an invite for another machine of your own, which gets your identity and contacts with it,
-    /// and mailboxes of its own: letters come to both from then on
+    /// and mailboxes of its own: letters come to both from then on. As --method device
     #[arg(long, conflicts_with_all = ["public", "words", "name"])]
     pub(crate) device: bool,
     /// Draw the invite as a QR code
@@ -50,6 +81,19 @@ pub(crate) struct Invite {
     /// Then go on with the pairing for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) wait: u64,
+}
+
+impl Invite {
+    /// The method, by its name or its short form.
+    pub(crate) fn method(&self) -> Method {
+        match (self.method, self.public, self.words, self.device) {
+            (Some(method), ..) => method,
+            (None, true, ..) => Method::Digits,
+            (None, _, true, _) => Method::Words,
+            (None, _, _, true) => Method::Device,
+            (None, false, false, false) => Method::Secret,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -79,11 +123,15 @@ pub(crate) struct Introduce {
 With an invite, accepts it; without, goes on with every pairing that can go on. Status 1 says that
 some pairing waits for the other side still.
 
+A new invite is accepted by the method that you name, and by no other: anyone who can change the
+line could replace it with one for a method that asks less of you. Learn the method from the inviter
+over a channel you trust. On a terminal the program asks; a script gives --method.
+
 Examples:
-  ssh host 'bulla invite --wait 60' | bulla pair --wait 60
-  bulla pair --as alice invite
-  bulla pair @ENV:INVITE
-  bulla pair --as alice invite --words words
+  ssh host 'bulla invite --wait 60' | bulla pair --method secret --wait 60
+  bulla pair --as alice --method digits invite
+  bulla pair --method secret @ENV:INVITE
+  bulla pair --as alice --words words invite
   bulla pair --wait 300
   bulla pair --confirm carol --digits digits
   bulla pair --accept bob")]
@@ -98,8 +146,12 @@ pub(crate) struct Pair {
     /// The token the relay's operator gave you: a file, @ENV:NAME or @FD:N
     #[arg(long, value_name = "SRC", value_hint = ValueHint::FilePath)]
     pub(crate) token: Option<Source>,
-    /// The words that the inviter says, for an invite with words: a file, -, @ENV:NAME or @FD:N;
-    /// asked on the terminal otherwise
+    /// How you and the inviter know each other, as the inviter told you; asked on the terminal
+    /// otherwise
+    #[arg(long, value_name = "METHOD", conflicts_with = "confirm")]
+    pub(crate) method: Option<Method>,
+    /// The words that the inviter says, with --method words, which it implies: a file, -, @ENV:NAME
+    /// or @FD:N; asked on the terminal otherwise
     #[arg(long, value_name = "SRC", conflicts_with = "confirm", value_hint = ValueHint::FilePath)]
     pub(crate) words: Option<Source>,
     /// Go on with the pairing for so many seconds
@@ -112,7 +164,7 @@ pub(crate) struct Pair {
     #[arg(long, value_name = "SRC", requires = "confirm", value_hint = ValueHint::FilePath)]
     pub(crate) digits: Option<Source>,
     /// Pair with somebody whom a contact introduced
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["invite", "confirm", "words"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["invite", "confirm", "words", "method"])]
     pub(crate) accept: Option<String>,
     /// The invite: a file, - for stdin, @ENV:NAME or @FD:N; what is piped in otherwise
     #[arg(value_name = "INVITE", value_hint = ValueHint::FilePath)]

@@ -2,16 +2,16 @@
 
 pub(crate) mod introduce;
 mod machine;
+mod method;
 mod step;
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::{
-    Address, Digits, End, Error, Invite, Kind, Outgoing, Own, Pairing, Role, Waits, Words,
+    Address, Digits, End, Expected, Invite, Outgoing, Own, Pairing, Role, Waits, Words,
 };
 use bulla::contact::{self, Introduced, Purpose, Underway};
 use bulla::crypto;
@@ -27,10 +27,10 @@ use self::step::{Look, Outcome};
 use super::card::settle;
 use super::relay;
 use crate::app::{App, Me, date, now};
-use crate::cli::{self, Network};
+use crate::cli::{self, Method, Network};
 use crate::exit::{Exit, Fail};
 use crate::source::Source;
-use crate::{input, qr};
+use crate::{input, qr, source};
 
 /// Bytes by which an invite is known.
 const BEGIN: usize = 32;
@@ -47,7 +47,12 @@ const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
 pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
     let me = app.me(&args.keys)?;
+    let method = args.method();
     if let Some(name) = &args.name {
+        if method == Method::Device {
+            let fail = Fail::usage("a machine of your own has no other name");
+            return Err(fail.hint("leave --as out").into());
+        }
         contact::check_name(name)?;
     }
     let client = relay::own(&me, &args.network)?;
@@ -57,19 +62,23 @@ pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
     let card = settle(&me, |_| ())?;
     let own = Own { identity: &me.identity, card: &card, address: me.address(&made.mailbox) };
     let meeting = made.meeting_address(&me);
-    let (pairing, invite, words) = if args.words {
-        let (pairing, invite, words) = Pairing::offer_words(&own, meeting, expires, now())?;
-        (pairing, invite, Some(words.to_text()))
-    } else {
-        let (pairing, invite) = match args.public {
-            true => Pairing::offer_public(&own, meeting, expires, now())?,
-            false => Pairing::offer_secret(&own, meeting, expires, now())?,
-        };
-        (pairing, invite, None)
+    let (pairing, invite, words) = match method {
+        Method::Words => {
+            let (pairing, invite, words) = Pairing::offer_words(&own, meeting, expires, now())?;
+            (pairing, invite, Some(words.to_text()))
+        }
+        Method::Digits => {
+            let (pairing, invite) = Pairing::offer_public(&own, meeting, expires, now())?;
+            (pairing, invite, None)
+        }
+        Method::Secret | Method::Device => {
+            let (pairing, invite) = Pairing::offer_secret(&own, meeting, expires, now())?;
+            (pairing, invite, None)
+        }
     };
-    let (purpose, line) = match args.device {
-        true => (Purpose::Machine, machine::to_line(&invite)?),
-        false => (Purpose::Contact, invite.to_line()?),
+    let (purpose, line) = match method {
+        Method::Device => (Purpose::Machine, machine::to_line(&invite)?),
+        _ => (Purpose::Contact, invite.to_line()?),
     };
     let meeting = made.meeting.clone();
     let underway = made.underway(args.name.clone(), pairing, None);
@@ -106,15 +115,24 @@ fn show(
     if let (Some(words), false) = (words, app.ui.json) {
         app.ui.say(&format!("words: {}", words.as_str()));
     }
-    let who = match (args.words, args.public) {
-        _ if args.device => {
-            "whoever has this line becomes you, once: give it to your own machine alone"
+    let method = args.method();
+    let who = match method {
+        Method::Device => {
+            "anyone who has this line becomes you, once: give it to your own machine alone"
         }
-        (true, _) => "the line may be seen: say the words to the other side alone",
-        (_, true) => "the two of you compare digits: bulla pair shows them",
-        _ => "whoever has this line can pair with you, once",
+        Method::Words => "the line may be seen: say the words to the other side alone",
+        Method::Digits => "the line may be seen: you compare digits, which bulla pair shows",
+        Method::Secret => "anyone who has this line can pair with you, once",
     };
     app.ui.note(&format!("{who}; it is good until {}", date(expires)));
+    // Not beside the line: whoever changes the one would change the other.
+    app.ui.note(&match method {
+        Method::Device => "there, run: bulla pair --method device".into(),
+        _ => format!(
+            "tell them apart from the line, over a channel you trust: bulla pair --method {}",
+            method.name()
+        ),
+    });
     if args.wait == 0 {
         app.ui.note("bulla pair goes on when it was accepted");
     }
@@ -141,19 +159,17 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
     if let Some(name) = &args.accept {
         return introduce::accept(app, &app.me(&args.keys)?, args, name);
     }
-    let line = invite_line(args)?;
-    if line.is_none() && args.words.is_some() {
-        let fail = Fail::usage("--words goes with an invite, and there is none");
-        return Err(fail.hint("bulla pair INVITE --words SRC").into());
-    }
-    match &line {
-        Some(line) if machine::is_line(line) => return machine::join(app, args, line),
+    let Some(line) = invite_line(args)? else {
+        if args.words.is_some() || args.method.is_some() {
+            let flag = if args.words.is_some() { "--words" } else { "--method" };
+            let fail = Fail::usage(format!("{flag} goes with an invite, and there is none"));
+            return Err(fail.hint("name the invite's file, or pipe it in").into());
+        }
         // This machine is being taken into use.
-        None if machine::is_underway(app) => return machine::go_on(app, args),
-        _ => {}
-    }
-    let me = app.me(&args.keys)?;
-    let Some(line) = line else {
+        if machine::is_underway(app) {
+            return machine::go_on(app, args);
+        }
+        let me = app.me(&args.keys)?;
         let introduced = introduce::go_on(&me, args)?;
         let exit = match introduced > 0 && me.pairs()?.underway().is_empty() {
             true => Exit::Done,
@@ -165,8 +181,16 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
         }
         return Ok(exit);
     };
+    if machine::is_line(&line) {
+        let invite = machine::parse(&line)?;
+        method::settle(app, args, &invite, true, machine::knows(app, &invite)?)?;
+        return machine::join(app, args, &invite);
+    }
+    let me = app.me(&args.keys)?;
     let invite = Invite::parse(&line)?;
-    let meeting = join(app, &me, args, &invite)?;
+    let known = me.pairs()?.underway().iter().any(|one| one.pairing.is_of(&invite));
+    let method = method::settle(app, args, &invite, false, known)?;
+    let meeting = join(app, &me, args, &invite, method)?;
     if args.wait == 0 {
         app.ui.note("the invite is accepted: bulla pair goes on, here and on the other side");
         return Ok(Exit::Done);
@@ -178,11 +202,7 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
 fn invite_line(args: &cli::Pair) -> Result<Option<SecretString>> {
     let mut input: Box<dyn BufRead> = match &args.invite {
         // May be a public one, which others may read: then its file is no secret.
-        Some(Source::File(path)) => {
-            let file = File::open(path)
-                .with_context(|| format!("cannot read the invite from {}", path.display()))?;
-            Box::new(BufReader::new(file))
-        }
+        Some(Source::File(path)) => Box::new(BufReader::new(source::open(path, "the invite")?)),
         Some(Source::Stdin) => Box::new(input::stdin("the invite")?),
         Some(source) => return Ok(Some(source.line("the invite")?)),
         // Whose stdin is a script, or the list of a loop, has no invite there, and keeps his lines.
@@ -201,24 +221,28 @@ fn invite_line(args: &cli::Pair) -> Result<Option<SecretString>> {
     Ok((!line.trim().is_empty()).then_some(line))
 }
 
-/// The words of an invite that has some. Slips are told before anything is tried with them.
-fn words(app: &App, args: &cli::Pair, invite: &Invite) -> Result<Option<Words>> {
-    match (invite.kind(), &args.words) {
-        (Kind::Words, Some(source)) => return Ok(Some(source.line("the words")?.parse()?)),
-        (Kind::Words, None) => {}
-        (_, Some(_)) => return Err(Error::WordsUnused.into()),
-        (_, None) => return Ok(None),
+/// The words that the inviter told the user. Slips are told before anything is tried with them.
+fn words(app: &App, args: &cli::Pair) -> Result<Words> {
+    if let Some(source) = &args.words {
+        return Ok(source.line("the words")?.parse()?);
     }
     for _ in 1..ASKED {
         match app.ui.ask_words()?.parse() {
-            Ok(words) => return Ok(Some(words)),
+            Ok(words) => return Ok(words),
             Err(slip) => drop(app.ui.error(&anyhow::Error::new(slip))),
         }
     }
-    Ok(Some(app.ui.ask_words()?.parse()?))
+    Ok(app.ui.ask_words()?.parse()?)
 }
 
-fn join(app: &App, me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact::Own> {
+/// Takes up an invite by the method that the user named; `None` for one that was accepted before.
+fn join(
+    app: &App,
+    me: &Me,
+    args: &cli::Pair,
+    invite: &Invite,
+    method: Option<Method>,
+) -> Result<contact::Own> {
     if let Some(name) = &args.name {
         contact::check_name(name)?;
     }
@@ -234,8 +258,16 @@ fn join(app: &App, me: &Me, args: &cli::Pair, invite: &Invite) -> Result<contact
         }
         return Ok(known.meeting.clone());
     }
-    let words = words(app, args, invite)?;
-    let (underway, send) = joined(me, args, invite, words.as_ref(), |made, pairing| {
+    let words;
+    let expected = match method.ok_or_else(method::missing)? {
+        Method::Secret | Method::Device => Expected::Secret,
+        Method::Digits => Expected::Digits,
+        Method::Words => {
+            words = self::words(app, args)?;
+            Expected::Words(&words)
+        }
+    };
+    let (underway, send) = joined(me, args, invite, expected, |made, pairing| {
         made.underway(args.name.clone(), pairing, None)
     })?;
     let meeting = underway.meeting.clone();
@@ -249,7 +281,7 @@ fn joined(
     me: &Me,
     args: &cli::Pair,
     invite: &Invite,
-    words: Option<&Words>,
+    expected: Expected<'_>,
     underway: impl FnOnce(Made, Pairing) -> Underway,
 ) -> Result<(Underway, Vec<Outgoing>)> {
     let client = relay::own_or(me, &args.network, &invite.address().relay)?;
@@ -258,10 +290,7 @@ fn joined(
     let card = settle(me, |_| ())?;
     let own = Own { identity: &me.identity, card: &card, address: me.address(&made.mailbox) };
     let reply = made.meeting_address(me);
-    let step = match words {
-        Some(words) => Pairing::join_by_words(invite, words, &own, reply, now())?,
-        None => Pairing::join(invite, &own, reply, now())?,
-    };
+    let step = Pairing::join(invite, expected, &own, reply, now())?;
     Ok((underway(made, step.state), step.send))
 }
 

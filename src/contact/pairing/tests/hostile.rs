@@ -381,9 +381,10 @@ fn the_longest_of_everything_fits() {
             Pairing::offer(ann.seed(), way, &anns, far(ann.meeting()), u64::MAX, NOW).unwrap();
         assert!(Invite::parse(&invite.to_line().unwrap()).is_ok());
         let words = ann.seed().words();
-        let words = (way == Way::Words).then_some(&words);
+        let expected = expected(&invite, Some(&words));
         let joined =
-            Pairing::join_from(bob.seed(), &invite, words, &bobs, far(bob.meeting()), NOW).unwrap();
+            Pairing::join_from(bob.seed(), &invite, expected, &bobs, far(bob.meeting()), NOW)
+                .unwrap();
         let answered = step(&offered, sent(&joined));
         let bobs = step(&joined.state, sent(&answered));
         let anns = step(&answered.state, sent(&bobs));

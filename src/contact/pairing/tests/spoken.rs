@@ -84,21 +84,38 @@ fn words_go_with_their_invite_and_are_not_in_it() {
 
     let bob = bob();
     let (own, reply) = (bob.own(), bob.meeting());
-    let refused = |invite: &Invite, words: Option<&Words>| match words {
-        Some(words) => Pairing::join_by_words(invite, words, &own, reply.clone(), NOW),
-        None => Pairing::join(invite, &own, reply.clone(), NOW),
-    };
-    assert!(matches!(refused(&invite, None), Err(Error::WordsMissing)));
-    for public in [false, true] {
-        let (_, other) = ann().offer(public);
-        assert!(matches!(refused(&other, Some(&words)), Err(Error::WordsUnused)));
-    }
-    let late = Pairing::join_by_words(&invite, &words, &own, reply.clone(), UNTIL);
+    let by_words = Expected::Words(&words);
+    let late = Pairing::join(&invite, by_words, &own, reply.clone(), UNTIL);
     assert!(matches!(late, Err(Error::Expired { .. })));
     let late = offered.receive(sent(&bob.join_by(&invite, &words)), UNTIL);
     assert!(matches!(late, Err(Error::Expired { .. })));
-    let one = Pairing::join_by_words(&invite, &words, &own, bob.address(1), NOW);
+    let one = Pairing::join(&invite, by_words, &own, bob.address(1), NOW);
     assert!(matches!(one, Err(Error::OneMailbox)));
+}
+
+/// Whoever changes the line replaces it by one for a weaker method: the joiner's own word decides.
+#[test]
+fn an_invite_for_another_method_is_refused() {
+    let bob = bob();
+    let words = ann().seed().words();
+    let methods = [Expected::Secret, Expected::Digits, Expected::Words(&words)];
+    for (at, way) in [Way::Secret, Way::Public, Way::Words].into_iter().enumerate() {
+        let (_, invite) = ann().offer_by(way);
+        for (other, method) in methods.into_iter().enumerate() {
+            let joined = Pairing::join(&invite, method, &bob.own(), bob.meeting(), NOW);
+            match joined {
+                Ok(_) => assert_eq!(at, other),
+                Err(error) => {
+                    assert!(matches!(error, Error::OtherMethod) && at != other, "{error}");
+                    // What it is for is not said: that is what an attacker would have accepted.
+                    let said = error.to_string();
+                    for method in ["secret", "digits", "words", "device"] {
+                        assert!(!said.contains(method), "{said}");
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

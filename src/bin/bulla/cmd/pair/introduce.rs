@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
-use bulla::contact::pairing::{Invite, Own, Pairing};
+use bulla::contact::pairing::{Expected, Invite, Own, Pairing};
 use bulla::contact::{self, Introduced, Introducer, Introduction, Underway, WAITS};
 use bulla::identity::Card;
 use bulla::letter::Notice;
@@ -168,7 +168,7 @@ fn invite(app: &App, me: &Me, args: &cli::Pair, one: &Introduced) -> Result<cont
 
 /// Takes up the invite of the other one.
 fn take_up(me: &Me, args: &cli::Pair, one: &Introduced, invite: &Invite) -> Result<contact::Own> {
-    let (underway, send) = super::joined(me, args, invite, None, |made, pairing| {
+    let (underway, send) = super::joined(me, args, invite, Expected::Secret, |made, pairing| {
         made.underway(Some(one.name.clone()), pairing, Some(one.clone()))
     })?;
     let meeting = underway.meeting.clone();

@@ -31,7 +31,7 @@ use super::super::{notice, relay};
 use super::step::{self, Look};
 use super::{LONGEST_LOOK, PAUSE, open_for_letters};
 use crate::app::{App, Me, first, now};
-use crate::cli::{self, Network};
+use crate::cli::{self, Method, Network};
 use crate::exit::{Exit, Fail};
 use crate::source::Source;
 use crate::unlock::Unlock;
@@ -58,7 +58,7 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
     bytes.get(..PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(PREFIX.as_bytes()))
 }
 
-fn parse(line: &str) -> Result<Invite> {
+pub(super) fn parse(line: &str) -> Result<Invite> {
     let line = line.trim();
     let lower = line.bytes().any(|byte| byte.is_ascii_lowercase());
     // From a QR code it comes in upper case.
@@ -144,13 +144,21 @@ pub(super) fn is_underway(app: &App) -> bool {
     app.home.newcomer().is_some_and(|path| path.exists())
 }
 
+/// Whether this machine is being taken into use by this invite.
+pub(super) fn knows(app: &App, invite: &Invite) -> Result<bool> {
+    if !is_underway(app) {
+        return Ok(false);
+    }
+    let pairs = Newcomer::read(app)?.me.pairs()?;
+    Ok(pairs.underway().iter().any(|one| one.pairing.is_of(invite)))
+}
+
 /// Accepts an invite of another machine of one's own.
-pub(super) fn join(app: &App, args: &cli::Pair, line: &str) -> Result<Exit> {
+pub(super) fn join(app: &App, args: &cli::Pair, invite: &Invite) -> Result<Exit> {
     if args.name.is_some() {
         let fail = Fail::usage("this invite is for a machine of your own, which has no other name");
         return Err(fail.hint("leave --as out").into());
     }
-    let invite = parse(line)?;
     if !is_underway(app) {
         let path = place(app)?;
         if let Some(folder) = path.parent() {
@@ -161,7 +169,7 @@ pub(super) fn join(app: &App, args: &cli::Pair, line: &str) -> Result<Exit> {
         file.commit()?;
     }
     let newcomer = Newcomer::read(app)?;
-    super::join(app, &newcomer.me, args, &invite)?;
+    super::join(app, &newcomer.me, args, invite, Some(Method::Device))?;
     if args.wait == 0 {
         app.ui.note("the invite is accepted: bulla pair goes on, here and on your other machine");
         return Ok(Exit::Done);
