@@ -97,6 +97,12 @@ pub mod label {
     pub const PAIRING_PROOF: &[u8] = b"bulla/v1/pairing/proof";
     /// What a card's owner signs before the keys he pairs with.
     pub const PAIRING_HAND: &[u8] = b"bulla/v1/pairing/hand";
+    /// Two fingerprints to the salt of the digits that their owners compare at any time.
+    pub const CONTACT_FINGERPRINTS: &[u8] = b"bulla/v1/contact/fingerprints";
+    /// Pairwise secret, under that salt, to these digits.
+    pub const CONTACT_DIGITS_PAIRED: &[u8] = b"bulla/v1/contact/digits/paired";
+    /// That salt alone to these digits, for a contact by a card.
+    pub const CONTACT_DIGITS_CARD: &[u8] = b"bulla/v1/contact/digits/card";
     /// Pairwise secret and transcript to the first root of a ratchet's line. A direction, one byte,
     /// follows the label.
     pub const RATCHET_START: &[u8] = b"bulla/v1/ratchet/start";
@@ -405,6 +411,9 @@ mod tests {
             PAIRING_WORDS,
             PAIRING_PROOF,
             PAIRING_HAND,
+            CONTACT_FINGERPRINTS,
+            CONTACT_DIGITS_PAIRED,
+            CONTACT_DIGITS_CARD,
             STORAGE_BOOK,
             STORAGE_INDEX,
             STORAGE_FOLDER,

@@ -160,7 +160,7 @@ fn pairing(error: &contact::pairing::Error) -> Option<Verdict> {
             verdict(Exit::Malformed, "bulla invite makes an invite, which is one long line")
         }
         E::Expired { .. } => verdict(Exit::Conflict, "ask for another one: bulla invite"),
-        E::Digits | E::OwnDigits => Some((Exit::Usage, None)),
+        E::Digits | E::OwnDigits | E::SafetyNumber => Some((Exit::Usage, None)),
         E::Word { nearest, .. } => {
             verdict(Exit::Usage, &format!("did you hear {nearest:?}? nothing was tried yet"))
         }

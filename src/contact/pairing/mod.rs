@@ -10,6 +10,7 @@ mod inviter;
 mod joiner;
 mod message;
 mod party;
+mod safety;
 mod spoken;
 mod state;
 mod step;
@@ -24,6 +25,7 @@ pub use message::MESSAGE;
 pub use message::Refusal;
 pub use party::Own;
 pub use party::Role;
+pub use safety::SafetyNumber;
 pub use state::Expected;
 pub use state::Pairing;
 pub use step::End;
@@ -60,9 +62,9 @@ pub enum Error {
     #[error("the address has no usable mailbox: its id is no Ed25519 public key")]
     Mailbox,
     /// The time of the invite is over.
-    #[error("the invite expired: it was good until {until}, in seconds of Unix time")]
+    #[error("the invite expired: it was good until {}", date(*.until))]
     Expired {
-        /// Its last second.
+        /// Its last second, in Unix time.
         until: u64,
     },
     /// The card that is to be handed over belongs to another identity.
@@ -104,6 +106,9 @@ pub enum Error {
     /// The owner's own digits were typed.
     #[error("these are the digits shown here: type the four that the other side shows")]
     OwnDigits,
+    /// Not sixty digits.
+    #[error("expected the 60 digits that the other side shows, with any blanks between them")]
+    SafetyNumber,
     /// The digits were typed before, and other ones.
     #[error("the digits were confirmed already")]
     Confirmed,
@@ -130,6 +135,12 @@ pub enum Error {
     /// No random bytes.
     #[error(transparent)]
     Crypto(#[from] crypto::Error),
+}
+
+/// Formats seconds of Unix time as RFC 3339.
+fn date(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    time.unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 #[cfg(test)]

@@ -27,10 +27,10 @@ impl SafetyNumber {
     pub fn of(one: &Fingerprint, other: &Fingerprint, pairwise: Option<&Secret<32>>) -> Self {
         let mut both = [one.to_bytes(), other.to_bytes()];
         both.sort_unstable();
-        let salt = crypto::sha256(&[label::CONTACT_DIGITS, &both[0], &both[1]]);
+        let salt = crypto::sha256(&[label::CONTACT_FINGERPRINTS, &both[0], &both[1]]);
         let expanded: Secret<{ GROUPS * BYTES }> = match pairwise {
             Some(secret) => crypto::hkdf(secret.expose(), &salt, label::CONTACT_DIGITS_PAIRED),
-            None => crypto::hkdf(&[], &salt, label::CONTACT_DIGITS),
+            None => crypto::hkdf(&[], &salt, label::CONTACT_DIGITS_CARD),
         };
         let mut digits = [0; DIGITS];
         let (groups, _) = expanded.expose().as_chunks::<BYTES>();
@@ -119,8 +119,14 @@ mod tests {
         for line in shown.lines() {
             assert_eq!(line.split(' ').map(str::len).collect::<Vec<_>>(), [5; 4]);
         }
-        assert_eq!(shown, "PAIRED");
-        assert_eq!(number(1, 2, None).to_string(), "CARD");
+        assert_eq!(
+            shown,
+            "00604 87996 27829 19147\n08534 74017 57563 27197\n95651 83730 13253 09941"
+        );
+        assert_eq!(
+            number(1, 2, None).to_string(),
+            "97253 91847 79269 39796\n68996 05329 46524 86997\n40789 28241 51592 53589"
+        );
     }
 
     #[test]

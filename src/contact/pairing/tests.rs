@@ -307,6 +307,13 @@ fn what_began_in_time_goes_on_after() {
 }
 
 #[test]
+fn an_expired_invite_says_when() {
+    let said = Error::Expired { until: 1_767_225_600 }.to_string();
+    assert_eq!(said, "the invite expired: it was good until 2026-01-01T00:00:00Z");
+    assert!(Error::Expired { until: u64::MAX }.to_string().contains("until 9999-"));
+}
+
+#[test]
 fn the_first_joiner_wins_and_the_second_is_told() {
     let run = secret_run();
     let other = Person::new(3).join(&run.invite);
