@@ -77,15 +77,21 @@ complete -c bulla -n "__fish_bulla_using_subcommand invite" -l retry -d 'Try so 
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l as -d 'The name you give whoever accepts; his own name for himself otherwise' -r
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l expires -d 'How long the invite is good (12h, 7d)' -r
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l token -d 'The token the relay\'s operator gave you: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l method -d 'How you and the other side know each other; secret otherwise' -r -f -a "secret\t'The line itself: it goes over a private channel, which no one else can read or change'
+digits\t'Digits that both sides compare: others may read or change the line'
+words\t'Three words that the inviter tells the joiner: others may read or change the line'
+device\t'The line itself, to another machine of your own, which becomes you'"
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l withdraw -d 'Withdraw the invite of this id or name, as --list shows it: no one can pair by it from then on' -r
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l wait -d 'Then go on with the pairing for so many seconds' -r
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
-complete -c bulla -n "__fish_bulla_using_subcommand invite" -l public -d 'Make an invite that others may see or change on its way: then each of you types four digits that the other reads out'
-complete -c bulla -n "__fish_bulla_using_subcommand invite" -l words -d 'Make an invite that others may see or change on its way, and three words for it, which you say to the other side: one wrong guess at them ends it'
-complete -c bulla -n "__fish_bulla_using_subcommand invite" -l device -d 'Make an invite for another machine of your own, which gets your identity and contacts with it, and mailboxes of its own: letters come to both from then on'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l public -d 'Make an invite that others may see or change on its way: then each of you types four digits that the other reads out. As --method digits'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l words -d 'Make an invite that others may see or change on its way, and three words for it, which you say to the other side: one wrong guess at them ends it. As --method words'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l device -d 'Make an invite for another machine of your own, which gets your identity and contacts with it, and mailboxes of its own: letters come to both from then on. As --method device'
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l list -d 'List the invites that no one has paired by yet'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l qr -d 'Draw the invite as a QR code'
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
@@ -95,7 +101,11 @@ complete -c bulla -n "__fish_bulla_using_subcommand pair" -l timeout -d 'Give up
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l as -d 'The name you give whoever invites; his own name for himself otherwise' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l token -d 'The token the relay\'s operator gave you: a file, @ENV:NAME or @FD:N' -r -F
-complete -c bulla -n "__fish_bulla_using_subcommand pair" -l words -d 'The words that the inviter says, for an invite with words: a file, -, @ENV:NAME or @FD:N; asked on the terminal otherwise' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l method -d 'How you and the inviter know each other, as the inviter told you; asked on the terminal otherwise' -r -f -a "secret\t'The line itself: it goes over a private channel, which no one else can read or change'
+digits\t'Digits that both sides compare: others may read or change the line'
+words\t'Three words that the inviter tells the joiner: others may read or change the line'
+device\t'The line itself, to another machine of your own, which becomes you'"
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l words -d 'The words that the inviter says, with --method words, which it implies: a file, -, @ENV:NAME or @FD:N; asked on the terminal otherwise' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l wait -d 'Go on with the pairing for so many seconds' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l confirm -d 'Type the four digits that the other side shows, for the pairing of this name' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l digits -d 'The digits, for --confirm NAME: a file, -, @ENV:NAME or @FD:N' -r -F
@@ -106,20 +116,21 @@ complete -c bulla -n "__fish_bulla_using_subcommand pair" -s v -l verbose -d 'Sa
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -s v -l verbose -d 'Say more of what is done'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -f -a "add" -d 'Add somebody by a card'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -f -a "list" -d 'List the contacts'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -f -a "show" -d 'Show one contact whole'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -f -a "rename" -d 'Give a contact another name'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -f -a "introduce" -d 'Tell two contacts of each other, so that they can pair'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -f -a "renew" -d 'Offer new keys to a contact whose letters do not open any more'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -f -a "drop" -d 'Send no more letters to one machine of a contact\'s'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -f -a "revoke" -d 'Close the mailbox that was made for a contact: nothing comes from him any more'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce renew drop revoke remove" -f -a "remove" -d 'Forget a contact, and close his mailbox; or refuse somebody who was introduced'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "add" -d 'Add somebody by a card'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "list" -d 'List the contacts'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "show" -d 'Show one contact whole'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "rename" -d 'Give a contact another name'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "introduce" -d 'Tell two contacts of each other, so that they can pair'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "verify" -d 'Compare 60 digits with a contact, to be sure that no one is in between'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "renew" -d 'Offer new keys to a contact whose letters do not open any more'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "drop" -d 'Send no more letters to one machine of a contact\'s'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "revoke" -d 'Close the mailbox that was made for a contact: nothing comes from him any more'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "remove" -d 'Forget a contact, and close the mailbox made for them; or refuse someone who was introduced, or give up a pairing that has not finished'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -161,6 +172,14 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from verify" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from verify" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from verify" -l digits -d 'The digits that the contact sees, blanks ignored: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from verify" -l json -d 'Print one JSON object a line; errors end with one on stderr'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Say more of what is done'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from verify" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from renew" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from renew" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from renew" -l json -d 'Print one JSON object a line; errors end with one on stderr'

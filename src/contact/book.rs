@@ -247,6 +247,9 @@ impl Book {
         trust: Trust,
         now: u64,
     ) -> Result<String, Error> {
+        // Whatever the contact shows from here on, a stronger verification stays on record.
+        self.verify_as_known(&card.fingerprint());
+        self.verify(&card.fingerprint(), &trust, now);
         let fingerprint = card.fingerprint().to_bytes();
         if let Some(known) = self.contacts.iter_mut().find(|c| c.fingerprint == fingerprint) {
             if known.card()?.created() < card.created() {
@@ -287,6 +290,9 @@ impl Book {
     /// Removes a contact and returns it. What came from it stays remembered, as of a stranger.
     pub fn remove(&mut self, name: &str) -> Result<Contact, Error> {
         let at = self.position(name)?;
+        if let Some(fingerprint) = self.contacts.get(at).map(Contact::fingerprint) {
+            self.verify_as_known(&fingerprint);
+        }
         let contact = self.contacts.remove(at);
         self.remember_stranger(contact.fingerprint, contact.received.clone());
         Ok(contact)

@@ -26,10 +26,12 @@ pub use introduction::Introductions;
 pub use introduction::WAITS;
 pub use memory::Place;
 pub use memory::Receipt;
+pub use pairs::Closing;
 pub use pairs::Own;
 pub use pairs::Pairs;
 pub use pairs::Purpose;
 pub use pairs::Underway;
+pub use pairs::Unfinished;
 
 use crate::crypto;
 use crate::identity;

@@ -1,10 +1,15 @@
 //! What comes of invites: pairings under way, and what two who paired hold together.
 
+mod abandoned;
 mod keep;
+
+pub use abandoned::Closing;
+pub use abandoned::Unfinished;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::abandoned::Abandoned;
 use crate::contact::Error;
 use crate::contact::introduction::Introduced;
 use crate::contact::introduction::Introductions;
@@ -95,12 +100,18 @@ pub struct Pairs {
     links: Vec<Link>,
     /// Those who were introduced and are not paired with.
     pub introductions: Introductions,
+    /// Attempts that ended without a contact, the oldest first.
+    abandoned: Vec<Abandoned>,
+    /// Mailboxes of pairings that ended here, which their relays have still to close.
+    closing: Vec<Closing>,
 }
 
 impl Record for Pairs {
     const NAME: &'static str = "pairings";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX: usize = 16 << 20;
+    // Version 1 had neither attempts nor mailboxes to close.
+    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0, 0])];
 }
 
 impl Kept for Pairs {
@@ -143,11 +154,6 @@ impl Pairs {
         if let Some(one) = self.underway.iter_mut().find(|one| one.meeting == *meeting) {
             one.purpose = purpose;
         }
-    }
-
-    /// Forgets a pairing.
-    pub fn end(&mut self, meeting: &Own) {
-        self.underway.retain(|one| one.meeting != *meeting);
     }
 
     /// Remembers what a pairing brought; `mailbox` is the one that was made for it.

@@ -102,7 +102,7 @@ fn golden_bytes() {
     let _ = book.record(Some(&stranger(1)), &[3; 16], place(2, 2));
     let _ = book.record(Some(&stranger(1)), &[5; 16], None);
     let _ = book.record(None, &[4; 16], None);
-    let mut expected = vec![1, 2, b'm', b'e', 1, 8];
+    let mut expected = vec![2, 2, b'm', b'e', 1, 8];
     expected.extend(b"http://r");
     expected.extend([2, 251, 44, 1, 0, 1]);
     expected.extend(stranger(1).to_bytes());
@@ -114,17 +114,21 @@ fn golden_bytes() {
     expected.extend([5; 16]);
     expected.extend([1]);
     expected.extend([4; 16]);
+    // No marks, which version 1 did not have.
+    let older = [&[1], &expected[1..]].concat();
+    expected.push(0);
     assert_eq!(wire::encode(&book).unwrap(), expected);
     assert_eq!(wire::decode::<Book>(&expected).unwrap(), book);
+    assert_eq!(wire::decode::<Book>(&older).unwrap(), book);
 
     let mut book = book_of_ann();
     book.next_outgoing("ann").unwrap();
     let bytes = wire::encode(&book).unwrap();
     // No name of his own, no relay, the first generation, never changed; one contact.
-    assert_eq!(bytes[..10], [1, 0, 0, 0, 0, 1, 3, b'A', b'n', b'n']);
-    // By hand, since 9, one letter sent, nothing received, no strangers, no anonymous ids.
-    assert_eq!(bytes[bytes.len() - 24..bytes.len() - 21], [0, 9, 1]);
-    assert_eq!(bytes[bytes.len() - 5..], [1, 0, 0, 0, 0]);
+    assert_eq!(bytes[..10], [2, 0, 0, 0, 0, 1, 3, b'A', b'n', b'n']);
+    // By hand, since 9, one letter sent, nothing received, no strangers, no anonymous ids, no marks.
+    assert_eq!(bytes[bytes.len() - 25..bytes.len() - 22], [0, 9, 1]);
+    assert_eq!(bytes[bytes.len() - 6..], [1, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -493,7 +497,7 @@ mod introductions {
         all.lapse(NOW + WAITS);
         let mut pairs = Pairs::default();
         pairs.introductions = all;
-        assert_eq!(wire::encode(&pairs).unwrap(), [1, 0, 0, 0, 0]);
+        assert_eq!(wire::encode(&pairs).unwrap(), [2, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -569,6 +573,27 @@ fn marks_outlive_the_contact() {
     assert_eq!(other.revoked(&fingerprint), Some(40));
     assert!(other.unrevoke(&fingerprint) && !other.unrevoke(&fingerprint));
     assert_eq!(other.revoked(&fingerprint), None);
+}
+
+/// Pairing again in a weaker way, or removing the contact, takes no verification back.
+#[test]
+fn the_strongest_verification_stays_with_its_fingerprint() {
+    let bob = card(2, "bob", 0);
+    let fingerprint = bob.fingerprint();
+    let mut book = Book::default();
+    book.pair(Some("bob"), &bob, Trust::Digits, 10).unwrap();
+    book.pair(Some("bob"), &bob, Trust::SecretInvite, 20).unwrap();
+    assert_eq!(book.get("bob").unwrap().trust(), &Trust::SecretInvite);
+    assert_eq!(book.strongest(&fingerprint), Some((&Trust::Digits, 10)));
+    book.pair(Some("bob"), &bob, Trust::Words, 30).unwrap();
+    book.remove("bob").unwrap();
+    book.add("bob", &bob, Trust::CardByHand, 40).unwrap();
+    assert_eq!(book.strongest(&fingerprint), Some((&Trust::Words, 30)));
+    // As a book of version 1 has it: the entry alone says how the contact came.
+    let mut old = Book::default();
+    old.add("bob", &bob, Trust::Digits, 10).unwrap();
+    old.remove("bob").unwrap();
+    assert_eq!(old.strongest(&fingerprint), Some((&Trust::Digits, 10)));
 }
 
 /// A full table makes room by what is neither revoked nor a contact's.

@@ -187,10 +187,11 @@ fn golden_bytes() {
         expected.push(length);
         expected.extend(line.as_bytes());
     }
-    // An empty book: no name, no relay, generation 0, never changed; no contacts, strangers, ids.
-    expected.extend([0, 0, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0]);
-    // No pairings, no links, no introductions that wait or came early.
-    expected.extend([0, 0, 0, 5, 1, 0, 0, 0, 0]);
+    // An empty book: no name, no relay, generation 0, never changed; no contacts, strangers, ids,
+    // marks.
+    expected.extend([0, 0, 0, 9, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+    // No pairings, no links, no introductions that wait or came early, no attempts, nothing to close.
+    expected.extend([0, 0, 0, 7, 2, 0, 0, 0, 0, 0, 0]);
     expected.resize(padme(expected.len() as u64) as usize, 0);
     assert_eq!(*plain, expected);
 }

@@ -32,6 +32,14 @@ impl Book {
         });
     }
 
+    /// Records the way in which a contact came, before its entry says something else or is gone.
+    pub(super) fn verify_as_known(&mut self, fingerprint: &Fingerprint) {
+        let came = self.by_fingerprint(fingerprint).map(|c| (c.trust().clone(), c.since()));
+        if let Some((trust, when)) = came.filter(|(trust, _)| *trust != Trust::CardByHand) {
+            self.verify(fingerprint, &trust, when);
+        }
+    }
+
     /// Returns the strongest verification a fingerprint ever had, with its date in seconds of Unix
     /// time: that on record, or the way the contact came.
     pub fn strongest(&self, fingerprint: &Fingerprint) -> Option<(&Trust, u64)> {

@@ -18,6 +18,8 @@ use crate::contact::pairing::step::End;
 use crate::contact::pairing::step::Event;
 use crate::contact::pairing::step::Move;
 use crate::contact::pairing::step::Said;
+use crate::identity::Card;
+use crate::identity::Fingerprint;
 use crate::wire;
 use crate::wire::Decode;
 use crate::wire::Encode;
@@ -43,6 +45,11 @@ impl Comparing {
 
     pub(super) fn said(&self) -> &Said {
         &self.said
+    }
+
+    pub(super) fn their_fingerprint(&self) -> Option<Fingerprint> {
+        let hand = self.theirs.as_ref()?;
+        Card::from_bytes(&hand.card.0).ok().map(|card| card.fingerprint())
     }
 
     pub(super) fn waits_for(&self) -> Waits {

@@ -115,6 +115,10 @@ impl Answered {
         &self.said
     }
 
+    pub(super) fn is_secret(&self) -> bool {
+        self.secret
+    }
+
     /// The joiner's second message, or another joiner's first.
     pub(super) fn receive(self, bytes: &[u8], now: u64) -> Result<Option<Move>, Error> {
         let Some(exchange) = message::open(&self.chain.outer(), Sort::Finish, bytes) else {

@@ -56,6 +56,10 @@ impl Joined {
         &self.said
     }
 
+    pub(super) fn is_secret(&self) -> bool {
+        self.invite.is_secret()
+    }
+
     /// The inviter's answer, or his refusal.
     pub(super) fn receive(self, bytes: &[u8], now: u64) -> Result<Option<Move>, Error> {
         let outer = self.chain.outer();

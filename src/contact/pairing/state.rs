@@ -29,10 +29,12 @@ use crate::contact::pairing::party::Seed;
 use crate::contact::pairing::spoken::Called;
 use crate::contact::pairing::spoken::Heard;
 use crate::contact::pairing::spoken::Proved;
+use crate::contact::pairing::step::End;
 use crate::contact::pairing::step::Event;
 use crate::contact::pairing::step::Move;
 use crate::contact::pairing::step::Said;
 use crate::crypto;
+use crate::identity::Fingerprint;
 use crate::wire;
 use crate::wire::Decode;
 use crate::wire::Encode;
@@ -323,6 +325,30 @@ impl Pairing {
     pub fn invite(&self) -> Option<&Invite> {
         match &self.state {
             State::Offered(offered) => Some(offered.invite()),
+            _ => None,
+        }
+    }
+
+    /// Returns whether someone in between had a try at the digits or words of this pairing, which
+    /// brought no contact: the attempt was taken up, and has not succeeded.
+    pub fn was_tried(&self) -> bool {
+        match &self.state {
+            State::Offered(_) | State::Settled(_) => false,
+            State::Joined(joined) => !joined.is_secret(),
+            State::Answered(answered) => !answered.is_secret(),
+            State::Comparing(_) | State::Called(_) | State::Heard(_) | State::Proved(_) => true,
+            State::Closed(closed) => matches!(
+                closed.end(),
+                End::BurntHere | End::BurntThere | End::WordsHere | End::WordsThere
+            ),
+        }
+    }
+
+    /// Returns the fingerprint of the card that the other side handed over, while digits are still
+    /// to be typed here.
+    pub fn their_fingerprint(&self) -> Option<Fingerprint> {
+        match &self.state {
+            State::Comparing(comparing) => comparing.their_fingerprint(),
             _ => None,
         }
     }

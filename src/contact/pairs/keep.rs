@@ -19,6 +19,8 @@ impl Pairs {
     pub(crate) fn is_sound(&self) -> bool {
         self.underway.is_empty()
             && self.introductions.is_empty()
+            && self.abandoned.is_empty()
+            && self.closing.is_empty()
             && self.links.len() <= MAX_LINKS
             && self.links.iter().all(|link| link.is_sound())
     }

@@ -223,13 +223,16 @@ pub(crate) enum Contact {
     Rename(ContactRename),
     /// Tell two contacts of each other, so that they can pair
     Introduce(Introduce),
+    /// Compare 60 digits with a contact, to be sure that no one is in between
+    Verify(ContactVerify),
     /// Offer new keys to a contact whose letters do not open any more
     Renew(ContactName),
     /// Send no more letters to one machine of a contact's
     Drop(ContactDrop),
     /// Close the mailbox that was made for a contact: nothing comes from him any more
     Revoke(ContactRevoke),
-    /// Forget a contact, and close his mailbox; or refuse somebody who was introduced
+    /// Forget a contact, and close the mailbox made for them; or refuse someone who was introduced, or
+    /// give up a pairing that has not finished
     Remove(ContactRevoke),
 }
 
@@ -281,6 +284,26 @@ pub(crate) struct ContactShow {
     /// Print the contact's card
     #[arg(long)]
     pub(crate) card: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Both sides run it and see the same 60 digits, over both fingerprints and the pairing between them.
+Compare them over a channel where you know each other: face to face, or by voice. They may be
+compared at any time, and again. On a terminal the program asks whether they are the same; a script
+gives the digits that the other side sees.
+
+Examples:
+  bulla contact verify bob
+  bulla contact verify carol --digits digits")]
+pub(crate) struct ContactVerify {
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    /// The digits that the contact sees, blanks ignored: a file, -, @ENV:NAME or @FD:N
+    #[arg(long, value_name = "SRC", value_hint = ValueHint::FilePath)]
+    pub(crate) digits: Option<Source>,
+    /// The contact's name
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Args)]

@@ -45,7 +45,9 @@ Examples:
   bulla invite --as bob --expires 1d > invite
   bulla invite --words --as bob > invite
   bulla invite --device --wait 300 | ssh laptop bulla pair --method device --wait 300
-  bulla invite --qr")]
+  bulla invite --qr
+  bulla invite --list
+  bulla invite --withdraw 1f0c22a7")]
 pub(crate) struct Invite {
     #[command(flatten)]
     pub(crate) keys: Keys,
@@ -75,6 +77,12 @@ pub(crate) struct Invite {
     /// and mailboxes of its own: letters come to both from then on. As --method device
     #[arg(long, conflicts_with_all = ["public", "words", "name"])]
     pub(crate) device: bool,
+    /// List the invites that no one has paired by yet
+    #[arg(long, conflicts_with_all = ["method", "public", "words", "device", "name", "qr", "wait", "token", "expires"])]
+    pub(crate) list: bool,
+    /// Withdraw the invite of this id or name, as --list shows it: no one can pair by it from then on
+    #[arg(long, value_name = "ID", conflicts_with_all = ["list", "method", "public", "words", "device", "name", "qr", "wait", "token", "expires"])]
+    pub(crate) withdraw: Option<String>,
     /// Draw the invite as a QR code
     #[arg(long, conflicts_with = "json")]
     pub(crate) qr: bool,

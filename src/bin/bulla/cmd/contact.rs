@@ -1,11 +1,13 @@
 //! `contact`: the book of those one knows.
 
+mod verify;
+
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::Address;
-use bulla::contact::{Added, Contact, Trust};
+use bulla::contact::{Added, Book, Contact, Trust};
 use bulla::identity::{Card, Fingerprint};
 use bulla::letter::ratchet;
 use bulla::text::{hex_encode, printable};
@@ -30,6 +32,7 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
             app.ui.note(&format!("{} is {} from now on", args.old, args.new));
             Ok(Exit::Done)
         }
+        cli::Contact::Verify(args) => verify::run(app, args),
         cli::Contact::Introduce(args) => super::pair::introduce::introduce(app, args),
         cli::Contact::Remove(args) => {
             let me = app.me(&args.keys)?;
@@ -39,7 +42,13 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
                 Err(_) if me.pairs()?.introductions.get(&args.name, now()).is_ok() => {
                     return super::pair::introduce::refuse(app, &me, &args.name);
                 }
-                Err(unknown) => return Err(unknown.into()),
+                Err(unknown) => {
+                    return match super::pair::cancel::by_name(app, &me, &args.network, &args.name)?
+                    {
+                        0 => Err(unknown.into()),
+                        _ => Ok(Exit::Done),
+                    };
+                }
             };
             // A relay that is gone for good must not keep him here.
             if let Err(error) = close(&me, &args.network, &fingerprint) {
@@ -54,6 +63,8 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
             })?;
             let gone = me.book_file()?.update(|book| book.remove(&args.name))?;
             app.ui.note(&format!("removed {}, {}", gone.name(), gone.fingerprint()));
+            // What was to pair under the name as well would bring it back.
+            super::pair::cancel::by_name(app, &me, &args.network, &args.name)?;
             Ok(Exit::Done)
         }
         cli::Contact::Renew(args) => renew(app, args),
@@ -187,20 +198,27 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
     }
     if app.ui.json {
         let mut object = object(contact)?;
+        let verified = verified(&book, contact)
+            .map(|(way, when)| json!({ "by": trust(way), "date": date(when) }));
         let machine = |m: &Address| json!({ "mailbox": hex_encode(&m.mailbox), "relay": m.relay });
         if let Some(fields) = object.as_object_mut() {
+            fields.insert("verified".into(), verified.unwrap_or_default());
             fields.insert("machines".into(), machines.iter().map(machine).collect());
         }
         println(&object.to_string())?;
         return Ok(Exit::Done);
     }
     let relay = card.relay().unwrap_or("none on the card");
+    let verified = match verified(&book, contact) {
+        Some((way, when)) => format!("{}, {}", trust(way), date(when)),
+        None => format!("never: bulla contact verify {}", printable(contact.name())),
+    };
     let by = match contact.trust() {
         Trust::Introduced(by) => format!(" by {}", printable(&by.name)),
         _ => String::new(),
     };
     println(&format!(
-        "name:         {}\ncalls itself: {}\nfingerprint:  {}\ntrust:        {}{by}, {}\nrelay:        {}",
+        "name:         {}\ncalls itself: {}\nfingerprint:  {}\ntrust:        {}{by}, {}\nverified:     {verified}\nrelay:        {}",
         printable(contact.name()),
         printable(card.name()),
         contact.fingerprint(),
@@ -212,6 +230,12 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
         println(&format!("machine:      {} at {}", hex_encode(mailbox), printable(relay)))?;
     }
     Ok(Exit::Done)
+}
+
+/// Returns the strongest verification that a contact's fingerprint ever had, with its date. A card
+/// by hand alone is none.
+fn verified<'a>(book: &'a Book, contact: &Contact) -> Option<(&'a Trust, u64)> {
+    book.strongest(&contact.fingerprint()).filter(|(way, _)| !matches!(way, Trust::CardByHand))
 }
 
 /// Reads a card from a file or from stdin.

@@ -1,5 +1,6 @@
 //! `invite` and `pair`: two people come to know each other, over relays that learn nothing of it.
 
+pub(crate) mod cancel;
 pub(crate) mod introduce;
 mod machine;
 mod method;
@@ -38,6 +39,8 @@ const BEGIN: usize = 32;
 const MAX_LINE: u64 = 4 << 10;
 /// How long after the end of an invite its mailbox takes messages: as long as a relay keeps them.
 const AFTER: u64 = 30 * 24 * 3600;
+/// A contact that was given no name yet.
+const UNNAMED: &str = "this contact";
 /// How often the words are asked for, when what is typed are none.
 const ASKED: usize = 4;
 /// Pause between two looks while pairings are waited for.
@@ -47,6 +50,12 @@ const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
 pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
     let me = app.me(&args.keys)?;
+    if args.list {
+        return cancel::list(app, &me);
+    }
+    if let Some(id) = &args.withdraw {
+        return cancel::withdraw(app, &me, &args.network, id);
+    }
     let method = args.method();
     if let Some(name) = &args.name {
         if method == Method::Device {
@@ -82,8 +91,15 @@ pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
     };
     let meeting = made.meeting.clone();
     let underway = made.underway(args.name.clone(), pairing, None);
-    me.pairs_file()?.update(|pairs| pairs.begin(Underway { purpose, ..underway }))?;
+    let earlier = me.pairs_file()?.update(|pairs| {
+        let earlier = pairs.unfinished(None, args.name.as_deref(), None);
+        pairs.begin(Underway { purpose, ..underway })?;
+        Ok::<_, contact::Error>(earlier)
+    })?;
     show(app, args, &line, words.as_ref(), expires)?;
+    if matches!(method, Method::Digits | Method::Words) {
+        step::warn_of_earlier(app, args.name.as_deref().unwrap_or(UNNAMED), earlier);
+    }
     if args.wait == 0 {
         return Ok(Exit::Done);
     }
@@ -271,8 +287,26 @@ fn join(
         made.underway(args.name.clone(), pairing, None)
     })?;
     let meeting = underway.meeting.clone();
-    pairs.update(|pairs| pairs.begin(underway))?;
-    step::send(&args.network, &send)?;
+    let earlier = pairs.update(|pairs| {
+        let earlier = pairs.unfinished(None, args.name.as_deref(), None);
+        pairs.begin(underway)?;
+        Ok::<_, contact::Error>(earlier)
+    })?;
+    if !matches!(expected, Expected::Secret) {
+        step::warn_of_earlier(app, args.name.as_deref().unwrap_or(UNNAMED), earlier);
+    }
+    if let Err(error) = step::send(&args.network, &send) {
+        if !machine::is_denied(&error) {
+            return Err(error);
+        }
+        // Its mailbox is closed: nothing was said, and nothing can come of it.
+        let pairs = pairs.read()?;
+        let one: Vec<_> = pairs.at(&meeting).into_iter().collect();
+        cancel::end(app, me, &args.network, &one)?;
+        return Err(Fail::new(Exit::Conflict, "the invite was used or withdrawn, or has expired")
+            .hint("ask for another one")
+            .into());
+    }
     Ok(meeting)
 }
 
@@ -319,9 +353,16 @@ fn wait(
     seconds: u64,
     only: Option<&contact::Own>,
 ) -> Result<Exit> {
-    if me.pairs()?.underway().is_empty() {
+    cancel::close(app, me, network)?;
+    let pairs = me.pairs()?;
+    if pairs.underway().is_empty() {
         app.ui.note("no pairing is under way");
         return Ok(Exit::Negative);
+    }
+    for one in pairs.underway().iter().filter(|one| only.is_none_or(|only| *only == one.meeting)) {
+        if let Waits::OurDigits(shown) = one.pairing.waits_for() {
+            step::show_digits(app, &step::title(one), shown)?;
+        }
     }
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut again = true;
@@ -336,10 +377,16 @@ fn wait(
             return Ok(Exit::Done);
         }
         if Instant::now() >= until {
-            app.ui.note(&match standing.waiting {
-                1 => "one pairing waits for the other side".to_owned(),
-                more => format!("{more} pairings wait for the other side"),
-            });
+            for (count, whom) in [
+                (standing.digits, "the digits to be typed here"),
+                (standing.waiting.saturating_sub(standing.digits), "the other side"),
+            ] {
+                match count {
+                    0 => {}
+                    1 => app.ui.note(&format!("one pairing waits for {whom}")),
+                    more => app.ui.note(&format!("{more} pairings wait for {whom}")),
+                }
+            }
             return Ok(Exit::Negative);
         }
         sleep(PAUSE);
@@ -431,12 +478,15 @@ fn open_for_letters(
 }
 
 /// What a pairing waits for, in words; `None` when it waits for nothing that matters.
-fn waits_for(pairing: &Pairing) -> Option<String> {
+fn waits_for(one: &Underway) -> Option<String> {
+    let (pairing, name) = (&one.pairing, step::title(one));
     Some(match pairing.waits_for() {
         Waits::Joiner if pairing.expires() <= now() => "waits no more: the invite expired".into(),
         Waits::Joiner => format!("waits for somebody to accept, until {}", date(pairing.expires())),
         Waits::Answer | Waits::Confirmation => "waits for the other side".into(),
-        Waits::OurDigits(shown) => format!("waits for their digits; they type {shown}"),
+        Waits::OurDigits(shown) => format!(
+            "waits for you to type their digits: bulla pair --confirm {name}; they must type {shown}"
+        ),
         Waits::TheirDigits(shown) => format!("waits for the other side to type {shown}"),
         _ => return None,
     })
@@ -447,11 +497,12 @@ pub(crate) fn list(app: &App, me: &Me) -> Result<usize> {
     let mut stdout = std::io::stdout().lock();
     let mut count = 0;
     for one in me.pairs()?.underway() {
-        let Some(waits) = waits_for(&one.pairing) else { continue };
+        let Some(waits) = waits_for(one) else { continue };
         count += 1;
         let title = step::title(one);
         if app.ui.json {
-            let object = json!({ "schema": 1, "pairing": title, "state": waits });
+            let id = step::id(one);
+            let object = json!({ "schema": 1, "pairing": title, "id": id, "state": waits });
             writeln!(stdout, "{object}")?;
         } else {
             writeln!(stdout, "{}  pairing {waits}", printable(&title))?;

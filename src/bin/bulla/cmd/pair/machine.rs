@@ -121,7 +121,7 @@ pub(super) fn serve(app: &App, me: &Me, network: &Network, meeting: &Own) -> Res
     Ok(me.sessions_file(&newcomer)?.remove()?)
 }
 
-fn is_denied(error: &anyhow::Error) -> bool {
+pub(super) fn is_denied(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(RelayError::Denied | RelayError::NoMailbox))
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bulla::contact::pairing::{
-    Address, End, Error, Event, MESSAGE, Outgoing, Paired, Pairing, Role, Step, Waits,
+    Address, Digits, End, Error, Event, MESSAGE, Outgoing, Paired, Pairing, Role, Step, Waits,
 };
-use bulla::contact::{Own, Purpose, Trust, Underway};
+use bulla::contact::{Own, Purpose, Trust, Underway, Unfinished};
 use bulla::crypto;
 use bulla::kem::PublicKey;
 use bulla::letter::ratchet::{self, Ratchet, Start};
@@ -18,8 +18,8 @@ use bulla::text::hex_encode;
 use serde_json::json;
 
 use super::super::{contact, relay};
-use super::machine;
-use crate::app::{App, Me, now};
+use super::{cancel, machine};
+use crate::app::{App, Me, date, now};
 use crate::cli::Network;
 use crate::exit::{Exit, Fail};
 
@@ -37,8 +37,10 @@ pub(super) enum Outcome {
 /// Where things stand after a look.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Standing {
-    /// Pairings that wait for the other side.
+    /// Pairings that wait.
     pub(super) waiting: usize,
+    /// Those of them that wait for digits to be typed here.
+    pub(super) digits: usize,
     /// A pairing ended without a contact.
     pub(super) ended: Option<Exit>,
 }
@@ -83,8 +85,10 @@ pub(super) fn go_on(app: &App, me: &Me, network: &Network, look: Look<'_>) -> Re
         Waits::Joiner => one.pairing.expires() > now(),
         _ => true,
     };
-    let waiting = pairs.underway().iter().filter(wanted).filter(waits).count();
-    Ok(Standing { waiting, ended })
+    let waiting: Vec<_> = pairs.underway().iter().filter(wanted).filter(waits).collect();
+    let is_ours = |one: &&&Underway| matches!(one.pairing.waits_for(), Waits::OurDigits(_));
+    let digits = waiting.iter().filter(is_ours).count();
+    Ok(Standing { waiting: waiting.len(), digits, ended })
 }
 
 fn go_on_with(
@@ -98,15 +102,7 @@ fn go_on_with(
     let client = relay::client(&one.meeting.relay, network)?;
     let key = me.identity.meeting_mailbox(&one.meeting.index);
     if one.pairing.forget_after() < now() {
-        me.pairs_file()?.update(|pairs| {
-            pairs.end(&one.meeting);
-            Ok::<_, bulla::contact::Error>(())
-        })?;
-        // One that nobody took up has a mailbox for letters that never come.
-        if matches!(one.pairing.waits_for(), Waits::Joiner) {
-            client.close(&me.identity.contact_mailbox(&one.mailbox.index))?;
-        }
-        client.close(&key)?;
+        cancel::end(app, me, network, &[one])?;
         return Ok(None);
     }
     if again {
@@ -167,11 +163,21 @@ pub(super) fn take(
         let Some(one) = pairs.at(meeting).cloned() else { return Ok(None) };
         let Some(Step { state, send, mut event }) = step(&one.pairing)? else { return Ok(None) };
         let mut name = title(&one);
+        let mut earlier = match &event {
+            Event::Digits(_) => pairs.unfinished(Some(meeting), one.name.as_deref(), None),
+            _ => Unfinished::default(),
+        };
         if let Event::Paired(paired) = &mut event {
             if !one.is_with(&paired.card) {
                 // Nothing is said to him, and he is nobody's contact here.
-                pairs.end(meeting);
-                return Ok(Some((Vec::new(), Err(another(&name, &one)), name, one.purpose)));
+                pairs.end(meeting, now());
+                return Ok(Some((
+                    Vec::new(),
+                    Err(another(&name, &one)),
+                    name,
+                    one.purpose,
+                    earlier,
+                )));
             }
             if let Some(introduced) = &one.introduced {
                 paired.trust = Trust::Introduced(introduced.by().clone());
@@ -182,6 +188,11 @@ pub(super) fn take(
                     .book_file()?
                     .update(|book| book.pair(wanted, card, paired.trust.clone(), paired.since))?;
                 pairs.introductions.forget(&card.fingerprint());
+                if matches!(paired.trust, Trust::Digits | Trust::Words) {
+                    let fingerprint = card.fingerprint();
+                    earlier = pairs.unfinished(Some(meeting), wanted, Some(&fingerprint));
+                }
+                pairs.finished(wanted, &card.fingerprint());
             } else {
                 pairs.serve(meeting, Purpose::Waiting(card.to_bytes().to_vec()));
             }
@@ -191,10 +202,11 @@ pub(super) fn take(
             pairs.link(one.mailbox.clone(), paired)?;
         }
         pairs.go_on(meeting, state);
-        Ok(Some((send, Ok(event), name, one.purpose)))
+        Ok(Some((send, Ok(event), name, one.purpose, earlier)))
     })?;
-    let Some((messages, event, name, purpose)) = done else { return Ok(Outcome::Nothing) };
+    let Some((messages, event, name, purpose, earlier)) = done else { return Ok(Outcome::Nothing) };
     send(network, &messages)?;
+    warn_of_earlier(app, &name, earlier);
     match event {
         Ok(Event::Paired(_)) if purpose != Purpose::Contact => {
             app.ui.note("your other machine is there");
@@ -265,14 +277,7 @@ fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
             }
             return Ok(Outcome::Step);
         }
-        Event::Digits(shown) => {
-            let said = format!("{name} must type {shown}, and you the four shown there");
-            if app.ui.json {
-                let object = json!({ "schema": 1, "pairing": name, "digits": shown.to_string() });
-                writeln!(std::io::stdout(), "{object}")?;
-            }
-            format!("{said}: bulla pair --confirm {name} DIGITS")
-        }
+        Event::Digits(shown) => return show_digits(app, name, *shown).map(|()| Outcome::Step),
         Event::TheyConfirmed => format!("{name} typed the right digits"),
         Event::WeConfirmed => "the digits are right; the other side has not typed its own".into(),
         Event::TurnedAway(_) => "somebody else tried to use the invite, and was turned away".into(),
@@ -287,6 +292,38 @@ fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
         _ => app.ui.note(&said),
     }
     Ok(Outcome::Step)
+}
+
+/// Shows one's own digits, and says where the other side's go.
+pub(super) fn show_digits(app: &App, name: &str, shown: Digits) -> Result<()> {
+    if app.ui.json {
+        let object = json!({ "schema": 1, "pairing": name, "digits": shown.to_string() });
+        writeln!(std::io::stdout(), "{object}")?;
+    }
+    app.ui.note(&format!(
+        "{name} must type {shown}, and you the four shown there: bulla pair --confirm {name} DIGITS"
+    ));
+    Ok(())
+}
+
+/// Warns of earlier attempts that did not finish: a relay that puts someone in between stalls the
+/// attempts whose digits would differ.
+pub(super) fn warn_of_earlier(app: &App, name: &str, earlier: Unfinished) {
+    let Unfinished { attempts, last } = earlier;
+    if attempts == 0 {
+        return;
+    }
+    let count = match attempts {
+        1 => "an earlier pairing".to_owned(),
+        more => format!("{more} earlier pairings"),
+    };
+    let last = last.map(|when| format!(", the last one given up {}", date(when)));
+    app.ui.warn(&format!(
+        "{count} with {name} never finished{}: the network may have failed, or someone in between \
+         stalled it, and each attempt gives them another try; check afterwards with: bulla contact \
+         verify {name}",
+        last.unwrap_or_default()
+    ));
 }
 
 /// What is said of a pairing that brought no contact.
@@ -323,6 +360,10 @@ pub(super) fn title(one: &Underway) -> String {
     if one.purpose != Purpose::Contact {
         return "another machine".into();
     }
-    let index = one.meeting.index.get(..4).unwrap_or_default();
-    one.name.clone().unwrap_or_else(|| hex_encode(index))
+    one.name.clone().unwrap_or_else(|| id(one))
+}
+
+/// The id of a pairing under way, by which one without a name is called.
+pub(super) fn id(one: &Underway) -> String {
+    hex_encode(one.meeting.index.get(..4).unwrap_or_default())
 }
