@@ -186,20 +186,24 @@ impl Hash {
 pub fn hkdf<const N: usize>(material: &[u8], salt: &[u8], label: &[u8]) -> Secret<N> {
     const { assert!(N <= 255 * 32) };
     let expander = Hkdf::<Sha256>::new(Some(salt), material);
-    let Ok(secret) = Secret::build(|out| {
-        // Fails for lengths over 255 blocks only, which the assertion above rules out.
-        let _ = expander.expand(label, out);
-        Ok::<(), core::convert::Infallible>(())
-    });
-    secret
+    #[expect(clippy::expect_used, reason = "zero bytes in place of a key would be used as one")]
+    Secret::build(|out| expander.expand(label, out))
+        .expect("HKDF expands to at most 255 blocks, which the assertion above checks")
 }
 
 /// HMAC-SHA256 (RFC 2104) of the parts, one after another.
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of any length, so the error arm cannot be reached.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    #[expect(clippy::expect_used, reason = "anyone can make a constant in place of a MAC")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().into()
+}
+
+/// Returns the first `N` bytes, at most 32, of a hash, a MAC or a derived key.
+pub fn truncate<const N: usize>(bytes: &[u8; 32]) -> [u8; N] {
+    const { assert!(N <= 32) };
+    #[expect(clippy::expect_used, reason = "a constant in place of a tag or name would match all")]
+    *bytes.first_chunk().expect("32 bytes have N of them, which the assertion above checks")
 }
 
 /// Compares in time that depends on the lengths only.
@@ -298,10 +302,11 @@ impl Aead {
 
     /// Encrypts in place and returns the tag. The caller never uses a nonce twice.
     pub fn seal(&self, nonce: &[u8; 12], associated: &[u8], data: &mut [u8]) -> [u8; TAG] {
+        #[expect(clippy::expect_used, reason = "what was not encrypted must not be given out")]
         self.0
             .encrypt_inout_detached(&Nonce::from(*nonce), associated, data.into())
-            // The cipher fails past 256 GiB only; no caller has such a chunk.
-            .map_or([0; TAG], Into::into)
+            .expect("ChaCha20-Poly1305 fails past 256 GiB, and no caller has such a chunk")
+            .into()
     }
 
     /// Decrypts in place. On failure `data` holds nothing of the plaintext.

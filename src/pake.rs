@@ -122,9 +122,8 @@ fn generator(context: &Context<'_>) -> RistrettoPoint {
 fn generator_string(context: &Context<'_>) -> Zeroizing<Vec<u8>> {
     let Context { password, channel, session } = context;
     let before = lv_cat(&[DSI, password]).len() + 1;
-    let zeros = [0; BLOCK];
-    let zeros = zeros.get(..BLOCK.saturating_sub(before)).unwrap_or_default();
-    lv_cat(&[DSI, password, zeros, channel, session])
+    let zeros = vec![0; BLOCK.saturating_sub(before)];
+    lv_cat(&[DSI, password, &zeros, channel, session])
 }
 
 fn hash(bytes: &[u8]) -> Secret<64> {

@@ -63,15 +63,17 @@ impl Checksum for Long {
 /// string (secrets), a lower-case one a lower-case string (public).
 pub fn bech32_encode(prefix: &'static str, bytes: &[u8]) -> Zeroizing<String> {
     let upper = prefix.bytes().any(|b| b.is_ascii_uppercase());
-    // Prefixes are constants of this crate and lengths are far below the code's limit.
-    let encoded = Hrp::parse(prefix).ok().and_then(|hrp| {
-        if upper {
-            bech32::encode_upper::<Long>(hrp, bytes).ok()
-        } else {
-            bech32::encode_lower::<Long>(hrp, bytes).ok()
-        }
-    });
-    Zeroizing::new(encoded.unwrap_or_default())
+    let hrp = Hrp::parse(prefix);
+    let encode = if upper { bech32::encode_upper::<Long> } else { bech32::encode_lower::<Long> };
+    #[expect(
+        clippy::expect_used,
+        reason = "an empty string in place of a key would be kept as one"
+    )]
+    let encoded = hrp
+        .map(|hrp| encode(hrp, bytes))
+        .expect("prefixes are constants of this crate, and valid")
+        .expect("what is encoded here is far below the limit of the code");
+    Zeroizing::new(encoded)
 }
 
 /// Decodes a Bech32 string that must have `prefix`, in the same case throughout.

@@ -37,16 +37,21 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The library's files as (module, path, text), the program left out.
 fn library() -> Vec<(String, PathBuf, String)> {
+    everything().into_iter().filter(|(module, ..)| module != "bin").collect()
+}
+
+/// The same with the program's, whose module is `bin`.
+fn everything() -> Vec<(String, PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     sources(&root, &mut found);
     found
         .into_iter()
-        .filter_map(|path| {
+        .map(|path| {
             let inside = path.strip_prefix(&root).unwrap().to_owned();
             let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
             let module = first.trim_end_matches(".rs").to_owned();
-            (module != "bin").then(|| (module, inside, fs::read_to_string(&path).unwrap()))
+            (module, inside, fs::read_to_string(&path).unwrap())
         })
         .collect()
 }
@@ -82,6 +87,64 @@ fn only_wire_names_bincode() {
     for (module, path, text) in library() {
         assert!(module == "wire" || !text.contains("bincode::"), "{}", path.display());
     }
+}
+
+/// Rooms in which every default would stand in for a cryptographic result.
+const PRIMITIVES: &[&str] = &["crypto", "kem", "pake", "secret"];
+
+/// Constants in place of a hash, a tag, a key or a nonce, as they read without blanks.
+const CONSTANTS: &[&str] = &[
+    "unwrap_or([0;",
+    "unwrap_or(&[0;",
+    "unwrap_or_else(||[0;",
+    "map_or([0;",
+    "return[0;",
+    "chunk().copied().unwrap_or",
+    "chunk().map_or(0",
+    "chunk().unwrap_or",
+    "chunk_mut(){",
+    "expose().get(",
+];
+
+/// (File, constant) that stands for nothing cryptographic.
+const HARMLESS: &[(&str, &str)] = &[
+    // An acknowledgment before the first epoch names none.
+    ("letter/ratchet/receiving.rs", "map_or([0;"),
+];
+
+/// Defaults of one file that would take the place of a cryptographic result.
+fn defaults(module: &str, path: &Path, text: &str) -> Vec<&'static str> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let code: String = code.split_whitespace().collect();
+    let any: &[&str] = if PRIMITIVES.contains(&module) {
+        &["unwrap_or", "map_or", "let_=", "Self::default", "Ok(mut", ".ok()"]
+    } else {
+        &[]
+    };
+    let known = |file: &str, one: &str, found: &str| path == Path::new(file) && one == found;
+    let harmless = |found: &str| HARMLESS.iter().any(|(file, one)| known(file, one, found));
+    let wanted = CONSTANTS.iter().chain(any);
+    wanted.copied().filter(|found| code.contains(*found) && !harmless(found)).collect()
+}
+
+/// A primitive that fails where it cannot fail ends the program: a zero tag over bytes that were
+/// not encrypted, a zero key or a nonce used twice would be taken for the real one.
+#[test]
+fn no_default_takes_the_place_of_a_cryptographic_result() {
+    let mut wrong = Vec::new();
+    for (module, path, text) in everything() {
+        if path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
+        for found in defaults(&module, &path, &text) {
+            wrong.push(format!("{}: {found}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "use `expect` with the reason:\n{}", wrong.join("\n"));
+    let seen = |module, text| defaults(module, Path::new("x.rs"), text).len();
+    assert_eq!(seen("age", "mac\n    .map_or([0; TAG], Into::into)"), 1);
+    assert_eq!(seen("kem", "key.unwrap_or_default()"), 1);
+    assert_eq!(seen("age", "words.next().unwrap_or_default()"), 0);
 }
 
 #[test]

@@ -79,11 +79,8 @@ impl Codec for Opening {
 
 /// 11 bytes of big-endian number, and 1 on the last chunk.
 fn nonce(number: u64, last: bool) -> [u8; 12] {
-    ((u128::from(number) << 8) | u128::from(last))
-        .to_be_bytes()
-        .last_chunk()
-        .copied()
-        .unwrap_or_default()
+    let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+    [0, 0, 0, a, b, c, d, e, f, g, h, last.into()]
 }
 
 /// Plaintext bytes in a payload of so many sealed bytes, if there can be such a payload.

@@ -123,11 +123,8 @@ impl Cipher {
 
     /// The key is of one write-once file, so the cell number is a nonce used once.
     fn nonce(cell: u64) -> [u8; 12] {
-        let mut nonce = [0; 12];
-        if let Some(low) = nonce.last_chunk_mut() {
-            *low = cell.to_be_bytes();
-        }
-        nonce
+        let [a, b, c, d, e, f, g, h] = cell.to_be_bytes();
+        [0, 0, 0, 0, a, b, c, d, e, f, g, h]
     }
 
     fn associated(&self, last: bool) -> Vec<u8> {

@@ -180,7 +180,7 @@ pub(super) fn line_id(line: &[u8]) -> String {
 
 /// 32 hexadecimal digits of SHA-256.
 fn id(parts: &[&[u8]]) -> String {
-    text::hex_encode(crypto::sha256(parts).first_chunk::<16>().unwrap_or(&[0; 16]))
+    text::hex_encode(&crypto::truncate::<16>(&crypto::sha256(parts)))
 }
 
 /// Cuts a text to at most `max` bytes at a character.

@@ -230,6 +230,5 @@ impl fmt::Debug for Writer<'_> {
 
 /// 16 bytes of SHA-256: ids of letters are chosen by strangers.
 fn hashed(id: &str) -> u128 {
-    let hash = crypto::sha256(&[id.as_bytes()]);
-    hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
+    u128::from_be_bytes(crypto::truncate(&crypto::sha256(&[id.as_bytes()])))
 }

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::Address;
 use bulla::contact::{Book, BookFile, Own, Pairs};
+use bulla::crypto;
 use bulla::crypto::label;
 use bulla::files::{self, Lock};
 use bulla::identity::{Fingerprint, Identity, Key, Keyfile};
@@ -188,7 +189,7 @@ impl Me {
     pub(crate) fn new(identity: Identity, home: &Home) -> Self {
         // Each identity has a folder of its own, whose name says nothing without the identity.
         let name = identity.storage_key(label::STORAGE_FOLDER);
-        let folder = state_folder(home, name.expose().first_chunk().unwrap_or(&[0; 8]));
+        let folder = state_folder(home, &crypto::truncate(name.expose()));
         Self { folder, identity, key_file: None }
     }
 
@@ -216,7 +217,7 @@ impl Me {
     pub(crate) fn sessions_file(&self, contact: &Fingerprint) -> Result<StateFile<Sessions>> {
         let of = |label| self.identity.storage_key_for(label, &contact.to_bytes());
         let name = of(label::STORAGE_RATCHET_NAME);
-        let name = hex_encode(name.expose().get(..8).unwrap_or_default());
+        let name = hex_encode(&crypto::truncate::<8>(name.expose()));
         Ok(StateFile::named(self.folder()?, &name, of(label::STORAGE_RATCHET)))
     }
 

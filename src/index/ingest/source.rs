@@ -138,7 +138,7 @@ pub(super) fn content(bytes: &[u8]) -> u128 {
 }
 
 fn half(hash: &[u8; 32]) -> u128 {
-    hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
+    u128::from_be_bytes(crypto::truncate(hash))
 }
 
 fn read_at(file: &mut File, at: u64, buf: &mut [u8]) -> io::Result<usize> {

@@ -73,7 +73,7 @@ impl HeaderKeys {
     pub(super) fn tag(&self, number: u32) -> [u8; TAG] {
         let mac =
             crypto::hmac_sha256(self.tag.expose(), &[label::RATCHET_TAG, &number.to_be_bytes()]);
-        mac.first_chunk().copied().unwrap_or_default()
+        crypto::truncate(&mac)
     }
 
     /// Compares in constant time: a stranger's guess must not learn a tag that is still to come.
@@ -136,5 +136,5 @@ fn copy(secret: &Secret<32>) -> Secret<32> {
 
 /// Eight bytes that name a key or a ciphertext where its owner knows which there are.
 pub(super) fn short(bytes: &[u8]) -> [u8; 8] {
-    crypto::sha256(&[bytes]).first_chunk().copied().unwrap_or_default()
+    crypto::truncate(&crypto::sha256(&[bytes]))
 }

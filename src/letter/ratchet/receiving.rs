@@ -364,5 +364,5 @@ impl Epoch {
 }
 
 fn mark(salt: &[u8; SALT]) -> Mark {
-    crypto::sha256(&[salt]).first_chunk().copied().unwrap_or_default()
+    crypto::truncate(&crypto::sha256(&[salt]))
 }

@@ -98,8 +98,7 @@ impl Acme {
     /// A name for files that belong to this directory, and to `words`.
     fn mark(&self, words: &[String]) -> String {
         let text = [std::slice::from_ref(&self.directory), words].concat().join("\n");
-        let hash = crypto::sha256(&[text.as_bytes()]);
-        text::hex_encode(hash.get(..8).unwrap_or_default())
+        text::hex_encode(&crypto::truncate::<8>(&crypto::sha256(&[text.as_bytes()])))
     }
 
     async fn renew(&self, tls: &Tls, place: &Path) -> Result<Certificate, Error> {

@@ -131,7 +131,7 @@ impl Registrations {
     pub(super) fn admit(&self, peer: Option<IpAddr>, now: u64) -> Result<(), Refusal> {
         let Some(prefix) = peer.and_then(prefix) else { return Ok(()) };
         let mac = crypto::hmac_sha256(&self.key, &[&prefix]);
-        let place = mac.first_chunk().map_or(0, |low| u32::from_le_bytes(*low)) as usize % COUNTERS;
+        let place = u32::from_le_bytes(crypto::truncate(&mac)) as usize % COUNTERS;
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.hour != now / 3600 || counted.counters.is_empty() {
             *counted = Hour { hour: now / 3600, counters: vec![0; COUNTERS] };

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
+use bulla::crypto;
 use bulla::crypto::label;
 use bulla::secret::Secret;
 use zeroize::Zeroizing;
@@ -46,7 +47,7 @@ fn unlock(app: &App, args: &cli::Agent, socket: &Path) -> Result<Exit> {
     let name = agent::name_of(&file.bytes);
     let identity = first(app.unlock(&file, args.keys.passphrase.as_ref())?)?;
     let folder = identity.storage_key(label::STORAGE_FOLDER);
-    let folder = *folder.expose().first_chunk().unwrap_or(&[0; 8]);
+    let folder = crypto::truncate(folder.expose());
     let key: Secret<32> = identity.storage_key(label::STORAGE_INDEX);
     // From here on nothing of the identity is left in this process.
     drop(identity);

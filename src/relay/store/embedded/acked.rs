@@ -5,6 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use hashbrown::HashTable;
 
+use crate::crypto;
 use crate::relay::protocol::Id;
 
 /// The first half of an id: nobody finds another message with the same one.
@@ -30,7 +31,7 @@ pub(super) struct Remembered {
 }
 
 fn short(id: &Id) -> Short {
-    id.0.first_chunk().copied().unwrap_or_default()
+    crypto::truncate(&id.0)
 }
 
 impl Remembered {
