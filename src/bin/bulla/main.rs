@@ -8,6 +8,7 @@ mod classify;
 mod cli;
 mod cmd;
 mod exit;
+mod harden;
 mod home;
 mod input;
 mod notify;
@@ -31,6 +32,7 @@ use exit::Exit;
 use source::secret_as_argument;
 
 fn main() -> ExitCode {
+    harden::process();
     ui::hold_expected_panics();
     if std::env::args_os().nth(1).is_some_and(|verb| verb == pdf::VERB) {
         return pdf::run();

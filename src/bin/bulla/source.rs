@@ -16,6 +16,7 @@ use bulla::secret::SecretString;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Fail};
+use crate::harden;
 use crate::input;
 
 /// Greatest identity file or passphrase: 1 MiB.
@@ -178,10 +179,7 @@ fn exposed(path: &Path, what: &str) -> Fail {
 
 /// The output of a command, for `BULLA_IDENTITY_COMMAND`.
 pub(crate) fn command_output(command: &str) -> Result<Zeroizing<Vec<u8>>> {
-    let mut child = shell(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
+    let mut child = harden::spawn(shell(command).stdin(Stdio::null()).stdout(Stdio::piped()))
         .context("cannot run BULLA_IDENTITY_COMMAND")?;
     let mut output = Zeroizing::new(Vec::new());
     if let Some(stdout) = child.stdout.take() {

@@ -32,12 +32,10 @@ impl Drop for Socket {
     }
 }
 
-/// Keeps the process's memory out of core dumps, out of the reach of debuggers, and, where the
-/// system lets it, out of swap; whether it does.
+/// Keeps the process's memory out of core dumps for good and, where the system lets it, out of
+/// swap; returns whether it does. Debuggers are kept out by [`crate::harden`].
 fn harden() -> bool {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE).is_ok()
 }
 

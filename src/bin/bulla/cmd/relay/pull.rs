@@ -19,6 +19,7 @@ use crate::app::{App, Me};
 use crate::classify::classify;
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::harden;
 use crate::output::{Nature, Output, Target};
 use crate::paired;
 use crate::source;
@@ -149,11 +150,8 @@ impl Delivery<'_> {
         } else {
             files::replace_private(&begun, &[])?;
         }
-        let mut child = shell
-            .env("BULLA_ID", id.to_string())
-            .stdin(Stdio::piped())
-            .spawn()
-            .context("cannot run the command of --exec")?;
+        shell.env("BULLA_ID", id.to_string()).stdin(Stdio::piped());
+        let mut child = harden::spawn(&mut shell).context("cannot run the command of --exec")?;
         if let Some(stdin) = child.stdin.take() {
             let fed = EnvelopeWriter::new(stdin)
                 .and_then(|mut stream| {

@@ -1,0 +1,157 @@
+//! What stays with its owner: keys out of core dumps.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::BULLA;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tempfile::TempDir;
+
+/// The program in a home of an ordinary user, whoever runs the tests.
+struct Ordinary {
+    folder: TempDir,
+    user: Option<u32>,
+}
+
+impl Ordinary {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = rustix::process::geteuid().is_root();
+        // So that it is the program that lowers the limit, where this process may raise it at all.
+        let _ = setrlimit(Resource::Core, Rlimit { current: None, maximum: None });
+        // Where root builds, others may not be able to look.
+        let program = folder.path().join("bulla");
+        fs::copy(BULLA, &program).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let home = folder.path().join("home");
+        fs::create_dir(&home).unwrap();
+        let user = root.then_some(65_534);
+        std::os::unix::fs::chown(&home, user, user).unwrap();
+        Self { folder, user }
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// A script of bash in which `bulla` is the program.
+    fn bash(&self, script: &str) -> Command {
+        let mut command = Command::new("bash");
+        let path = format!("{}:{}", self.folder.path().display(), std::env::var("PATH").unwrap());
+        command
+            .args(["-euo", "pipefail", "-c", script])
+            .env_clear()
+            .env("PATH", path)
+            .env("BULLA_HOME", self.home().join("state"))
+            .env("PASSPHRASE", "correct horse")
+            .current_dir(self.home())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
+        command
+    }
+
+    fn run(&self, script: &str) -> String {
+        let output = self.bash(script).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}\n{said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+/// The soft and hard limit of core dumps of a process.
+fn core_limits(process: u32) -> (String, String) {
+    let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let mut words = line.split_whitespace().skip(4);
+    (words.next().unwrap().to_owned(), words.next().unwrap().to_owned())
+}
+
+/// Waits until a process is the program and has closed itself.
+fn closed(child: &mut Child) -> bool {
+    let until = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < until && child.try_wait().unwrap().is_none() {
+        if core_limits(child.id()).0 == "0" {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+#[test]
+fn no_core_dump_holds_a_key() {
+    let ordinary = Ordinary::new();
+    ordinary.run("bulla keygen --default; bulla keygen --age=x25519 -o key");
+    for waiting in [
+        "exec bulla open -i key",
+        "exec bulla seal -r $(sed -n 's/^# public key: //p' key)",
+        "exec bulla relay push",
+        "exec bulla relay serve --store store --listen 127.0.0.1:0",
+    ] {
+        // More than the program asks for, so that only the program can have lowered it.
+        let script = format!("ulimit -Sc $(ulimit -Hc); {waiting}");
+        let mut child = ordinary.bash(&script).stdin(Stdio::piped()).spawn().unwrap();
+        let hard = core_limits(std::process::id()).1;
+        let lowered = closed(&mut child);
+        let limits = lowered.then(|| core_limits(child.id()));
+        // The kernel gives what belongs to a process that must not be dumped to root.
+        let owner = fs::metadata(format!("/proc/{}/environ", child.id())).map(|file| file.uid());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(limits, Some(("0".to_owned(), hard.clone())), "{waiting}");
+        assert_eq!(owner.ok(), Some(0), "{waiting}");
+    }
+}
+
+#[test]
+fn commands_of_the_user_have_the_limits_of_the_user() {
+    let ordinary = Ordinary::new();
+    let limits = ordinary.run(
+        "bulla keygen -o key; ulimit -Sc $(ulimit -Hc); ulimit -Sc
+         export BULLA_IDENTITY_COMMAND='ulimit -Sc >> limits; cat key'
+         bulla card > card; cat limits",
+    );
+    let lines: Vec<&str> = limits.lines().collect();
+    assert!(lines.len() == 2 && lines[0] == lines[1], "{lines:?}");
+}
+
+/// All that leads through `/proc/self`, which is root's while a process must not be dumped.
+#[test]
+fn an_ordinary_user_keeps_descriptors_pdfs_and_the_agent() {
+    let ordinary = Ordinary::new();
+    let pdf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pdf/latex.pdf");
+    fs::copy(pdf, ordinary.home().join("paper.pdf")).unwrap();
+    ordinary.run(
+        "bulla keygen --age=x25519 -o key
+         echo hello > plain; r=$(sed -n 's/^# public key: //p' key)
+         bulla seal -r $r -o /dev/stdout plain | cat > sealed
+         bulla open -i key -o /dev/stdout -f sealed | cmp - plain
+         bulla open -i <(cat key) sealed | cmp - plain
+         bulla open -i @FD:3 sealed 3< key | cmp - plain
+         bulla open -i key /dev/stdin < sealed | cmp - plain
+         bulla open -i key /proc/self/fd/0 < sealed | cmp - plain
+         bulla open -i key /dev/fd/4 4< sealed | cmp - plain
+         bulla open -i key -o named sealed; cmp named plain
+         bulla seal -R <(echo $r) < plain > /dev/fd/1 | cat | bulla open -i key | cmp - plain",
+    );
+    let said = ordinary.run(
+        "bulla keygen --default --passphrase @ENV:PASSPHRASE
+         bulla index build --passphrase @ENV:PASSPHRASE paper.pdf plain
+         bulla agent --for 1h --passphrase @ENV:PASSPHRASE
+         bulla --no-input search --json type:pdf; bulla --no-input search --json hello
+         bulla agent lock",
+    );
+    assert!(said.contains("paper.pdf") && said.contains("plain"), "{said}");
+}
