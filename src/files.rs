@@ -238,6 +238,33 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// Creates a folder that is for this program's state alone, and its parents (0700). One that is
+/// there and belongs to this user is closed to all others.
+pub fn create_state_folder(path: &Path) -> io::Result<()> {
+    create_private_folder(path)?;
+    restrict_folder(path)
+}
+
+/// Closes a folder of this user to all others (0700).
+pub fn restrict_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let there = fs::metadata(path)?;
+        let ours = there.uid() == rustix::process::geteuid().as_raw();
+        if ours && there.mode() & 0o077 != 0 {
+            // A file system that knows no modes, or is read-only, is no reason to refuse the state.
+            let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+        }
+    }
+    Ok(())
+}
+
+/// Creates an empty file for the owner alone (0600), or leaves the one that is there.
+pub fn create_private_mark(path: &Path) -> io::Result<()> {
+    open_private_append(path).map(drop)
+}
+
 /// Reads a file that must not be longer than `max` bytes.
 pub fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     read_to_limit(File::open(path)?, max)

@@ -1,4 +1,4 @@
-//! What stays with its owner: keys out of core dumps.
+//! What stays with its owner: keys out of core dumps and state out of the reach of other users.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -154,4 +154,62 @@ fn an_ordinary_user_keeps_descriptors_pdfs_and_the_agent() {
          bulla agent lock",
     );
     assert!(said.contains("paper.pdf") && said.contains("plain"), "{said}");
+}
+
+/// What others than the owner may do with anything below a folder.
+fn exposed(folder: &Path) -> Vec<String> {
+    let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
+    let mode = |entry: &walkdir::DirEntry| entry.metadata().unwrap().mode() & 0o7777;
+    entries
+        .filter(|entry| !entry.path_is_symlink() && mode(entry) & 0o077 != 0)
+        .map(|entry| format!("{:o} {}", mode(&entry), entry.path().display()))
+        .collect()
+}
+
+const STATE: &str = "
+    bulla relay serve --store store --listen 127.0.0.1:0 > address & relay=$!
+    until [ -s address ]; do sleep 0.05; done
+    url=$(cat address)
+    bulla keygen --default; bulla relay register --relay $url; bulla card > me.card
+    bulla contact add me me.card
+    for n in 1 2; do echo harbour $n | bulla seal --to me | bulla relay push; done
+    bulla relay pull --limit 1 | bulla open --json | bulla index add -
+    bulla relay pull --exec 'bulla open -o opened'
+    bulla relay pull --again > again || true
+    mkdir -p texts; cp me.card texts/note.txt; bulla index build texts
+    echo harbour 3 | bulla seal --to me | bulla relay push; bulla relay pull > waiting
+    bulla search --json harbour > found
+    bulla relay token new --store store > token
+    bulla invite > invite
+    bulla index build --index apart texts
+    kill $relay; wait $relay || true";
+
+#[test]
+fn state_is_for_its_owner_alone_whatever_the_umask() {
+    for umask in ["000", "022"] {
+        let ordinary = Ordinary::new();
+        ordinary.run(&format!("umask {umask}; {STATE}"));
+        for place in ["state", "store", "apart"] {
+            let place = ordinary.home().join(place);
+            assert!(exposed(&place).is_empty(), "umask {umask}: {:#?}", exposed(&place));
+            assert!(walkdir::WalkDir::new(&place).into_iter().count() > 4);
+        }
+    }
+}
+
+#[test]
+fn folders_that_were_left_open_are_closed() {
+    let ordinary = Ordinary::new();
+    ordinary.run(STATE);
+    ordinary.run(
+        "find state store apart -mindepth 1 -type d -exec chmod 755 {} +; chmod 755 apart store
+         bulla search --json harbour; bulla search --index apart BULLA || true
+         bulla relay pull --again || true
+         bulla relay serve --store store --listen 127.0.0.1:0 > address & relay=$!
+         until [ -s address ]; do sleep 0.05; done; sleep 0.5; kill $relay; wait $relay || true",
+    );
+    for place in ["state", "store", "apart"] {
+        let open = exposed(&ordinary.home().join(place));
+        assert!(open.is_empty(), "{open:#?}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,6 +97,7 @@ impl Index {
         let beside = tempfile::Builder::new()
             .prefix(".bulla-")
             .suffix(".part")
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(io)?;
         Self::create_on(Arc::new(Folder::new(beside.path())), beside.path(), wrapping, stems)?;
@@ -129,7 +131,10 @@ impl Index {
     /// Opens an index whose key was wrapped with `wrapping`. What is damaged is left out of it,
     /// see [`Index::left_out`].
     pub fn open(folder: &Path, wrapping: &Secret<32>) -> Result<Self, Error> {
-        Self::open_on(Arc::new(Folder::new(folder)), folder, wrapping)
+        let index = Self::open_on(Arc::new(Folder::new(folder)), folder, wrapping)?;
+        // Only now it is known to be an index, and one of this user's.
+        files::restrict_folder(folder).map_err(Error::io(folder))?;
+        Ok(index)
     }
 
     /// Opens an index on a disk.

@@ -70,7 +70,7 @@ impl Spool {
     /// [`Error::SpoolInUse`] when another process has it, [`Error::Io`].
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, Error> {
         let folder = folder.into();
-        files::create_private_folder(&folder)?;
+        files::create_state_folder(&folder)?;
         let lock = files::Lock::try_acquire(&folder.join("lock"))?
             .ok_or_else(|| Error::SpoolInUse(folder.clone()))?;
         let mut spool = Self {
@@ -90,7 +90,7 @@ impl Spool {
     /// Leaves word that a message was opened, for whoever opens the spool next. Takes no lock:
     /// the pull that gave the message out may not have ended.
     pub fn confirm(folder: &Path, id: &Id) -> io::Result<()> {
-        File::create(folder.join(format!("{id}{OPENED}"))).map(drop)
+        files::create_private_mark(&folder.join(format!("{id}{OPENED}")))
     }
 
     /// Takes such word back, when the work that opening was part of failed.

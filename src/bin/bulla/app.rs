@@ -168,7 +168,7 @@ impl Searcher {
 /// The folder of an identity's state, made. A home that cannot be written, as that of many
 /// services, is none.
 fn state_folder(home: &Home, name: &[u8; 8]) -> Option<PathBuf> {
-    home.state(&hex_encode(name)).filter(|folder| files::create_private_folder(folder).is_ok())
+    home.state(&hex_encode(name)).filter(|folder| files::create_state_folder(folder).is_ok())
 }
 
 /// The error of a verb that needs an identity where none is found.

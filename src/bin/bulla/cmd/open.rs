@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use anyhow::Result;
 use bulla::age::{Dearmored, Opener};
 use bulla::contact::{Book, Place, Receipt};
+use bulla::files;
 use bulla::identity::Fingerprint;
 use bulla::letter::{self, Content, EnvelopeReader, Letter};
 use bulla::relay::protocol::Id;
@@ -357,7 +358,9 @@ impl Open<'_> {
             for me in self.unlock.all() {
                 // Where this fails the letter is given again.
                 let _ = me.folder().and_then(|folder| {
-                    Ok(std::fs::write(folder.join("spool").join(format!("{id}.replay")), "")?)
+                    Ok(files::create_private_mark(
+                        &folder.join("spool").join(format!("{id}.replay")),
+                    )?)
                 });
             }
         }

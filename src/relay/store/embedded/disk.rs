@@ -59,7 +59,7 @@ pub(super) struct Folder(PathBuf);
 impl Folder {
     /// Opens the folder, or makes it.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
-        files::create_private_folder(&path)?;
+        files::create_state_folder(&path)?;
         Ok(Self(path))
     }
 

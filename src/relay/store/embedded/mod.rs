@@ -132,7 +132,7 @@ impl Embedded {
             place: folder.display().to_string(),
             why: why.to_string(),
         };
-        files::create_private_folder(folder).map_err(failed)?;
+        files::create_state_folder(folder).map_err(failed)?;
         let lock = files::Lock::try_acquire(&folder.join("lock"))
             .map_err(failed)?
             .ok_or_else(|| Error::InUse(folder.to_owned()))?;
