@@ -320,7 +320,7 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             break
         }
         'bulla;seal' {
-            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'A letter for a contact or for a card''s file; may be given again')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'A letter for a contact, or for the card in a file: ./FILE, FILE.card or card:FILE; may be given again')
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'An age file for this recipient (age1…, age1pq1…); may be given again')
             [CompletionResult]::new('--recipient', '--recipient', [CompletionResultType]::ParameterName, 'An age file for this recipient (age1…, age1pq1…); may be given again')
             [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'An age file for the recipients listed in a file, one a line')

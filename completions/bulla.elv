@@ -301,7 +301,7 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --help 'Print help'
         }
         &'bulla;seal'= {
-            cand --to 'A letter for a contact or for a card''s file; may be given again'
+            cand --to 'A letter for a contact, or for the card in a file: ./FILE, FILE.card or card:FILE; may be given again'
             cand -r 'An age file for this recipient (age1…, age1pq1…); may be given again'
             cand --recipient 'An age file for this recipient (age1…, age1pq1…); may be given again'
             cand -R 'An age file for the recipients listed in a file, one a line'

@@ -216,7 +216,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
-complete -c bulla -n "__fish_bulla_using_subcommand seal" -l to -d 'A letter for a contact or for a card\'s file; may be given again' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l to -d 'A letter for a contact, or for the card in a file: ./FILE, FILE.card or card:FILE; may be given again' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -s r -l recipient -d 'An age file for this recipient (age1…, age1pq1…); may be given again' -r
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -s R -l recipients-file -d 'An age file for the recipients listed in a file, one a line' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F

@@ -1,4 +1,5 @@
-//! What stays with its owner: keys out of core dumps and state out of the reach of other users.
+//! What stays with its owner: keys out of core dumps, state out of the reach of other users, and
+//! letters sealed to the card that was meant.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::BULLA;
+use common::{BULLA, Person};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tempfile::TempDir;
 
@@ -212,4 +213,56 @@ fn folders_that_were_left_open_are_closed() {
         let open = exposed(&ordinary.home().join(place));
         assert!(open.is_empty(), "{open:#?}");
     }
+}
+
+#[test]
+fn a_file_with_the_name_of_nobody_is_no_recipient() {
+    let (alice, carol, mallory) =
+        (Person::with_identity(), Person::with_identity(), Person::with_identity());
+    let card = |person: &Person, place: &Path| {
+        let card = person.run(&["card", "--name", "x", "--relay", "http://127.0.0.1:9"]).expect(0);
+        fs::write(place, card.out).unwrap();
+    };
+    // A file that somebody left in the folder where the user works.
+    card(&mallory, &alice.home().join("carol"));
+    let seal = |to: &str| alice.pipe(&["seal", "--to", to], b"for carol alone");
+    let refused = seal("carol").expect(2);
+    assert!(refused.out.is_empty(), "nothing is sealed");
+    assert!(refused.err.contains("no contact is named \"carol\""), "{}", refused.err);
+    // No hint leads to the file.
+    assert!(!refused.err.contains("./carol") && !refused.err.contains("card:carol"));
+
+    // What says that it is a file is one.
+    let place = alice.path("odd name");
+    card(&carol, &place);
+    fs::copy(&place, alice.home().join("ops.card")).unwrap();
+    fs::copy(&place, alice.home().join("odd")).unwrap();
+    // Only the one it is sealed to gets further than finding no key that fits.
+    let opens = |to: &str| {
+        let sealed = seal(to).expect(0).out;
+        assert_eq!(mallory.pipe(&["open"], &sealed).status, 10, "{to}");
+        assert_ne!(carol.pipe(&["open"], &sealed).status, 10, "{to}");
+    };
+    let absolute = place.to_str().unwrap();
+    for to in [absolute, "./odd", "card:odd", "ops.card", "card:ops.card", "./files/odd name"] {
+        opens(to);
+    }
+    for missing in ["./none", "none.card", "card:none", "card:"] {
+        let refused = seal(missing).expect(21);
+        assert!(refused.out.is_empty(), "{missing}");
+    }
+
+    // A contact comes before a file of the same name, and where both may be meant, neither is chosen.
+    alice.knows("carol", &place);
+    opens("carol");
+    let dave = Person::with_identity();
+    let other = alice.path("other");
+    card(&dave, &other);
+    alice.knows("dave.card", &other);
+    let sealed = seal("dave.card").expect(0).out;
+    assert_ne!(dave.pipe(&["open"], &sealed).status, 10);
+    card(&mallory, &alice.home().join("dave.card"));
+    let refused = seal("dave.card").expect(2);
+    assert!(refused.err.contains("names a contact and a file"), "{}", refused.err);
+    assert!(refused.err.contains("--to ./dave.card"), "{}", refused.err);
 }

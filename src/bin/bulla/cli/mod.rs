@@ -334,7 +334,8 @@ Examples:
   bulla seal -r age1… < f | age -d -i key.txt
   bulla seal -p -o secret.age notes.txt")]
 pub(crate) struct Seal {
-    /// A letter for a contact or for a card's file; may be given again
+    /// A letter for a contact, or for the card in a file: ./FILE, FILE.card or card:FILE; may be
+    /// given again
     #[arg(long, value_name = "NAME|CARD", value_hint = ValueHint::FilePath)]
     pub(crate) to: Vec<String>,
     /// An age file for this recipient (age1…, age1pq1…); may be given again

@@ -263,22 +263,36 @@ impl Copy {
     }
 }
 
-/// A contact by name, else the card in a file. A card of somebody in the book is numbered with
-/// the other letters to him.
+/// Returns a contact by name, or the owner of the card in a file. Letters to a card whose owner is
+/// a contact are numbered with the other letters to that contact.
+///
+/// A file is read only where the value says that it names one: a file that happens to have the name
+/// of a contact, or a name that was mistyped, must not choose the key that a letter is sealed to.
 fn resolve(book: &Book, to: &str) -> Result<To> {
-    let unknown = match book.get(to) {
-        Ok(contact) => return Ok(To { card: contact.card()?, name: Some(contact.name().into()) }),
-        Err(unknown) => unknown,
+    let path = match to.strip_prefix("card:") {
+        Some(path) => Some(Path::new(path)),
+        None => (to.contains('/') || to.ends_with(".card")).then_some(Path::new(to)),
     };
-    let path = Path::new(to);
-    if !path.exists() || path.is_dir() {
-        let message = format!("{unknown}, and there is no card of that name");
-        return Err(Fail::usage(message)
-            .hint(
-                "bulla contact list shows whom you know; bulla contact add NAME CARD adds somebody",
-            )
-            .into());
-    }
+    let path = match (book.get(to), path) {
+        (Ok(_), Some(path)) if path.exists() => {
+            let hint = format!("for the card in the file: --to ./{}", path.display());
+            return Err(Fail::usage(format!("{to:?} names a contact and a file"))
+                .hint(hint)
+                .into());
+        }
+        (Ok(contact), _) => {
+            return Ok(To { card: contact.card()?, name: Some(contact.name().into()) });
+        }
+        (Err(_), Some(path)) => path,
+        (Err(unknown), None) => {
+            return Err(Fail::usage(unknown.to_string())
+                .hint(
+                    "bulla contact list shows the contacts; a card in a file is named as ./FILE, \
+                     FILE.card or card:FILE",
+                )
+                .into());
+        }
+    };
     let card = super::contact::read_card(Some(path))?;
     let name = book.by_fingerprint(&card.fingerprint()).map(|contact| contact.name().to_owned());
     Ok(To { card, name })
