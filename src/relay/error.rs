@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::crypto;
-use crate::relay::protocol::Id;
+use crate::relay::protocol::{self, Id};
 use crate::relay::work::Task;
 
 /// Why a relay could not be used, or the spool.
@@ -80,14 +80,28 @@ pub enum Error {
     /// The relay's certificate or TLS is not to be trusted.
     #[error("the connection to the relay is not safe: {0}")]
     Insecure(String),
-    /// The relay's clock and ours are too far apart for it to take our signature, even after
-    /// ours was corrected.
+    /// The relay refuses our signature as stale, and its clock is too far from ours to sign by it,
+    /// or refused that too.
     #[error(
-        "the relay does not take our signature for one of now: its clock says {relay} (Unix seconds)"
+        "the relay's clock and this machine's are too far apart: the relay says {}, this machine {}",
+        date(*.relay), date(*.ours)
     )]
     Clock {
         /// The relay's time in Unix seconds.
         relay: u64,
+        /// This machine's time in Unix seconds.
+        ours: u64,
+    },
+    /// The relay speaks other versions of the protocol.
+    #[error(
+        "the relay speaks versions {min} to {max} of the protocol, and this program version {}",
+        protocol::VERSION
+    )]
+    Version {
+        /// Oldest version that the relay speaks.
+        min: u16,
+        /// Newest version that the relay speaks.
+        max: u16,
     },
     /// The answer is not one of this protocol.
     #[error("this is not a relay, or it is broken: {0}")]
@@ -104,6 +118,12 @@ pub enum Error {
     /// The operating system gave no random bytes.
     #[error(transparent)]
     Crypto(#[from] crypto::Error),
+}
+
+/// Formats Unix seconds as RFC 3339.
+fn date(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    time.map_or_else(|| format!("{seconds} (Unix seconds)"), |time| time.to_string())
 }
 
 impl Error {

@@ -19,6 +19,8 @@ pub const VERSION: u16 = 1;
 pub const TAG: &str = "bulla-relay-v1";
 /// Seconds a signature's `created` may lie from the relay's clock, either way.
 pub const WINDOW: u64 = 90;
+/// Seconds that a relay's clock may lie from the client's, either way, for the client to sign by it.
+pub const MAX_SKEW: u64 = 24 * 3600;
 /// Greatest JSON body of a request, in bytes.
 pub const MAX_REQUEST_JSON: usize = 128 << 10;
 /// Greatest JSON body of an answer, in bytes: a full list is a sixth of it.

@@ -234,7 +234,15 @@ fn relay(error: &relay::error::Error) -> Option<Verdict> {
             ),
             _ => Some((Exit::Refused, None)),
         },
-        E::Clock { .. } => verdict(Exit::Refused, "set this machine's clock"),
+        E::Clock { .. } => verdict(
+            Exit::Refused,
+            "compare both with the right time: set this machine's clock if it is wrong, else tell \
+             the relay's operator",
+        ),
+        E::Version { .. } => verdict(
+            Exit::Refused,
+            "use a version of bulla that speaks one of them, or another relay",
+        ),
         E::NoMessage(_) | E::Insecure(_) | E::Protocol(_) => Some((Exit::Refused, None)),
         E::WrongHash(_) => Some((Exit::Damaged, None)),
         E::SpoolInUse(_) => verdict(Exit::Temporary, "another pull is at work, wait for it"),

@@ -7,6 +7,7 @@ use ureq::Body;
 use ureq::http::header::{DATE, RETRY_AFTER};
 use ureq::http::{HeaderMap, Response, StatusCode};
 
+use super::pace::Paced;
 use crate::files;
 use crate::relay::error::Error;
 use crate::relay::field;
@@ -34,12 +35,14 @@ pub(super) fn transport(error: ureq::Error) -> Error {
 }
 
 /// An answer that is not a success.
-pub(super) fn refusal(mut response: Response<Body>) -> Error {
+pub(super) fn refusal(mut response: Response<Body>, patience: Duration) -> Error {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     let relay_time = relay_time(response.headers());
     let work = work(response.headers());
-    let body = files::read_to_limit(response.body_mut().as_reader(), MAX_FAILURE);
+    // Without the body the status has to do: whoever trickles it gains no time.
+    let body = Paced::within(response.body_mut().as_reader(), patience);
+    let body = files::read_to_limit(body, MAX_FAILURE);
     let failure = body.ok().and_then(|body| serde_json::from_slice::<Failure>(&body).ok());
     let (code, message) = match failure {
         Some(failure) => (failure.error, text::printable(&failure.message)),
@@ -51,7 +54,7 @@ pub(super) fn refusal(mut response: Response<Body>) -> Error {
             work.map_or(Error::Protocol(message), Error::Work)
         }
         (StatusCode::UNAUTHORIZED, "stale") => match relay_time {
-            Some(relay) => Error::Clock { relay },
+            Some(relay) => Error::Clock { relay, ours: super::unix_now() },
             None => Error::Protocol("it refuses our clock and does not tell its own".into()),
         },
         _ => verdict(status, &code, message, retry_after),

@@ -6,6 +6,7 @@
 mod address;
 mod answer;
 mod events;
+mod pace;
 mod push;
 mod take;
 pub(crate) mod tls;
@@ -29,6 +30,7 @@ use ureq::{Agent, Body, SendBody};
 
 use self::address::Address;
 pub use self::events::{Event, Events};
+use self::pace::Paced;
 pub use self::push::Pushed;
 use self::tls::Tls;
 use crate::crypto;
@@ -37,7 +39,7 @@ use crate::files;
 use crate::relay::error::Error;
 use crate::relay::protocol::{
     Acked, Capabilities, Capability, CapabilityId, Entry, Id, Ids, Info, Listing, MAX_ACK,
-    MAX_ANSWER_JSON, MAX_LIST, MAX_WAIT, Mailbox, Status, Terms,
+    MAX_ANSWER_JSON, MAX_LIST, MAX_SKEW, MAX_WAIT, Mailbox, Status, Terms, VERSION, Versions,
 };
 use crate::relay::signature;
 use crate::secret::{Secret, SecretString};
@@ -47,6 +49,8 @@ use crate::text;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause before a retry: whoever is asked to wait longer comes back another time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Longest time that is waited for anything: what is longer is taken for this.
+pub(in crate::relay) const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// Greatest head of an answer in bytes.
 const MAX_HEAD: usize = 32 << 10;
 
@@ -143,7 +147,8 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Url`], [`Error::Proxy`] and [`Error::Authorities`].
-    pub fn new(url: &str, options: Options) -> Result<Self, Error> {
+    pub fn new(url: &str, mut options: Options) -> Result<Self, Error> {
+        options.timeout = options.timeout.min(LONGEST);
         let address = Address::parse(url)?;
         let circuit = match options.unlink {
             // Of this run alone: not even the proxy can tell the same mailbox tomorrow.
@@ -274,23 +279,26 @@ impl Client {
     }
 
     fn json<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
-        let mut response = self.call(call)?;
-        let bytes = files::read_to_limit(response.body_mut().as_reader(), MAX_ANSWER_JSON)
-            .map_err(|e| match e.kind() {
-                io::ErrorKind::FileTooLarge => Error::Protocol("its answer is too long".into()),
-                _ => answer::transport(e.into()),
-            })?;
+        self.parse(self.call(call)?)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, mut response: Response<Body>) -> Result<T, Error> {
+        let body = Paced::new(response.body_mut().as_reader(), self.options.timeout);
+        let bytes = files::read_to_limit(body, MAX_ANSWER_JSON).map_err(|e| match e.kind() {
+            io::ErrorKind::FileTooLarge => Error::Protocol("its answer is too long".into()),
+            _ => answer::transport(e.into()),
+        })?;
         serde_json::from_slice(&bytes).map_err(|e| Error::Protocol(e.to_string()))
     }
 
     /// Sends a call until it is answered, or the retries are used up.
     fn call(&self, call: &Call<'_>) -> Result<Response<Body>, Error> {
         self.retry(|| match self.attempt(call) {
-            // The clocks differ, or the relay has just started: once more by its own clock.
-            Err(Error::Clock { relay }) => {
-                let ahead = i64::try_from(relay).unwrap_or(i64::MAX)
-                    - i64::try_from(unix_now()).unwrap_or(i64::MAX);
-                self.ahead.store(ahead, Ordering::Relaxed);
+            // The clocks differ, or the relay has just started: once more by its own clock, unless
+            // that would leave it with a signature for another day.
+            Err(Error::Clock { relay, ours }) if relay.abs_diff(ours) <= MAX_SKEW => {
+                // Both are at most a day apart, so this neither wraps nor loses its sign.
+                self.ahead.store(relay.wrapping_sub(ours) as i64, Ordering::Relaxed);
                 self.attempt(call)
             }
             outcome => outcome,
@@ -348,7 +356,7 @@ impl Client {
         wait: Duration,
     ) -> Result<Response<Body>, Error> {
         let response = self.exchange(request, wait)?;
-        if response.status().is_success() { Ok(response) } else { Err(answer::refusal(response)) }
+        if response.status().is_success() { Ok(response) } else { Err(self.refusal(response)) }
     }
 
     /// One request, one answer of whatever status, its head within `wait` more than usual.
@@ -358,7 +366,7 @@ impl Client {
         wait: Duration,
     ) -> Result<Response<Body>, Error> {
         let request = request.map_err(answer::transport)?;
-        let timeout = Some(self.options.timeout + wait);
+        let timeout = Some(self.options.timeout.saturating_add(wait).min(LONGEST));
         let request = self
             .agent
             .configure_request(request)
@@ -366,6 +374,28 @@ impl Client {
             .timeout_per_read(timeout)
             .build();
         self.agent.run(request).map_err(answer::transport)
+    }
+
+    /// The error that an answer without success means. Where the relay knows no such request, it is
+    /// asked for the versions it speaks.
+    fn refusal(&self, response: Response<Body>) -> Error {
+        let error = answer::refusal(response, self.options.timeout);
+        match &error {
+            Error::Refused { code, .. } if code == "no_route" || code == "method" => {
+                self.other_version().unwrap_or(error)
+            }
+            _ => error,
+        }
+    }
+
+    /// The error of a relay that does not speak this program's version of the protocol.
+    fn other_version(&self) -> Option<Error> {
+        let request = Request::get(format!("{}/v1/info", self.address.base()));
+        let request = request.body(SendBody::none()).map_err(ureq::Error::Http);
+        let response = self.exchange(request, Duration::ZERO).ok()?;
+        let info: Info = self.parse(response).ok()?;
+        let Versions { min, max } = info.versions;
+        (!(min..=max).contains(&VERSION)).then_some(Error::Version { min, max })
     }
 
     fn retry<T>(&self, mut attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {

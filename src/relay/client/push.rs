@@ -9,6 +9,7 @@ use ureq::http::request::Builder;
 use ureq::http::{HeaderMap, Method, Request, Response, StatusCode};
 use ureq::{Body, SendBody};
 
+use super::pace::{Pace, Paced};
 use super::{Client, Inbox, Patience, answer, bearer, bearer_text};
 use crate::files;
 use crate::relay::error::Error;
@@ -114,7 +115,8 @@ impl Client {
             let request = request.header(CONTENT_TYPE, MESSAGES);
             self.send_body(request, &mut body.as_slice(), body.len() as u64)
         })?;
-        let answer = files::read_to_limit(response.body_mut().as_reader(), MAX_ANSWER_JSON)
+        let answer = Paced::new(response.body_mut().as_reader(), self.options.timeout);
+        let answer = files::read_to_limit(answer, MAX_ANSWER_JSON)
             .map_err(|error| answer::transport(error.into()))?;
         let answer: Pushes =
             serde_json::from_slice(&answer).map_err(|e| Error::Protocol(e.to_string()))?;
@@ -188,7 +190,7 @@ impl Client {
             return Ok(Upload::Part(0));
         }
         if !response.status().is_success() {
-            return Err(answer::refusal(response));
+            return Err(self.refusal(response));
         }
         standing(response.headers(), length)
     }
@@ -212,7 +214,7 @@ impl Client {
         match response.status() {
             status @ (StatusCode::CREATED | StatusCode::OK) => Ok(Upload::Whole(pushed(status))),
             StatusCode::NO_CONTENT | StatusCode::CONFLICT => standing(response.headers(), length),
-            _ => Err(answer::refusal(response)),
+            _ => Err(self.refusal(response)),
         }
     }
 
@@ -242,7 +244,7 @@ impl Client {
         length: u64,
     ) -> Result<Response<Body>, Error> {
         let response = self.exchange_body(request, body, length)?;
-        if response.status().is_success() { Ok(response) } else { Err(answer::refusal(response)) }
+        if response.status().is_success() { Ok(response) } else { Err(self.refusal(response)) }
     }
 
     fn exchange_body(
@@ -251,7 +253,8 @@ impl Client {
         body: &mut impl Read,
         length: u64,
     ) -> Result<Response<Body>, Error> {
-        let mut body = Exactly { inner: body, left: length, failed: None };
+        let pace = Pace::new(self.options.timeout);
+        let mut body = Exactly { inner: body, left: length, failed: None, pace };
         request = request.header(CONTENT_LENGTH, length);
         if length > ANNOUNCE {
             request = request.header(EXPECT, "100-continue");
@@ -318,11 +321,13 @@ fn standing(headers: &HeaderMap, length: u64) -> Result<Upload, Error> {
     }
 }
 
-/// Exactly so many bytes of a reader; remembers why it could not.
+/// Exactly so many bytes of a reader; remembers why it could not. Each is asked for when those
+/// before it are on their way, so a relay that takes them too slowly is given up.
 struct Exactly<R> {
     inner: R,
     left: u64,
     failed: Option<io::Error>,
+    pace: Pace,
 }
 
 impl<R: Read> Read for Exactly<R> {
@@ -330,6 +335,7 @@ impl<R: Read> Read for Exactly<R> {
         if self.left == 0 || buf.is_empty() {
             return Ok(0);
         }
+        self.pace.check()?;
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buf.len());
         let outcome = match self.inner.read(buf.get_mut(..most).unwrap_or_default()) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -338,6 +344,7 @@ impl<R: Read> Read for Exactly<R> {
         match outcome {
             Ok(read) => {
                 self.left -= read as u64;
+                self.pace.moved(read);
                 Ok(read)
             }
             Err(error) => {

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use ureq::http::header::CONTENT_RANGE;
 use ureq::http::{Method, StatusCode};
 
+use super::pace::Paced;
 use super::{Call, Client, answer, encode};
 use crate::crypto;
 use crate::crypto::SigningSecret;
@@ -62,7 +63,8 @@ impl Client {
             }
         }
         let most = message.size.saturating_sub(from).saturating_add(1);
-        let mut body = response.body_mut().as_reader().take(most);
+        let body = response.body_mut().as_reader();
+        let mut body = Paced::new(body, self.options.timeout).take(most);
         let mut piece = vec![0; 64 << 10];
         loop {
             match body.read(&mut piece) {
@@ -91,7 +93,7 @@ impl Client {
         let ids = messages.iter().map(|message| message.id).collect();
         let json = Some(encode(&Ids { ids })?);
         let mut response = self.call(&Call { json, ..Call::owner(Method::POST, key, "/take") })?;
-        let mut input = response.body_mut().as_reader();
+        let mut input = Paced::new(response.body_mut().as_reader(), self.options.timeout);
         let mut expected = messages.iter();
         let mut damaged = Vec::new();
         let mut body = Vec::new();

@@ -626,3 +626,132 @@ fn whoever_waits_at_several_mailboxes_hears_of_the_first_message() {
     let report = pull::follow_all(&boxes, &mut spool, options, deliver, |_| broken += 1).unwrap();
     assert_eq!((report.delivered, report.acknowledged, broken), (1, 1, 0));
 }
+
+/// Sends a byte now and then until the client hangs up, or for a minute.
+fn trickle(mut asked: Asked, head: &str, piece: &[u8]) {
+    let _ = asked.whole_body();
+    let _ = asked.stream.get_mut().write_all(head.as_bytes());
+    for _ in 0..600 {
+        std::thread::sleep(Duration::from_millis(100));
+        if asked.stream.get_mut().write_all(piece).is_err() {
+            return;
+        }
+    }
+}
+
+/// Every read brings a byte in time, so only the time of all of them together ends it.
+#[test]
+fn a_relay_that_trickles_its_answer_hangs_nobody() {
+    let json = "content-type: application/json\r\ncontent-length: 16000\r\n\r\n";
+    let answers = [
+        (format!("HTTP/1.1 404 Not Found\r\n{json}"), " "),
+        (format!("HTTP/1.1 503 Busy\r\n{json}"), " "),
+        (format!("HTTP/1.1 200 OK\r\n{json}"), " "),
+        ("HTTP/1.1 404 Not Found\r\n".into(), "x-more: a\r\n"),
+        ("HTTP/1.1 100 Continue\r\n\r\n".into(), "HTTP/1.1 100 Continue\r\n\r\n"),
+    ];
+    for (head, piece) in answers {
+        let sent = head.clone();
+        let mut client = relay(move |asked| {
+            let head = sent.clone();
+            std::thread::spawn(move || trickle(asked, &head, piece.as_bytes()));
+        });
+        client.options.timeout = Duration::from_millis(300);
+        client.options.retries = 0;
+        let start = Instant::now();
+        assert!(push(&client, b"sealed").is_err() || head.contains(" 200 "), "{head}");
+        assert!(client.list(&key(), Duration::ZERO, 10).is_err(), "{head}");
+        let message = entry(b"sealed");
+        assert!(client.fetch(&key(), &message, &mut Vec::new()).is_err(), "{head}");
+        assert!(client.take(&key(), &[message], |_, _| Ok(())).is_err(), "{head}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{head}: {:?}", start.elapsed());
+    }
+}
+
+/// The date of an answer, and when the request it answers was signed.
+fn stale(date: jiff::Timestamp) -> (Client, Arc<Mutex<Vec<u64>>>) {
+    let signed = Arc::new(Mutex::new(Vec::new()));
+    let told = signed.clone();
+    let date = jiff::fmt::rfc2822::to_string(&date.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+    let client = relay(move |asked| {
+        let input = asked.header("signature-input");
+        let created = input.split("created=").nth(1).unwrap().split(';').next().unwrap();
+        told.lock().unwrap().push(created.parse().unwrap());
+        asked.refuse(&format!("401 Unauthorized\r\ndate: {date}"), "stale");
+    });
+    (client, signed)
+}
+
+#[test]
+fn a_relay_obtains_no_signature_for_another_day() {
+    let now = unix_now();
+    let at = |seconds: i64| jiff::Timestamp::from_second(now as i64 + seconds).unwrap();
+    let year_9999 = "9999-12-01T00:00:00Z".parse().unwrap();
+    for (date, near) in [
+        (year_9999, false),
+        (jiff::Timestamp::UNIX_EPOCH, false),
+        (at(86_400 + 3600), false),
+        (at(-86_400 - 3600), false),
+        (at(80_000), true),
+        (at(-80_000), true),
+    ] {
+        let (client, signed) = stale(date);
+        let error = client.status(&key()).unwrap_err();
+        let signed = signed.lock().unwrap().clone();
+        assert_eq!(signed.len(), if near { 2 } else { 1 }, "{date}");
+        assert!(signed.iter().all(|created| created.abs_diff(now) <= 86_400 + 60), "{signed:?}");
+        // It names both times.
+        let text = error.to_string();
+        assert!(text.contains(&date.to_string()[..16]), "{text}");
+        assert!(text.contains(&at(0).to_string()[..13]), "{text}");
+    }
+}
+
+#[test]
+fn a_relay_of_other_versions_is_named_as_one() {
+    let info = |versions: &str| {
+        format!(
+            r#"{{"protocol":"bulla-relay","versions":{versions},"limits":{{"message_bytes":1,
+            "list":1,"ack":1,"batch":1,"batch_bytes":1,"frame_bytes":1,"wait_seconds":1,
+            "ttl_hours":1,"window_seconds":1}},"registration":"open","more":0}}"#
+        )
+    };
+    for (versions, expected) in [
+        (r#"{"min":2,"max":3}"#, Some((2, 3))),
+        (r#"{"min":0,"max":0}"#, Some((0, 0))),
+        (r#"{"min":1,"max":2}"#, None),
+        ("null", None),
+    ] {
+        let info = info(versions);
+        let asked_for = Arc::new(Mutex::new(Vec::new()));
+        let told = asked_for.clone();
+        let client = relay(move |mut asked| {
+            let _ = asked.whole_body();
+            told.lock().unwrap().push(asked.line.clone());
+            if asked.line == "GET /v1/info" {
+                asked.answer("200 OK", info.as_bytes());
+            } else {
+                asked.refuse("404 Not Found", "no_route");
+            }
+        });
+        for error in [push(&client, b"sealed").unwrap_err(), client.status(&key()).unwrap_err()] {
+            match (&error, expected) {
+                (Error::Version { min, max }, Some(range)) => assert_eq!((*min, *max), range),
+                (Error::Refused { code, .. }, None) => assert_eq!(code, "no_route"),
+                _ => panic!("{versions}: {error}"),
+            }
+        }
+        assert_eq!(asked_for.lock().unwrap().len(), 4);
+    }
+    // Nothing is asked where all goes well.
+    let asked_for = Arc::new(Mutex::new(0));
+    let told = asked_for.clone();
+    let client = relay(move |mut asked| {
+        let _ = asked.whole_body();
+        *told.lock().unwrap() += 1;
+        asked.answer("201 Created", b"");
+    });
+    push(&client, b"sealed").unwrap();
+    client.register(&key(), None).unwrap();
+    assert_eq!(*asked_for.lock().unwrap(), 2);
+}
