@@ -266,3 +266,22 @@ fn a_file_with_the_name_of_nobody_is_no_recipient() {
     assert!(refused.err.contains("names a contact and a file"), "{}", refused.err);
     assert!(refused.err.contains("--to ./dave.card"), "{}", refused.err);
 }
+
+#[test]
+fn no_time_makes_a_verb_panic() {
+    let person = Person::with_identity();
+    for args in [
+        &["agent", "--for", "18446744073709551615"][..],
+        &["agent", "--for", "213503982334601d"],
+        &["pair", "--wait", "18446744073709551615"],
+        &["invite", "--wait", "18446744073709551615"],
+        &["invite", "--expires", "18446744073709551615s"],
+        &["relay", "pull", "--wait", "18446744073709551615"],
+        &["relay", "pull", "--timeout", "18446744073709551615"],
+    ] {
+        let refused = person.run(args).expect(2);
+        assert!(!refused.err.contains("panicked"), "{}", refused.err);
+    }
+    let said = person.run(&["agent", "--for", "40000d"]).expect(2).err;
+    assert!(said.contains("at most 36500d"), "{said}");
+}

@@ -35,7 +35,7 @@ use std::fs::File;
 use std::time::{Duration, Instant};
 
 use crate::crypto::SigningSecret;
-use crate::relay::client::Client;
+use crate::relay::client::{Client, LONGEST};
 use crate::relay::error::Error;
 use crate::relay::frame;
 use crate::relay::protocol::{Entry, Id, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST};
@@ -127,7 +127,7 @@ pub fn pull<E>(
     deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
 ) -> Result<Report, Stopped<E>> {
     let mut pull = Pull::new(client, key, spool, options, deliver);
-    let outcome = pull.deliver_waiting().and_then(|()| pull.rounds(Instant::now() + options.wait));
+    let outcome = pull.deliver_waiting().and_then(|()| pull.rounds(deadline(options.wait)));
     pull.spool.settle().map_err(Error::from)?;
     outcome.map(|()| pull.report)
 }
@@ -156,6 +156,12 @@ struct Pull<'a, F> {
     seen: HashSet<Id>,
     /// What was acknowledged in this pull.
     acked: HashSet<Id>,
+}
+
+/// When a wait that begins now is over.
+fn deadline(wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait.min(LONGEST)).unwrap_or(now)
 }
 
 impl<'a, F> Pull<'a, F> {

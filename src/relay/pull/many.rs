@@ -44,7 +44,7 @@ pub fn pull_all<E>(
     let outcome = pull.deliver_waiting().and_then(|()| pull.all(boxes));
     let outcome = outcome.and_then(|failed| match failed {
         Some(error) => Err(error.into()),
-        None => pull.first(boxes, Instant::now() + options.wait),
+        None => pull.first(boxes, super::deadline(options.wait)),
     });
     pull.spool.settle().map_err(Error::from)?;
     outcome.map(|()| pull.report)

@@ -13,6 +13,8 @@ use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, Rlimit, setrlimit, umask};
 use zeroize::Zeroizing;
 
+use crate::cli::time::deadline;
+
 use super::{Ask, HELD, Held, NAME, NO, PATIENCE, YES, is_ours};
 
 /// Most identities that are held at once.
@@ -91,7 +93,7 @@ pub(crate) fn hold(
 
 impl Holder {
     fn put(&mut self, held: Held) {
-        let end = Instant::now() + held.time;
+        let end = deadline(held.time);
         self.held.retain(|(other, _)| other.name != held.name);
         if self.held.len() < MOST {
             self.held.push((held, end));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::Keys;
-use super::relay::duration;
+use super::time::duration;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

@@ -16,6 +16,7 @@ mod relay;
 mod serve;
 mod store;
 mod tag;
+pub(crate) mod time;
 
 pub(crate) use agent::*;
 pub(crate) use backup::*;

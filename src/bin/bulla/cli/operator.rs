@@ -7,7 +7,8 @@ use clap::{Args, Subcommand, ValueHint};
 
 use super::Output;
 use super::StoreAt;
-use super::relay::{duration, size};
+use super::relay::size;
+use super::time::duration;
 
 // The relay: through its socket when it runs, else its store.
 #[derive(Debug, Args)]

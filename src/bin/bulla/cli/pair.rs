@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::relay::duration;
+use super::time::{duration, seconds};
 use super::{Keys, Network};
 use crate::source::Source;
 
@@ -87,7 +87,7 @@ pub(crate) struct Invite {
     #[arg(long, conflicts_with = "json")]
     pub(crate) qr: bool,
     /// Then go on with the pairing for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds(0))]
     pub(crate) wait: u64,
 }
 
@@ -163,7 +163,7 @@ pub(crate) struct Pair {
     #[arg(long, value_name = "SRC", conflicts_with = "confirm", value_hint = ValueHint::FilePath)]
     pub(crate) words: Option<Source>,
     /// Go on with the pairing for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds(0))]
     pub(crate) wait: u64,
     /// Type the four digits that the other side shows, for the pairing of this name
     #[arg(long, value_names = ["NAME", "DIGITS"], num_args = 1..=2, conflicts_with = "invite")]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use super::time::{duration, seconds};
 use super::{Keys, Output, RelayBackup, RelayKey, RelayMove, RelayRestore, RelayServe, RelayToken};
 use crate::app::now;
 use crate::source::Source;
@@ -49,7 +50,7 @@ pub(crate) struct Network {
     #[arg(long, value_name = "URL", env = "BULLA_RELAY", hide_env_values = true, value_hint = ValueHint::Url)]
     pub(crate) relay: Option<String>,
     /// Give up on one request after so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=LONGEST))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds(1))]
     pub(crate) timeout: u64,
     /// Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are
     /// one person's. Takes ALL_PROXY=socks5h://…
@@ -123,7 +124,7 @@ pub(crate) struct RelayPull {
     #[command(flatten)]
     pub(crate) network: Network,
     /// Wait up to so long for the first letter
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds())]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds(0))]
     pub(crate) wait: u64,
     /// Do not end: give out each letter as it arrives
     #[arg(long, conflicts_with_all = ["wait", "peek", "again"])]
@@ -272,33 +273,6 @@ pub(crate) struct RelayCapabilityRevoke {
     pub(crate) id: Vec<String>,
 }
 
-/// Longest time that can be asked for: a hundred years.
-const LONGEST: u64 = 100 * 365 * 86_400;
-
-fn seconds() -> clap::builder::RangedU64ValueParser {
-    clap::value_parser!(u64).range(..=LONGEST)
-}
-
-/// `90`, `90s`, `15m`, `12h`, `30d`.
-pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let split = text.len() - usize::from(text.ends_with(|c: char| c.is_ascii_alphabetic()));
-    let (number, unit) = text.split_at(split);
-    let factor = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err("expected a number with s, m, h or d, such as 30d".into()),
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(factor))
-        .filter(|seconds| *seconds <= LONGEST)
-        .map(std::time::Duration::from_secs)
-        .ok_or_else(|| "expected a number with s, m, h or d, such as 30d".into())
-}
-
 /// `1000`, `64K`, `64M`, `1G`, in steps of 1,024.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let split = text.len() - usize::from(text.ends_with(|c: char| c.is_ascii_alphabetic()));
@@ -324,9 +298,6 @@ mod tests {
 
     #[test]
     fn numbers_with_units() {
-        assert_eq!(duration("30d").unwrap().as_secs(), 30 * 86_400);
-        assert_eq!(duration("90").unwrap().as_secs(), 90);
-        assert!(duration("30x").is_err() && duration("d").is_err() && duration("é").is_err());
         assert_eq!(size("64M").unwrap(), 64 << 20);
         assert!(size("1X").is_err() && size("99999999999T").is_err());
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::relay::{duration, size};
+use super::relay::size;
+use super::time::duration;
 use super::{OperatorAt, Output, StoreAt};
 use crate::source::Source;
 

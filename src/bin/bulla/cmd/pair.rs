@@ -28,6 +28,7 @@ use self::step::{Look, Outcome};
 use super::card::settle;
 use super::relay;
 use crate::app::{App, Me, date, now};
+use crate::cli::time::deadline;
 use crate::cli::{self, Method, Network};
 use crate::exit::{Exit, Fail};
 use crate::source::Source;
@@ -364,7 +365,7 @@ fn wait(
             step::show_digits(app, &step::title(one), shown)?;
         }
     }
-    let until = Instant::now() + Duration::from_secs(seconds);
+    let until = deadline(Duration::from_secs(seconds));
     let mut again = true;
     loop {
         let wait = until.saturating_duration_since(Instant::now()).min(LONGEST_LOOK);

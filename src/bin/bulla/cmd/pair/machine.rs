@@ -31,6 +31,7 @@ use super::super::{notice, relay};
 use super::step::{self, Look};
 use super::{LONGEST_LOOK, PAUSE, open_for_letters};
 use crate::app::{App, Me, first, now};
+use crate::cli::time::deadline;
 use crate::cli::{self, Method, Network};
 use crate::exit::{Exit, Fail};
 use crate::source::Source;
@@ -181,7 +182,7 @@ pub(super) fn join(app: &App, args: &cli::Pair, invite: &Invite) -> Result<Exit>
 pub(super) fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
     let newcomer = Newcomer::read(app)?;
     let me = &newcomer.me;
-    let until = Instant::now() + Duration::from_secs(args.wait);
+    let until = deadline(Duration::from_secs(args.wait));
     let mut again = true;
     loop {
         let wait = until.saturating_duration_since(Instant::now()).min(LONGEST_LOOK);
