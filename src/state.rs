@@ -102,11 +102,17 @@ impl<R: Record + Default> StateFile<R> {
         Ok(result)
     }
 
-    /// Puts a record in the place of whatever is there, also of what cannot be read.
-    pub fn replace(&self, record: &R) -> Result<(), Error> {
+    /// Puts a record in the place of one that cannot be read, which stays under the name that is
+    /// returned: another version of the program may read it.
+    pub fn replace(&self, record: &R) -> Result<PathBuf, Error> {
         files::create_private_folder(&self.folder).map_err(Error::Io)?;
         let _lock = files::Lock::acquire(&self.lock())?;
-        self.write(&Self::encode(record)?)
+        let beside = |number: u32| self.folder.join(format!("{}.unreadable-{number}", self.name));
+        let free = (1..).map(beside).find(|path| std::fs::symlink_metadata(path).is_err());
+        let kept = free.unwrap_or_else(|| beside(0));
+        std::fs::rename(self.path(), &kept)?;
+        self.write(&Self::encode(record)?)?;
+        Ok(kept)
     }
 
     fn write(&self, record: &[u8]) -> Result<(), Error> {

@@ -244,6 +244,10 @@ fn the_same_identity_is_merged_and_another_is_left_alone() {
     let forced = restore(&world.bob, &["--force", "--json"], &backup).expect(0);
     assert!(forced.err.contains(&format!("was replaced, which was {fingerprint}")));
     assert_eq!(forced.json()[0]["identity"], "replaced");
+    let kept = forced.json()[0]["kept"].as_str().unwrap().to_owned();
+    assert_eq!(fs::read(&kept).unwrap(), theirs);
+    assert!(kept.contains("identity.old-") && kept.contains(&fingerprint[..14]), "{kept}");
+    assert!(!other.err.contains("for good"), "{}", other.err);
     assert_eq!(world.bob.fingerprint(), world.alice.fingerprint());
 }
 
@@ -301,7 +305,37 @@ fn a_lock_stays_or_is_changed() {
     restore(&other, &["--lock=@ENV:LOCK"], &backup).expect(14);
     restore(&other, &["--force", "--no-input"], &backup).expect(0);
     assert_eq!(fs::read(identity_file(&other)).unwrap(), text);
-    restore(&other, &["--lock=@ENV:LOCK"], &backup).expect(2);
+    // The other passphrase might have locked another identity: it is kept.
+    assert_eq!(common::kept(&other.home().join("home")).len(), 1);
+    let refused = restore(&other, &["--lock=@ENV:LOCK"], &backup).expect(2);
+    assert!(refused.err.contains("lock it again with --force --lock"), "{}", refused.err);
+}
+
+/// What the old passphrase opens does not stay.
+#[test]
+fn the_same_identity_is_locked_again_without_a_copy() {
+    let alice = Person::with_identity();
+    let backup = backup(&alice);
+    let open = fs::read_to_string(identity_file(&alice)).unwrap();
+    let lock = |with: &[&str]| {
+        let again = [&["--force", "--json"], with].concat();
+        let ran = restore(&alice, &again, &backup).expect(0);
+        assert_eq!(ran.json()[0]["identity"], "locked");
+        assert!(ran.err.contains("locked the identity in"), "{}", ran.err);
+    };
+    lock(&["--lock=@ENV:LOCK"]);
+    restore(&alice, &["--force", "--lock=@ENV:WORDS", "--no-input"], &backup).expect(14);
+    lock(&["--lock=@ENV:WORDS", "--identity-passphrase", "@ENV:LOCK"]);
+    run(&alice, &["card", "--passphrase", "@ENV:LOCK"], b"").expect(15);
+    run(&alice, &["card", "--passphrase", "@ENV:WORDS"], b"").expect(0);
+    assert!(common::kept(&alice.home().join("home")).is_empty());
+
+    // A file that holds more is kept.
+    let age = alice.run(&["keygen", "--age"]).expect(0).text();
+    fs::write(identity_file(&alice), format!("{open}{age}")).unwrap();
+    let ran = restore(&alice, &["--force", "--lock=@ENV:LOCK"], &backup).expect(0);
+    assert!(ran.err.contains("is kept in"), "{}", ran.err);
+    assert_eq!(common::kept(&alice.home().join("home")).len(), 1);
 }
 
 #[test]
@@ -324,6 +358,9 @@ fn damaged_state_gives_its_place_up_to_force_alone() {
         assert_eq!(fs::read(file).unwrap(), b"damaged");
         let forced = restore(&world.alice, &["--force"], &backup).expect(0);
         assert!(forced.err.contains("warning: replaced what cannot be read"), "{}", forced.err);
+        let kept = format!("{}.unreadable-1", file.display());
+        assert!(forced.err.contains(&format!("it is kept in {kept}")), "{}", forced.err);
+        assert_eq!(fs::read(kept).unwrap(), b"damaged");
     }
     letter(&world.alice, &world.bob, "bob", "still there");
     letter(&world.bob, &world.alice, "alice", "yes");

@@ -72,7 +72,7 @@ impl Write for Once {
 
 impl TerminatingWrite for Once {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
-        self.0.take().ok_or(io::ErrorKind::BrokenPipe)?.commit()
+        self.0.take().ok_or(io::ErrorKind::BrokenPipe)?.commit().map(drop)
     }
 }
 

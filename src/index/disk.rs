@@ -117,7 +117,8 @@ impl Folder {
 
 impl Disk for Folder {
     fn begin(&self) -> io::Result<(Arc<dyn Handle>, Box<dyn Unnamed>)> {
-        let file = AtomicFile::create(&self.path.join("new"), Existing::Replace, Access::Private)?;
+        let file =
+            AtomicFile::create(&self.path.join("new"), Existing::Overwrite, Access::Private)?;
         Ok((self.handle(file.handle()?), Box::new(file)))
     }
 
@@ -242,6 +243,6 @@ mod memory {
 
 impl Unnamed for AtomicFile {
     fn name(self: Box<Self>, name: &str) -> io::Result<()> {
-        self.name_beside(name)
+        self.name_beside(name).map(drop)
     }
 }

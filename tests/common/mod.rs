@@ -180,6 +180,15 @@ impl Drop for Relay {
     }
 }
 
+/// Secret keys that were kept when their files were replaced.
+pub(crate) fn kept(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut kept: Vec<_> =
+        entries.filter(|path| path.to_str().unwrap().contains(".old-")).collect();
+    kept.sort();
+    kept
+}
+
 /// Every byte of every file below a folder.
 pub(crate) fn everything_below(folder: &Path) -> Vec<u8> {
     let mut all = Vec::new();

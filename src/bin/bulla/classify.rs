@@ -117,7 +117,9 @@ fn contact(error: &contact::Error) -> Option<Verdict> {
             "ask one of them for a newer card, and take it with: bulla contact add NAME CARD",
         ),
         E::Introduction(_) | E::NotPrivate => Some((Exit::Malformed, None)),
-        E::NameTaken(_) => verdict(Exit::Conflict, "choose another name, or remove that contact"),
+        E::NameTaken(_) => {
+            verdict(Exit::Conflict, "choose another name, or: bulla contact rename OLD NEW")
+        }
         E::CardKnown(_) => verdict(Exit::Conflict, "bulla contact rename OLD NEW"),
         E::CardOlder(_) | E::Full { .. } | E::TooMany { .. } | E::Exhausted(_) => {
             Some((Exit::Conflict, None))
@@ -311,9 +313,10 @@ fn index(error: &index::Error) -> Option<Verdict> {
         E::Exists(_) => Some((Exit::OutputExists, None)),
         E::Foreign(_) => verdict(Exit::Malformed, "choose another folder with --index DIR"),
         E::Key(_) => verdict(Exit::NoIdentityFits, "name the identity that built it with -i FILE"),
-        E::Version { .. } | E::Another(_) => {
-            verdict(Exit::Malformed, "destroy the index and build it again")
-        }
+        E::Version { .. } | E::Another(_) => verdict(
+            Exit::Malformed,
+            "keep it, and build another one: bulla index build --index DIR",
+        ),
         E::Stems { .. } => {
             verdict(Exit::Conflict, "leave --stem out, or give another index: --index DIR")
         }

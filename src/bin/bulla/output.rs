@@ -11,6 +11,8 @@ use bulla::text;
 
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::home::Home;
+use crate::ui;
 
 /// How the output may look to a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +95,7 @@ impl Target {
             let file = File::options().write(true).open(path).map_err(|e| describe(e, path))?;
             return Ok(Output::Stdout(file));
         }
-        AtomicFile::create(path, self.existing, access)
+        begin(path, self.existing, access)
             .map(|file| Output::File { file, path: path.clone() })
             .map_err(|e| describe(e, path))
     }
@@ -118,7 +120,10 @@ impl Output {
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::Stdout(mut stdout) | Self::Terminal { mut stdout, .. } => Ok(stdout.flush()?),
-            Self::File { file, path } => file.commit().map_err(|e| describe(e, &path)),
+            Self::File { file, path } => match complete(file, &path) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(describe(error, &path)),
+            },
         }
     }
 }
@@ -172,6 +177,31 @@ fn describe(error: io::Error, path: &Path) -> anyhow::Error {
 }
 
 fn exists(path: &Path) -> Fail {
-    Fail::new(Exit::OutputExists, format!("{} exists", path.display()))
-        .hint("choose another -o, or --force to replace it")
+    let fail = |what: &str| Fail::new(Exit::OutputExists, format!("{} {what}", path.display()));
+    if is_identity_place(path) || files::holds_key(path) {
+        return fail("exists, and holds a secret key").hint("choose another -o");
+    }
+    fail("exists").hint("choose another -o, or --force to replace it")
+}
+
+/// Begins a file at a path that the user named.
+pub(crate) fn begin(path: &Path, existing: Existing, access: Access) -> io::Result<AtomicFile> {
+    let file = AtomicFile::create(path, existing, access)?;
+    Ok(if is_identity_place(path) { file.precious() } else { file })
+}
+
+/// Completes a file. Says where a secret key is kept that was in its place, and returns it.
+pub(crate) fn complete(file: AtomicFile, path: &Path) -> io::Result<Option<PathBuf>> {
+    let kept = file.commit()?;
+    if let Some(kept) = &kept {
+        ui::kept(path, kept);
+    }
+    Ok(kept)
+}
+
+/// Whether every verb looks for the identity at this path.
+fn is_identity_place(path: &Path) -> bool {
+    let set = std::env::var_os("BULLA_IDENTITY_FILE").filter(|value| !value.is_empty());
+    let mut places = [set.map(PathBuf::from), Home::from_env().identity()].into_iter().flatten();
+    places.any(|place| place == path || files::same_file(&place, path))
 }

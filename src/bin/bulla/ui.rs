@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bulla::progress::Progress;
@@ -167,6 +168,27 @@ pub(crate) fn hold_expected_panics() {
             others(panic);
         }
     }));
+}
+
+/// Says where a secret key is kept that was at `path`, and how to use it or put it back, which loses
+/// neither key.
+pub(crate) fn kept(path: &Path, kept: &Path) {
+    let (at, in_file) = (path.display(), kept.display());
+    line("warning: ", &format!("the secret key that was in {at} is kept in {in_file}"));
+    let (path, kept) = (quoted(path), quoted(kept));
+    line("hint: ", &format!("use it with -i {kept}"));
+    line("hint: ", &format!("or put it back: mv -n {path} {path}.new && mv -n {kept} {path}"));
+}
+
+/// A path as a shell reads it.
+pub(crate) fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let path = if path.starts_with('-') { format!("./{path}") } else { path.into_owned() };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !path.is_empty() && path.chars().all(plain) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 /// The last line on stderr with `--json`.

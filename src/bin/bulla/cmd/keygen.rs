@@ -3,19 +3,20 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bulla::age::{HybridIdentity, ScryptRecipient, X25519Identity};
 use bulla::files::{self, Access};
-use bulla::identity::{self, Identity};
+use bulla::identity::{self, Identity, Keyfile};
 use bulla::secret::SecretString;
 use zeroize::Zeroizing;
 
-use crate::app::{App, date, now};
+use crate::app::{App, date, first, now};
 use crate::cli::{self, AgeKind};
-use crate::exit::Exit;
+use crate::exit::{Exit, Fail};
 use crate::output::{Nature, Target};
+use crate::source::Source;
 
 pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
     let place: Option<PathBuf> = if args.default {
@@ -24,6 +25,11 @@ pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
         args.output.output.clone()
     };
     let output = cli::Output { output: place, force: args.output.force };
+    if let (true, false, Some(path)) = (args.default, args.output.force, &output.output)
+        && path.symlink_metadata().is_ok()
+    {
+        return Err(exists(app, path).into());
+    }
     let target = Target::new(&output, None, Nature::Text)?;
 
     let made = make(args.age)?;
@@ -53,6 +59,22 @@ pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
         app.ui.detail(&format!("written to {}", path.display()));
     }
     Ok(Exit::Done)
+}
+
+/// The error of a default identity that exists, which says whose it is.
+fn exists(app: &App, path: &Path) -> Fail {
+    let found = app.key_file(Some(&Source::File(path.to_owned()))).ok().flatten();
+    let parsed = found.and_then(|found| Keyfile::parse(&found.bytes).ok());
+    let what = match parsed {
+        Some(Keyfile::Open(keys)) => match first(keys) {
+            Ok(identity) => identity.fingerprint().to_string(),
+            Err(_) => "a plain age identity".into(),
+        },
+        Some(Keyfile::Locked(_)) => "locked with a passphrase".into(),
+        None => "a file that cannot be read".into(),
+    };
+    Fail::new(Exit::OutputExists, format!("there is an identity in {}: {what}", path.display()))
+        .hint("make another one beside it: bulla keygen -o FILE")
 }
 
 /// A new identity's text, and what to tell of it.

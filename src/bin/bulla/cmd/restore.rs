@@ -10,7 +10,7 @@ use bulla::age::{
 };
 use bulla::contact::backup::Backup;
 use bulla::contact::{Book, Merged, Pairs};
-use bulla::files::{Access, AtomicFile, Existing};
+use bulla::files::{Access, Existing};
 use bulla::identity::{self, Fingerprint, Keyfile};
 use bulla::secret::SecretString;
 use bulla::state::{self, StateFile};
@@ -22,6 +22,7 @@ use crate::app::{App, KeyFile, Me, date, first};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::output;
 use crate::source::Source;
 
 pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
@@ -37,11 +38,12 @@ pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
     let fingerprint = identity.fingerprint();
     let here = Here { force: args.force, passphrase: args.identity_passphrase.as_ref() };
     let place = place(app, here, &fingerprint, &key_file)?;
-    let text = match (&place, lock(app, args)?) {
-        (Place::Here(_), Some(_)) => {
-            let fail = Fail::usage("the identity is here already, and --lock would change it");
-            return Err(fail.hint("leave --lock out").into());
-        }
+    let lock = lock(app, args)?;
+    let place = match (place, &lock) {
+        (Place::Here(_), Some(_)) => lock_again(app, args)?,
+        (place, _) => place,
+    };
+    let text = match (&place, lock) {
         (_, Some(passphrase)) => {
             let text = match std::str::from_utf8(&key_file) {
                 Ok(text) if matches!(Keyfile::parse(&key_file), Ok(Keyfile::Open(_))) => {
@@ -59,7 +61,7 @@ pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
     let (merged, links) = put_back(app, &me, book, pairs, args.force)?;
     // Last, so that where there is an identity all of it is there: until then a run that was killed
     // left state that nobody can name, and the next run finds it.
-    place.write(&text)?;
+    let kept = place.write(&text)?;
 
     place.tell(app);
     for (name, new) in &merged.renamed {
@@ -82,6 +84,7 @@ pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
             "schema": 1,
             "fingerprint": fingerprint.to_string(),
             "identity": place.word(),
+            "kept": kept,
             "created": date(created),
             "contacts_added": merged.added,
             "contacts_updated": merged.updated,
@@ -178,6 +181,18 @@ pub(super) enum Place {
     New(PathBuf),
     /// It takes the place of another, whose fingerprint may not be known.
     Instead(PathBuf, Option<Fingerprint>),
+    /// It is there already, and is locked with another passphrase.
+    Again(PathBuf, Existing),
+}
+
+/// The file where every verb looks for the identity; `None` where it comes from a variable.
+pub(super) fn identity_file(app: &App) -> Result<Option<PathBuf>> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    Ok(match set("BULLA_IDENTITY_FILE").filter(|_| set("BULLA_IDENTITY").is_none()) {
+        Some(path) => Some(PathBuf::from(path)),
+        None if set("BULLA_IDENTITY").or_else(|| set("BULLA_IDENTITY_COMMAND")).is_some() => None,
+        None => Some(app.home.make_identity_place()?),
+    })
 }
 
 /// Where every verb looks for the identity: there it comes, unless it is there.
@@ -187,13 +202,7 @@ pub(super) fn place(
     ours: &Fingerprint,
     key_file: &[u8],
 ) -> Result<Place> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let elsewhere = set("BULLA_IDENTITY").is_some() || set("BULLA_IDENTITY_COMMAND").is_some();
-    let path = match set("BULLA_IDENTITY_FILE").filter(|_| set("BULLA_IDENTITY").is_none()) {
-        Some(path) => PathBuf::from(path),
-        None if elsewhere => PathBuf::new(),
-        None => app.home.make_identity_place()?,
-    };
+    let path = identity_file(app)?.unwrap_or_default();
     let is_file = !path.as_os_str().is_empty();
     if is_file && path.symlink_metadata().is_err() {
         return Ok(Place::New(path));
@@ -217,10 +226,26 @@ pub(super) fn place(
     if !here.force {
         let message = format!("another identity is in {}", path.display());
         return Err(Fail::new(Exit::OutputExists, message)
-            .hint("set BULLA_HOME to a new folder, or --force to replace it for good")
+            .hint("set BULLA_HOME to a new folder; --force keeps the one that is here under another name")
             .into());
     }
     Ok(Place::Instead(path, theirs))
+}
+
+/// Where an identity that is here is locked with a new passphrase. Nothing stays that the old one
+/// opens, unless the file holds more than this identity.
+fn lock_again(app: &App, args: &cli::Restore) -> Result<Place> {
+    let (Some(path), Some(found)) = (identity_file(app)?, app.key_file(None)?) else {
+        let fail = Fail::usage("the identity comes from a variable, where --lock cannot change it");
+        return Err(fail.hint("leave --lock out").into());
+    };
+    if !args.force {
+        let fail = Fail::usage("the identity is here already, and --lock would change it");
+        return Err(fail.hint("leave --lock out, or lock it again with --force --lock").into());
+    }
+    let keys = app.unlock(&found, args.identity_passphrase.as_ref()).map_err(other_passphrase)?;
+    let existing = if keys.len() == 1 { Existing::Overwrite } else { Existing::Replace };
+    Ok(Place::Again(path, existing))
 }
 
 fn fingerprint(app: &App, here: Here<'_>, found: &KeyFile) -> Result<Fingerprint> {
@@ -257,16 +282,18 @@ fn lock(app: &App, args: &cli::Restore) -> Result<Option<SecretString>> {
 }
 
 impl Place {
-    pub(super) fn write(&self, text: &[u8]) -> Result<()> {
+    /// Writes the identity. Returns where a secret key is kept that was in its place.
+    pub(super) fn write(&self, text: &[u8]) -> Result<Option<PathBuf>> {
         let (path, existing) = match self {
-            Self::Here(_) => return Ok(()),
+            Self::Here(_) => return Ok(None),
             Self::New(path) => (path, Existing::Keep),
             Self::Instead(path, _) => (path, Existing::Replace),
+            Self::Again(path, existing) => (path, *existing),
         };
         let write = |path: &Path| {
-            let mut file = AtomicFile::create(path, existing, Access::Private)?;
+            let mut file = output::begin(path, existing, Access::Private)?;
             file.write_all(text)?;
-            file.commit()
+            output::complete(file, path)
         };
         write(path).with_context(|| format!("cannot write {}", path.display()))
     }
@@ -283,6 +310,9 @@ impl Place {
                     path.display()
                 ));
             }
+            Self::Again(path, _) => {
+                app.ui.note(&format!("locked the identity in {} again", path.display()));
+            }
         }
     }
 
@@ -291,6 +321,7 @@ impl Place {
             Self::Here(_) => "kept",
             Self::New(_) => "restored",
             Self::Instead(..) => "replaced",
+            Self::Again(..) => "locked",
         }
     }
 }
@@ -317,8 +348,9 @@ fn put_back(app: &App, me: &Me, book: Book, pairs: Pairs, force: bool) -> Result
 fn mend<R: Record + Default>(app: &App, file: &StateFile<R>, force: bool) -> Result<()> {
     match file.read() {
         Err(error @ (state::Error::Damaged { .. } | state::Error::Record(_))) if force => {
-            file.replace(&R::default())?;
+            let kept = file.replace(&R::default())?;
             app.ui.warn(&format!("replaced what cannot be read: {error}"));
+            app.ui.warn(&format!("it is kept in {}", kept.display()));
             Ok(())
         }
         read => Ok(read.map(drop)?),

@@ -12,6 +12,7 @@ use bulla::secret::SecretString;
 use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::output;
 
 pub(crate) fn run(app: &App, verb: &cli::RelayKey) -> Result<Exit> {
     match verb {
@@ -37,7 +38,7 @@ fn new(app: &App, args: &cli::KeyNew) -> Result<Exit> {
         let write = || {
             let mut file = AtomicFile::create(&path, Existing::Keep, access)?;
             file.write_all(text.as_bytes())?;
-            file.commit()
+            file.commit().map(drop)
         };
         write().with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -56,8 +57,12 @@ fn rotate(args: &cli::KeyRotate) -> Result<Exit> {
             .hint("relay key new made it as offline.key")
     })?;
     let online = sign(&key, &args.online)?;
-    files::replace_private(&args.file, online.as_bytes())
-        .with_context(|| format!("cannot write {}", args.file.display()))?;
+    let write = || {
+        let mut file = output::begin(&args.file, Existing::Replace, Access::Private)?;
+        file.write_all(online.as_bytes())?;
+        output::complete(file, &args.file)
+    };
+    write().with_context(|| format!("cannot write {}", args.file.display()))?;
     print(&args.online.name, key.certificate(now())?.pin)
 }
 

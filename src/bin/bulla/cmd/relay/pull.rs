@@ -122,7 +122,7 @@ impl Delivery<'_> {
         let mut write = || {
             let mut file = AtomicFile::create(&path, Existing::Keep, Access::Umask)?;
             io::copy(letter, &mut file)?;
-            file.commit()
+            file.commit().map(drop)
         };
         match write() {
             Ok(()) if self.app.ui.json => {
