@@ -127,6 +127,7 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'The name you give whoever invites; his own name for himself otherwise')
             [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'The token the relay''s operator gave you: a file, @ENV:NAME or @FD:N')
             [CompletionResult]::new('--method', '--method', [CompletionResultType]::ParameterName, 'How you and the inviter know each other, as the inviter told you; asked on the terminal otherwise')
+            [CompletionResult]::new('--fingerprint', '--fingerprint', [CompletionResultType]::ParameterName, 'The fingerprint of the identity that this machine is to get, with --method device: asked for on the terminal otherwise')
             [CompletionResult]::new('--words', '--words', [CompletionResultType]::ParameterName, 'The words that the inviter says, with --method words, which it implies: a file, -, @ENV:NAME or @FD:N; asked on the terminal otherwise')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Go on with the pairing for so many seconds')
             [CompletionResult]::new('--confirm', '--confirm', [CompletionResultType]::ParameterName, 'Type the four digits that the other side shows, for the pairing of this name')

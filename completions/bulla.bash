@@ -2163,7 +2163,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__pair)
-            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --as --token --method --words --wait --confirm --digits --accept --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --as --token --method --fingerprint --words --wait --confirm --digits --accept --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2247,6 +2247,10 @@ _bulla() {
                     ;;
                 --method)
                     COMPREPLY=($(compgen -W "secret digits words device" -- "${cur}"))
+                    return 0
+                    ;;
+                --fingerprint)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --words)

@@ -120,6 +120,7 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --as 'The name you give whoever invites; his own name for himself otherwise'
             cand --token 'The token the relay''s operator gave you: a file, @ENV:NAME or @FD:N'
             cand --method 'How you and the inviter know each other, as the inviter told you; asked on the terminal otherwise'
+            cand --fingerprint 'The fingerprint of the identity that this machine is to get, with --method device: asked for on the terminal otherwise'
             cand --words 'The words that the inviter says, with --method words, which it implies: a file, -, @ENV:NAME or @FD:N; asked on the terminal otherwise'
             cand --wait 'Go on with the pairing for so many seconds'
             cand --confirm 'Type the four digits that the other side shows, for the pairing of this name'

@@ -105,6 +105,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand pair" -l method -d 'How you 
 digits\t'Digits that both sides compare: others may read or change the line'
 words\t'Three words that the inviter tells the joiner: others may read or change the line'
 device\t'The line itself, to another machine of your own, which becomes you'"
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l fingerprint -d 'The fingerprint of the identity that this machine is to get, with --method device: asked for on the terminal otherwise' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l words -d 'The words that the inviter says, with --method words, which it implies: a file, -, @ENV:NAME or @FD:N; asked on the terminal otherwise' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l wait -d 'Go on with the pairing for so many seconds' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l confirm -d 'Type the four digits that the other side shows, for the pairing of this name' -r

@@ -46,6 +46,8 @@ pub mod label {
     pub const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
     /// Key of what pairings leave.
     pub const STORAGE_PAIRS: &[u8] = b"bulla/v1/storage/pairs";
+    /// Key of what a new machine remembers until it is in use.
+    pub const STORAGE_TAKEOVER: &[u8] = b"bulla/v1/storage/takeover";
     /// Storage root to the key of the ratchets with one contact, whose fingerprint is the salt.
     pub const STORAGE_RATCHET: &[u8] = b"bulla/v1/storage/ratchet/key";
     /// Storage root to the name of their file, in the same way.
@@ -427,6 +429,7 @@ mod tests {
             LETTER_SIGNATURE,
             LETTER_PAIRWISE,
             STORAGE_PAIRS,
+            STORAGE_TAKEOVER,
             STORAGE_RATCHET,
             STORAGE_RATCHET_NAME,
             STORAGE_OWED,

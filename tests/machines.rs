@@ -5,10 +5,11 @@
 mod common;
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{Person, Ran, Relay};
+use common::{Person, Ran, Relay, everything_below, feed};
 use serde_json::Value;
 
 /// Alice and Bob, who paired, each at a relay of his own.
@@ -24,6 +25,11 @@ struct World {
 
 /// Takes this machine into use by an invite on stdin.
 const DEVICE: [&str; 3] = ["pair", "--method", "device"];
+
+/// The same, where the identity with this fingerprint is expected.
+fn device(fingerprint: &str) -> [&str; 5] {
+    ["pair", "--method", "device", "--fingerprint", fingerprint]
+}
 
 fn world() -> World {
     let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
@@ -44,7 +50,9 @@ impl World {
         let invite = self.alice.run(&["invite", "--device", "--relay", &self.here.url]).expect(0);
         assert!(invite.text().starts_with("bulla-device-1"), "{}", invite.text());
         assert!(invite.err.contains("becomes you"), "{}", invite.err);
-        laptop.pipe(&DEVICE, &invite.out).expect(0);
+        let fingerprint = self.alice.fingerprint();
+        assert!(invite.err.contains(&format!("fingerprint: {fingerprint}")), "{}", invite.err);
+        laptop.pipe(&device(&fingerprint), &invite.out).expect(0);
         self.alice.run(&["pair"]).expect(1);
         laptop.run(&["pair"]).expect(1);
         let handed = self.alice.run(&["pair"]).expect(0);
@@ -75,12 +83,9 @@ fn letters_come_to_both_machines() {
     world.alice.knows("carol", &carol.card("Carol", &world.here.url));
     world.alice.run(&["card", "--name", "Alice A."]).expect(0);
     push(&world.alice, "bob", "before");
-    // An identity that was never used gives way.
-    let laptop = Person::with_identity();
-    let unused = laptop.fingerprint();
+    let laptop = Person::new();
     world.handed_to(&laptop);
     let ran = laptop.run(&["pair", "--json"]).expect(0);
-    assert!(ran.err.contains(&format!("was replaced, which was {unused}")), "{}", ran.err);
     let line = &ran.json()[0];
     assert_eq!((&line["contacts"], &line["told"]), (&2.into(), &1.into()));
     assert_eq!(laptop.fingerprint(), world.alice.fingerprint());
@@ -123,8 +128,7 @@ fn letters_come_to_both_machines() {
     let home = laptop.home().join("home");
     assert!(!home.join("newcomer").exists());
     let states = fs::read_dir(&home).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir());
-    // The one of the identity that gave way, and the one that is in use.
-    assert_eq!(states.count(), 2);
+    assert_eq!(states.count(), 1);
     world.alice.run(&["pair"]).expect(0);
     laptop.run(&["pair"]).expect(1);
 }
@@ -151,32 +155,137 @@ fn a_relay_that_is_away_is_asked_again() {
     assert_eq!(pull(&world.alice).0[0]["body"], "to both");
 }
 
+/// The attack of `cases/security/pairing_downgrade.sh`, F1: a stranger's line replaced the identity.
 #[test]
-fn an_identity_in_use_does_not_give_way() {
+fn a_device_line_replaced_the_identity() {
     let world = world();
-    let laptop = Person::with_identity();
-    let card = world.bob.path("card");
-    fs::write(&card, world.bob.run(&["card"]).expect(0).out).unwrap();
-    laptop.knows("bob", &card);
-    let (file, mine) = (laptop.home().join("home/identity"), laptop.fingerprint());
+    let (mallory, here) = (Person::with_identity(), world.here.url.as_str());
+    mallory.run(&["card", "--name", "Alice"]).expect(0);
+    let line = mallory.run(&["invite", "--device", "--relay", here]).expect(0).out;
+    let theirs = mallory.fingerprint();
+
+    // Used or not, open or locked, and wherever it comes from.
+    let victim = Person::with_identity();
+    let home = victim.home().join("home");
+    let mine = victim.fingerprint();
+    let before = everything_below(&home);
+    victim.pipe(&["pair", "--no-input", "--wait", "1"], &line).expect(2);
+    for method in ["secret", "digits", "words"] {
+        victim.pipe(&["pair", "--method", method], &line).expect(11);
+    }
+    for more in [&[][..], &["--fingerprint", &theirs], &["--fingerprint", &mine]] {
+        let ran = victim.pipe(&[&DEVICE[..], more].concat(), &line).expect(20);
+        assert!(ran.err.contains("has an identity, from"), "{}", ran.err);
+        assert!(!ran.err.contains("force"), "{}", ran.err);
+    }
+    assert_eq!(everything_below(&home), before);
+    for (name, value) in [
+        ("BULLA_IDENTITY", "x"),
+        ("BULLA_IDENTITY", ""),
+        ("BULLA_IDENTITY_COMMAND", "touch ran"),
+        ("BULLA_IDENTITY_FILE", "home/identity"),
+    ] {
+        let fresh = Person::new();
+        fs::create_dir(fresh.home().join("home")).unwrap();
+        if name == "BULLA_IDENTITY_FILE" {
+            fs::write(fresh.home().join(value), "not even a key").unwrap();
+        }
+        let mut command = fresh.command(&device(&theirs));
+        command.env(name, value);
+        feed(command, &line).expect(20);
+        assert!(!fresh.home().join("home/newcomer").exists());
+        assert!(!fresh.home().join("ran").exists());
+    }
+    let fresh = Person::new();
+    fresh.pipe(&[&device(&theirs)[..], &["-i", "any"]].concat(), &line).expect(20);
+    assert!(!fresh.home().join("home").exists());
+}
+
+/// The same, F7: after a refused line every later `bulla pair` failed.
+#[test]
+fn a_refused_device_line_leaves_nothing() {
+    let world = world();
+    let (mallory, here) = (Person::with_identity(), world.here.url.as_str());
+    let invite = || mallory.run(&["invite", "--device", "--relay", here]).expect(0).out;
+    let line = invite();
+    world.bob.pipe(&DEVICE, &line).expect(20);
+    world.bob.run(&["pair"]).expect(0);
+
+    // Nobody to confirm it: the invite is not even taken up.
+    let laptop = Person::new();
+    let unasked = laptop.pipe(&DEVICE, &line).expect(2);
+    assert!(unasked.err.contains("hint: add --fingerprint"), "{}", unasked.err);
+    laptop.pipe(&device("bulla1short"), &line).expect(2);
+    laptop.pipe(&["pair", "--fingerprint", &world.alice.fingerprint()], &line).expect(2);
+    assert!(!laptop.home().join("home").exists());
+    mallory.run(&["pair"]).expect(1);
+
+    // Another identity than the expected one: nothing is installed, and nothing is left.
+    laptop.pipe(&device(&world.alice.fingerprint()), &line).expect(0);
+    mallory.run(&["pair"]).expect(1);
+    let refused = laptop.run(&["pair"]).expect(11);
+    assert!(refused.err.contains(&format!("not {}", world.alice.fingerprint())), "{}", refused.err);
+    let left = fs::read_dir(laptop.home().join("home")).unwrap();
+    assert_eq!(left.count(), 0);
+    laptop.run(&["pair"]).expect(21);
+
+    // Given again, it must be the same; and a newer invite takes the place of one that waits.
+    let line = invite();
+    laptop.pipe(&device(&mallory.fingerprint()), &line).expect(0);
+    mallory.run(&["pair"]).expect(1);
+    laptop.run(&["pair", "--fingerprint", &world.alice.fingerprint()]).expect(11);
+    laptop.pipe(&device(&mallory.fingerprint()), &invite()).expect(0);
     world.handed_to(&laptop);
-    let refused = laptop.run(&["pair"]).expect(20);
-    assert!(refused.err.contains("another identity is in"), "{}", refused.err);
-    assert_eq!(laptop.fingerprint(), mine);
-    fs::rename(&file, laptop.home().join("mine")).unwrap();
     laptop.run(&["pair"]).expect(0);
     assert_eq!(laptop.fingerprint(), world.alice.fingerprint());
 
-    // A contact that came later comes over in the same way.
-    let carol = Person::with_identity();
-    world.alice.knows("carol", &carol.card("Carol", &world.there.url));
-    world.handed_to(&laptop);
-    laptop.run(&["pair"]).expect(0);
-    laptop.run(&["contact", "show", "carol"]).expect(0);
-    assert_eq!(machines(&laptop, "bob"), 1);
-    let (_, said) = pull(&world.bob);
-    assert!(said.contains("a further machine"), "{said}");
-    assert_eq!(machines(&world.bob, "alice"), 2);
+    // An identity that came meanwhile stays, and pairing goes on under it.
+    let desk = Person::new();
+    desk.pipe(&device(&mallory.fingerprint()), &invite()).expect(0);
+    desk.run(&["keygen", "--default"]).expect(0);
+    let ran = desk.run(&["pair"]).expect(1);
+    assert!(ran.err.contains("the invite for it is given up"), "{}", ran.err);
+    assert!(!desk.home().join("home/newcomer").exists());
+}
+
+/// A person at the terminal sees whose identity it is, and says yes or no.
+#[test]
+fn the_identity_is_shown_and_confirmed_on_a_terminal() {
+    let world = world();
+    world.alice.run(&["card", "--name", "Alice A."]).expect(0);
+    let fingerprint = world.alice.fingerprint();
+    for (answer, status) in [("no", 11), ("maybe\nyes", 1)] {
+        let laptop = Person::new();
+        let invite = world.alice.run(&["invite", "--device", "--relay", &world.here.url]).expect(0);
+        fs::write(laptop.path("line"), invite.out).unwrap();
+        let join = terminal(&laptop, "pair --method device files/line", "");
+        assert_eq!(join.0, 0, "{}", join.1);
+        world.alice.run(&["pair"]).expect(1);
+        let asked = terminal(&laptop, "pair", answer);
+        assert!(asked.1.contains("Alice A.") && asked.1.contains(&fingerprint), "{}", asked.1);
+        // It was shown before anything came; what is left waits for the other machine.
+        assert_eq!(asked.0, status, "{}", asked.1);
+        let is_yes = status == 1;
+        assert_eq!(laptop.home().join("home/newcomer").exists(), is_yes);
+        assert!(!laptop.home().join("home/identity").exists());
+        world.alice.run(&["pair"]);
+        if is_yes {
+            // Once is enough.
+            laptop.run(&["pair"]).expect(0);
+            assert_eq!(laptop.fingerprint(), fingerprint);
+        }
+    }
+}
+
+/// Runs with a controlling terminal on which an answer is typed.
+fn terminal(person: &Person, args: &str, answer: &str) -> (i32, String) {
+    let home = person.home().join("home");
+    let run = format!("BULLA_HOME='{}' '{}' {args}", home.display(), common::BULLA);
+    let mut script = Command::new("script");
+    script.args(["-qec", &run, "/dev/null"]).current_dir(person.home());
+    script.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ran = feed(script, format!("{answer}\n").as_bytes());
+    (ran.status, ran.text() + &ran.err)
 }
 
 #[test]
@@ -198,10 +307,11 @@ fn what_is_no_invite_for_a_machine_is_refused() {
     let as_contact = invite.replace("bulla-device-", "bulla-invite-");
     Person::with_identity().pipe(&["pair", "--method", "secret"], as_contact.as_bytes()).expect(13);
     // Once taken up, it is good for no other machine.
-    laptop.pipe(&DEVICE, invite.as_bytes()).expect(0);
+    let fingerprint = world.alice.fingerprint();
+    laptop.pipe(&device(&fingerprint), invite.as_bytes()).expect(0);
     world.alice.run(&["pair"]).expect(1);
     let other = Person::new();
-    other.pipe(&DEVICE, invite.as_bytes()).expect(0);
+    other.pipe(&device(&fingerprint), invite.as_bytes()).expect(0);
     world.alice.run(&["pair"]).expect(1);
     other.run(&["pair"]).expect(16);
     assert!(!other.home().join("home/newcomer").exists());

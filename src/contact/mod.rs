@@ -10,6 +10,7 @@ mod introduction;
 mod memory;
 pub mod pairing;
 mod pairs;
+mod takeover;
 
 pub use book::Added;
 pub use book::Book;
@@ -32,6 +33,7 @@ pub use pairs::Pairs;
 pub use pairs::Purpose;
 pub use pairs::Underway;
 pub use pairs::Unfinished;
+pub use takeover::Takeover;
 
 use crate::crypto;
 use crate::identity;

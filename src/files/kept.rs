@@ -11,7 +11,7 @@ use super::{Access, AtomicFile, Existing, folder_of, read_bounded, sync_folder};
 
 /// Longest file that may be a key file, in bytes.
 const MAX: u64 = 1 << 20;
-/// Beginnings of the lines that hold a secret key, as in [`identity`](crate::identity).
+/// Beginnings of the lines that hold a secret key, as key files have them.
 const LINES: [&str; 2] = ["BULLA-SECRET-KEY-", "AGE-SECRET-KEY-"];
 /// Beginning of an armored age file whose first stanza is of a passphrase: the armor's first line,
 /// and `age-encryption.org/v1`, a line feed and `-> scryp` in Base64.

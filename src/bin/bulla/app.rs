@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::Address;
-use bulla::contact::{Book, BookFile, Own, Pairs};
+use bulla::contact::{Book, BookFile, Own, Pairs, Takeover};
 use bulla::crypto;
 use bulla::crypto::label;
 use bulla::files::{self, Lock};
@@ -211,6 +211,11 @@ impl Me {
     /// The file of what pairings leave.
     pub(crate) fn pairs_file(&self) -> Result<StateFile<Pairs>> {
         Ok(StateFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_PAIRS)))
+    }
+
+    /// The file of what a new machine remembers until it is in use.
+    pub(crate) fn takeover_file(&self) -> Result<StateFile<Takeover>> {
+        Ok(StateFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_TAKEOVER)))
     }
 
     /// The file of the ratchets with a contact, whose name says nothing without the identity.

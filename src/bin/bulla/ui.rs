@@ -131,6 +131,11 @@ impl Ui {
         Ok(line)
     }
 
+    /// Whether there is someone who can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.controlling().is_ok()
+    }
+
     /// Asks a question on the controlling terminal, where the answer can be seen; `None` where there
     /// is no terminal to ask on, or `--no-input` forbids it.
     pub(crate) fn ask_line(&self, question: &str) -> Result<Option<String>> {

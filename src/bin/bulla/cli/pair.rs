@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use bulla::identity::Fingerprint;
+
 use super::time::{duration, seconds};
 use super::{Keys, Network};
 use crate::source::Source;
@@ -44,7 +46,8 @@ Examples:
   bulla invite --wait 300 | ssh host bulla pair --method secret --wait 300
   bulla invite --as bob --expires 1d > invite
   bulla invite --words --as bob > invite
-  bulla invite --device --wait 300 | ssh laptop bulla pair --method device --wait 300
+  export FINGERPRINT=$(bulla card --json | jq -r .fingerprint)
+  bulla invite --device --wait 300 | ssh laptop bulla pair --method device --fingerprint $FINGERPRINT --wait 300
   bulla invite --qr
   bulla invite --list
   bulla invite --withdraw 1f0c22a7")]
@@ -135,6 +138,10 @@ A new invite is accepted by the method that you name, and by no other: anyone wh
 line could replace it with one for a method that asks less of you. Learn the method from the inviter
 over a channel you trust. On a terminal the program asks; a script gives --method.
 
+With --method device this machine becomes one of the identity's that made the invite. It must have
+none of its own. The fingerprint and the name are shown and confirmed before anything is installed; a
+script passes the fingerprint, which it gets over a channel of its own.
+
 Examples:
   ssh host 'bulla invite --wait 60' | bulla pair --method secret --wait 60
   bulla pair --as alice --method digits invite
@@ -158,6 +165,10 @@ pub(crate) struct Pair {
     /// otherwise
     #[arg(long, value_name = "METHOD", conflicts_with = "confirm")]
     pub(crate) method: Option<Method>,
+    /// The fingerprint of the identity that this machine is to get, with --method device: asked for
+    /// on the terminal otherwise
+    #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint, conflicts_with_all = ["confirm", "accept"])]
+    pub(crate) fingerprint: Option<Fingerprint>,
     /// The words that the inviter says, with --method words, which it implies: a file, -, @ENV:NAME
     /// or @FD:N; asked on the terminal otherwise
     #[arg(long, value_name = "SRC", conflicts_with = "confirm", value_hint = ValueHint::FilePath)]
@@ -177,4 +188,8 @@ pub(crate) struct Pair {
     /// The invite: a file, - for stdin, @ENV:NAME or @FD:N; what is piped in otherwise
     #[arg(value_name = "INVITE", value_hint = ValueHint::FilePath)]
     pub(crate) invite: Option<Source>,
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    Fingerprint::parse(text.trim()).map_err(|error| format!("expected bulla1…, whole: {error}"))
 }

@@ -1,6 +1,7 @@
 //! `invite` and `pair`: two people come to know each other, over relays that learn nothing of it.
 
 pub(crate) mod cancel;
+mod handover;
 pub(crate) mod introduce;
 mod machine;
 mod method;
@@ -17,6 +18,7 @@ use bulla::contact::pairing::{
 use bulla::contact::{self, Introduced, Purpose, Underway};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
+use bulla::identity::Fingerprint;
 use bulla::relay::client::{Client, bearer_text};
 use bulla::relay::protocol::{CapabilityId, Terms};
 use bulla::secret::{Secret, SecretString};
@@ -97,7 +99,8 @@ pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
         pairs.begin(Underway { purpose, ..underway })?;
         Ok::<_, contact::Error>(earlier)
     })?;
-    show(app, args, &line, words.as_ref(), expires)?;
+    let handed_over = (method == Method::Device).then(|| me.identity.fingerprint());
+    show(app, args, &line, words.as_ref(), handed_over, expires)?;
     if matches!(method, Method::Digits | Method::Words) {
         step::warn_of_earlier(app, args.name.as_deref().unwrap_or(UNNAMED), earlier);
     }
@@ -113,6 +116,7 @@ fn show(
     args: &cli::Invite,
     line: &SecretString,
     words: Option<&SecretString>,
+    handed_over: Option<Fingerprint>,
     expires: u64,
 ) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
@@ -120,6 +124,9 @@ fn show(
         let mut object = json!({ "schema": 1, "invite": line.as_str(), "expires": date(expires) });
         if let (Some(words), Some(fields)) = (words, object.as_object_mut()) {
             fields.insert("words".into(), words.as_str().into());
+        }
+        if let (Some(fingerprint), Some(fields)) = (handed_over, object.as_object_mut()) {
+            fields.insert("fingerprint".into(), fingerprint.to_string().into());
         }
         writeln!(stdout, "{object}")?;
     } else if args.qr {
@@ -142,6 +149,9 @@ fn show(
         Method::Secret => "anyone who has this line can pair with you, once",
     };
     app.ui.note(&format!("{who}; it is good until {}", date(expires)));
+    if let Some(fingerprint) = handed_over {
+        app.ui.note(&format!("it hands over your identity, fingerprint: {fingerprint}"));
+    }
     // Not beside the line: whoever changes the one would change the other.
     app.ui.note(&match method {
         Method::Device => "there, run: bulla pair --method device".into(),
@@ -177,14 +187,17 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
         return introduce::accept(app, &app.me(&args.keys)?, args, name);
     }
     let Some(line) = invite_line(args)? else {
+        // This machine is being taken into use.
+        if machine::is_underway(app, args)? {
+            return machine::go_on(app, args);
+        }
+        if args.fingerprint.is_some() {
+            return Err(fingerprint_unused().into());
+        }
         if args.words.is_some() || args.method.is_some() {
             let flag = if args.words.is_some() { "--words" } else { "--method" };
             let fail = Fail::usage(format!("{flag} goes with an invite, and there is none"));
             return Err(fail.hint("name the invite's file, or pipe it in").into());
-        }
-        // This machine is being taken into use.
-        if machine::is_underway(app) {
-            return machine::go_on(app, args);
         }
         let me = app.me(&args.keys)?;
         let introduced = introduce::go_on(&me, args)?;
@@ -200,8 +213,11 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
     };
     if machine::is_line(&line) {
         let invite = machine::parse(&line)?;
-        method::settle(app, args, &invite, true, machine::knows(app, &invite)?)?;
+        method::settle(app, args, &invite, true, machine::knows(app, args, &invite)?)?;
         return machine::join(app, args, &invite);
+    }
+    if args.fingerprint.is_some() {
+        return Err(fingerprint_unused().into());
     }
     let me = app.me(&args.keys)?;
     let invite = Invite::parse(&line)?;
@@ -213,6 +229,10 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     wait(app, &me, &args.network, args.wait, Some(&meeting))
+}
+
+fn fingerprint_unused() -> Fail {
+    Fail::usage("--fingerprint goes with an invite for this machine, by --method device")
 }
 
 /// The invite that is named, or piped in.

@@ -302,14 +302,15 @@ impl Place {
         match self {
             Self::Here(place) => app.ui.note(&format!("the identity is here already, in {place}")),
             Self::New(path) => app.ui.note(&format!("restored the identity to {}", path.display())),
-            Self::Instead(path, before) => {
-                let before =
-                    before.map_or("one that is locked".into(), |before| before.to_string());
-                app.ui.warn(&format!(
-                    "the identity in {} was replaced, which was {before}",
-                    path.display()
-                ));
-            }
+            Self::Instead(path, Some(before)) => app.ui.warn(&format!(
+                "the identity in {} was replaced, which was {before}",
+                path.display()
+            )),
+            Self::Instead(path, None) => app.ui.warn(&format!(
+                "the identity in {} was replaced, which is locked: if it is the same one, its old \
+                 passphrase opens what was kept, so remove that",
+                path.display()
+            )),
             Self::Again(path, _) => {
                 app.ui.note(&format!("locked the identity in {} again", path.display()));
             }

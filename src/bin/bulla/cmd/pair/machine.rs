@@ -16,7 +16,7 @@ use bulla::contact::backup::{self, Backup, Inside};
 use bulla::contact::pairing::Invite;
 use bulla::contact::{self, Own, Pairs, Purpose};
 use bulla::files::{self, Access, AtomicFile, Existing};
-use bulla::identity::{self, Card, Identity, Key, Keyfile};
+use bulla::identity::{self, Card, Fingerprint, Identity};
 use bulla::letter::ratchet::{Next, Sessions};
 use bulla::letter::{self, Content, Draft, Heading, Notice, Proof, Sender};
 use bulla::relay::error::Error as RelayError;
@@ -28,6 +28,7 @@ use serde_json::json;
 use super::super::card::settle;
 use super::super::restore::{self, Here};
 use super::super::{notice, relay};
+use super::handover;
 use super::step::{self, Look};
 use super::{LONGEST_LOOK, PAUSE, open_for_letters};
 use crate::app::{App, Me, first, now};
@@ -141,13 +142,24 @@ fn close(app: &App, me: &Me, network: &Network, own: &Own) {
 // ---- the new machine ----
 
 /// Whether this machine is being taken into use.
-pub(super) fn is_underway(app: &App) -> bool {
-    app.home.newcomer().is_some_and(|path| path.exists())
+///
+/// An identity that came to it in another way meanwhile ends that.
+pub(super) fn is_underway(app: &App, args: &cli::Pair) -> Result<bool> {
+    if !app.home.newcomer().is_some_and(|path| path.exists()) {
+        return Ok(false);
+    }
+    let newcomer = Newcomer::read(app)?;
+    if newcomer.me.takeover_file()?.read()?.installing || !handover::has_identity(app, args) {
+        return Ok(true);
+    }
+    app.ui.note("this machine has an identity of its own now: the invite for it is given up");
+    newcomer.give_up(&args.network)?;
+    Ok(false)
 }
 
 /// Whether this machine is being taken into use by this invite.
-pub(super) fn knows(app: &App, invite: &Invite) -> Result<bool> {
-    if !is_underway(app) {
+pub(super) fn knows(app: &App, args: &cli::Pair, invite: &Invite) -> Result<bool> {
+    if !is_underway(app, args)? {
         return Ok(false);
     }
     let pairs = Newcomer::read(app)?.me.pairs()?;
@@ -160,17 +172,17 @@ pub(super) fn join(app: &App, args: &cli::Pair, invite: &Invite) -> Result<Exit>
         let fail = Fail::usage("this invite is for a machine of your own, which has no other name");
         return Err(fail.hint("leave --as out").into());
     }
-    if !is_underway(app) {
-        let path = place(app)?;
-        if let Some(folder) = path.parent() {
-            files::create_private_folder(folder)?;
-        }
-        let mut file = AtomicFile::create(&path, Existing::Keep, Access::Private)?;
-        file.write_all(identity::render(&Identity::generate()?, now()).as_bytes())?;
-        file.commit()?;
+    if !knows(app, args, invite)? {
+        begin(app, args)?;
     }
     let newcomer = Newcomer::read(app)?;
-    super::join(app, &newcomer.me, args, invite, Some(Method::Device))?;
+    if let Err(error) = super::join(app, &newcomer.me, args, invite, Some(Method::Device)) {
+        // What was not begun leaves nothing.
+        if newcomer.me.pairs()?.underway().is_empty() {
+            newcomer.forget()?;
+        }
+        return Err(error);
+    }
     if args.wait == 0 {
         app.ui.note("the invite is accepted: bulla pair goes on, here and on your other machine");
         return Ok(Exit::Done);
@@ -178,10 +190,43 @@ pub(super) fn join(app: &App, args: &cli::Pair, invite: &Invite) -> Result<Exit>
     go_on(app, args)
 }
 
+/// Makes the identity that this machine throws away, where it has none of its own.
+fn begin(app: &App, args: &cli::Pair) -> Result<()> {
+    let path = place(app)?;
+    // Another invite before this one is given up.
+    if is_underway(app, args)? {
+        if handover::has_identity(app, args) {
+            let fail = Fail::new(Exit::Conflict, "this machine is being taken into use already");
+            return Err(fail.hint("bulla pair goes on with that").into());
+        }
+        handover::refuse_unconfirmed(app, args.fingerprint)?;
+        Newcomer::read(app)?.give_up(&args.network)?;
+    }
+    handover::refuse_identity(app, args)?;
+    handover::refuse_unconfirmed(app, args.fingerprint)?;
+    if let Some(folder) = path.parent() {
+        files::create_private_folder(folder)?;
+    }
+    let identity = Identity::generate()?;
+    let text = identity::render(&identity, now());
+    // First: it is never there without what it is to become.
+    if let Some(expected) = &args.fingerprint {
+        expect(&Me::new(identity, &app.home), expected)?;
+    }
+    let mut file = AtomicFile::create(&path, Existing::Keep, Access::Private)?;
+    file.write_all(text.as_bytes())?;
+    Ok(file.commit().map(drop)?)
+}
+
 /// Goes on with taking this machine into use.
 pub(super) fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
     let newcomer = Newcomer::read(app)?;
     let me = &newcomer.me;
+    let expected = newcomer.me.takeover_file()?.read()?.expected().or(args.fingerprint);
+    if newcomer.is_over()? {
+        return Err(newcomer.expired()?.into());
+    }
+    handover::refuse_unconfirmed(app, expected)?;
     let until = deadline(Duration::from_secs(args.wait));
     let mut again = true;
     loop {
@@ -192,14 +237,13 @@ pub(super) fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
             newcomer.forget()?;
             return Ok(exit);
         }
-        if let Some(backup) = newcomer.receive(&args.network, wait)? {
+        if let Some(confirmed) = newcomer.confirm(args)?
+            && let Some(backup) = newcomer.receive(&args.network, wait, &confirmed)?
+        {
             return newcomer.become_one(args, backup);
         }
-        let pairs = me.pairs()?;
-        if pairs.underway().is_empty() && pairs.mailboxes().next().is_none() {
-            newcomer.forget()?;
-            let fail = Fail::new(Exit::Conflict, "the invite for this machine has expired");
-            return Err(fail.hint("make another one there: bulla invite --device").into());
+        if newcomer.is_over()? {
+            return Err(newcomer.expired()?.into());
         }
         if Instant::now() >= until {
             app.ui.note("waits for your other machine: bulla pair goes on, here and there");
@@ -207,6 +251,15 @@ pub(super) fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
         }
         sleep(PAUSE);
     }
+}
+
+/// Remembers which identity is to come.
+fn expect(newcomer: &Me, fingerprint: &Fingerprint) -> Result<()> {
+    newcomer.takeover_file()?.update(|takeover| {
+        takeover.expect(fingerprint);
+        Ok::<_, contact::Error>(())
+    })?;
+    Ok(())
 }
 
 fn place(app: &App) -> Result<PathBuf> {
@@ -227,8 +280,65 @@ impl<'a> Newcomer<'a> {
         Ok(Self { app, path, me: Me::new(first(keys)?, &app.home) })
     }
 
+    /// Whether nothing can come any more.
+    fn is_over(&self) -> Result<bool> {
+        let pairs = self.me.pairs()?;
+        Ok(pairs.underway().is_empty() && pairs.mailboxes().next().is_none())
+    }
+
+    /// Forgets an invite of which nothing comes any more.
+    fn expired(&self) -> Result<Fail> {
+        self.forget()?;
+        let fail = Fail::new(Exit::Conflict, "the invite for this machine has expired");
+        Ok(fail.hint("make another one there: bulla invite --device"))
+    }
+
+    /// Confirms the identity at the other end once it is known, and returns it. One that is not the
+    /// user's leaves nothing here.
+    fn confirm(&self, args: &cli::Pair) -> Result<Option<Fingerprint>> {
+        let Some(other) = self.me.pairs()?.contacts().into_iter().next() else { return Ok(None) };
+        let other = Fingerprint::from_bytes(other);
+        let remembered = self.me.takeover_file()?.read()?.expected();
+        let name = match self.me.book()?.by_fingerprint(&other) {
+            Some(contact) => contact.card()?.name().to_owned(),
+            None => String::new(),
+        };
+        // Given again, it has to be the same.
+        let expected: Vec<_> = [args.fingerprint, remembered].into_iter().flatten().collect();
+        if let Err(refused) = handover::confirm(self.app, other, &name, &expected) {
+            self.give_up(&args.network)?;
+            return Err(refused);
+        }
+        expect(&self.me, &other)?;
+        Ok(Some(other))
+    }
+
+    /// Forgets the invite, and closes the mailbox for what is handed over. That of the pairing
+    /// expires: if it were closed, the other side could not say what it says again, and would fail.
+    fn give_up(&self, network: &Network) -> Result<()> {
+        let made = self.me.pairs()?;
+        self.forget()?;
+        made.mailboxes().for_each(|(own, _)| close(self.app, &self.me, network, own));
+        Ok(())
+    }
+
+    /// Closes the mailboxes of this machine until now. What stays at the relays is empty, or expires.
+    fn close(&self, network: &Network, made: &Pairs) {
+        made.mailboxes().for_each(|(own, _)| close(self.app, &self.me, network, own));
+        for one in made.underway() {
+            if let Ok(client) = relay::client(&one.meeting.relay, network) {
+                let _ = client.close(&self.me.identity.meeting_mailbox(&one.meeting.index));
+            }
+        }
+    }
+
     /// The letter with everything, if it is there. It stays at the relay.
-    fn receive(&self, network: &Network, wait: Duration) -> Result<Option<Backup>> {
+    fn receive(
+        &self,
+        network: &Network,
+        wait: Duration,
+        confirmed: &Fingerprint,
+    ) -> Result<Option<Backup>> {
         let me = &self.me;
         for (own, _) in me.pairs()?.mailboxes() {
             let client = relay::client(&own.relay, network)?;
@@ -239,7 +349,7 @@ impl<'a> Newcomer<'a> {
                 }
                 let mut sealed = Vec::new();
                 client.fetch(&key, &entry, &mut sealed)?;
-                match self.open(&sealed) {
+                match self.open(&sealed, confirmed) {
                     Ok(backup) => return Ok(Some(backup)),
                     Err(error) => self.app.ui.warn(&format!("a letter is refused: {error:#}")),
                 }
@@ -248,7 +358,7 @@ impl<'a> Newcomer<'a> {
         Ok(None)
     }
 
-    fn open(&self, sealed: &[u8]) -> Result<Backup> {
+    fn open(&self, sealed: &[u8], confirmed: &Fingerprint) -> Result<Backup> {
         let args = cli::Open {
             identity: vec![Source::File(self.path.clone())],
             passphrase: None,
@@ -279,8 +389,8 @@ impl<'a> Newcomer<'a> {
             Content::Letter(letter) => letter.from.as_ref().map(Card::fingerprint),
             _ => None,
         };
-        if from != Some(backup.identity.fingerprint()) {
-            let message = "it hands another identity over than its sender's";
+        if from != Some(*confirmed) || *confirmed != backup.identity.fingerprint() {
+            let message = "it hands another identity over than the one that was confirmed";
             return Err(Fail::new(Exit::SenderNotAuthenticated, message).into());
         }
         Ok(backup)
@@ -291,8 +401,17 @@ impl<'a> Newcomer<'a> {
         let app = self.app;
         let Backup { identity, key_file, book, pairs, .. } = backup;
         let fingerprint = identity.fingerprint();
-        let here = Here { force: is_fresh(app)?, passphrase: None };
-        let place = restore::place(app, here, &fingerprint, &key_file)?;
+        let here = Here { force: false, passphrase: None };
+        let place = match restore::place(app, here, &fingerprint, &key_file) {
+            Ok(place) => place,
+            Err(error) => {
+                // Another identity came here meanwhile, which stays.
+                if error.downcast_ref::<Fail>().is_some() {
+                    self.give_up(&args.network)?;
+                }
+                return Err(error);
+            }
+        };
         let me = Me::new(identity, &app.home);
         let network = &args.network;
         let own = |theirs: &Own| -> Result<Own> {
@@ -309,18 +428,16 @@ impl<'a> Newcomer<'a> {
         for (own, _) in pairs.mailboxes() {
             open_for_letters(&me, &relay::client(&own.relay, network)?, own, token.as_ref())?;
         }
+        self.me.takeover_file()?.update(|takeover| {
+            takeover.installing = true;
+            Ok::<_, contact::Error>(())
+        })?;
         place.write(&key_file)?;
         let told = tell_contacts(app, &me, network, &pairs)?;
         // From here on it is over; what closing leaves at the relays is empty, or expires.
         let made = self.me.pairs()?;
         self.forget()?;
-        for (own, _) in made.mailboxes() {
-            close(app, &self.me, network, own);
-        }
-        for one in made.underway() {
-            let client = relay::client(&one.meeting.relay, network)?;
-            let _ = client.close(&self.me.identity.meeting_mailbox(&one.meeting.index));
-        }
+        self.close(network, &made);
         place.tell(app);
         app.ui.note(&format!("fingerprint: {fingerprint}"));
         app.ui.note(&format!("contacts told of this machine: {told}"));
@@ -345,19 +462,6 @@ impl<'a> Newcomer<'a> {
             .and_then(|()| std::fs::remove_dir_all(folder))
             .with_context(|| format!("cannot remove {}", self.path.display()))
     }
-}
-
-/// Whether the identity that is here, if any, has nothing yet that would be lost with it.
-fn is_fresh(app: &App) -> Result<bool> {
-    let Some(file) = app.key_file(None)? else { return Ok(false) };
-    let Ok(Keyfile::Open(keys)) = Keyfile::parse(&file.bytes) else { return Ok(false) };
-    let [Key::Bulla(_)] = keys.as_slice() else { return Ok(false) };
-    let me = Me::new(first(keys)?, &app.home);
-    let (book, pairs) = (me.book()?, me.pairs()?);
-    Ok(book.contacts().len() == 0
-        && book.settings.relay.is_none()
-        && pairs.underway().is_empty()
-        && pairs.contacts().is_empty())
 }
 
 /// Writes to every contact that this machine is there, and where it takes letters; says to how many.

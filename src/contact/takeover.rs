@@ -1,0 +1,37 @@
+//! A new machine that is about to become one of an identity's.
+
+use crate::identity::Fingerprint;
+use crate::state::Kept;
+use crate::wire::Decode;
+use crate::wire::Encode;
+use crate::wire::Record;
+
+/// What a new machine remembers from one run to the next, under the identity that it throws away.
+#[derive(Debug, Default, Encode, Decode)]
+pub struct Takeover {
+    expected: Option<[u8; 32]>,
+    /// The identity is being installed: one that is found in its place may be it.
+    pub installing: bool,
+}
+
+impl Record for Takeover {
+    const NAME: &'static str = "takeover";
+    const VERSION: u8 = 1;
+    const MAX: usize = 64;
+}
+
+impl Kept for Takeover {
+    const FILE: &'static str = "takeover";
+}
+
+impl Takeover {
+    /// Returns the fingerprint of the identity that the user confirmed, or that a script expects.
+    pub fn expected(&self) -> Option<Fingerprint> {
+        self.expected.map(Fingerprint::from_bytes)
+    }
+
+    /// Remembers it.
+    pub fn expect(&mut self, fingerprint: &Fingerprint) {
+        self.expected = Some(fingerprint.to_bytes());
+    }
+}
