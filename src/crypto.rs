@@ -63,10 +63,17 @@ pub mod label {
     pub const FINGERPRINT: &[u8] = b"bulla/v1/fingerprint";
     /// What a card's self-signature signs before the card.
     pub const CARD_SIGNATURE: &[u8] = b"bulla/v1/card";
-    /// What a letter's Ed25519 authenticator signs before the age header's hash.
-    pub const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter";
-    /// Pairwise secret to the key of the MAC that proves letters between the two.
+    /// What a letter's signature signs before the age header's hash, when it proves the sender
+    /// alone.
+    pub const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter/signature";
+    /// The same, when it proves the sender together with the MAC of a pairing.
+    pub const LETTER_SIGNATURE_PAIRED: &[u8] = b"bulla/v1/letter/paired";
+    /// What the signature after a letter's body signs before the headers' hashes.
+    pub const LETTER_BODY: &[u8] = b"bulla/v1/letter/body";
+    /// Pairwise secret to the key of the MAC that alone proves letters under the ratchet.
     pub const LETTER_PAIRWISE: &[u8] = b"bulla/v1/pairwise/letter";
+    /// Pairwise secret to the key of the MAC that proves a letter together with a signature.
+    pub const LETTER_PAIRWISE_SIGNED: &[u8] = b"bulla/v1/pairwise/signed";
     /// The seed of one side of a pairing to what it draws; one byte says what.
     pub const PAIRING_SEED: &[u8] = b"bulla/v1/pairing/seed";
     /// What the transcript of a pairing hashes first, before the invite.
@@ -427,7 +434,10 @@ mod tests {
             FINGERPRINT,
             CARD_SIGNATURE,
             LETTER_SIGNATURE,
+            LETTER_SIGNATURE_PAIRED,
+            LETTER_BODY,
             LETTER_PAIRWISE,
+            LETTER_PAIRWISE_SIGNED,
             STORAGE_PAIRS,
             STORAGE_TAKEOVER,
             STORAGE_RATCHET,

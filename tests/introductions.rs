@@ -6,11 +6,16 @@ mod common;
 
 use std::fs;
 use std::io;
+use std::sync::Arc;
 
 use bulla::age::Opener;
-use bulla::contact::Introduction;
+use bulla::contact::{Introduction, Pairs};
+use bulla::crypto::label;
 use bulla::identity::{Card, Identity};
 use bulla::letter::{self, Content, Draft, EnvelopeReader, Heading, Notice, Postscript, Sender};
+use bulla::secret::Secret;
+use bulla::state::StateFile;
+use bulla::text::hex_encode;
 use common::{Person, Ran, Relay};
 
 const INTRODUCTION: u16 = 1;
@@ -212,10 +217,25 @@ fn introductions_are_refused_by_removing_them() {
     joiner.run(&["contact", "list"]).expect(1);
 }
 
-/// A letter with a notice, to the card of somebody.
-fn notice(from: &Identity, to: &Card, kind: u16, content: &[u8]) -> Vec<u8> {
+/// The secret of a person's pairing.
+fn pairwise(of: &Person, with: &Card) -> Arc<Secret<32>> {
+    let identity = identity(of);
+    let name = hex_encode(&identity.storage_key(label::STORAGE_FOLDER).expose()[..8]);
+    let folder = of.home().join("home").join(name);
+    let pairs = StateFile::<Pairs>::new(&folder, identity.storage_key(label::STORAGE_PAIRS));
+    pairs.read().unwrap().pairwise_of(&with.fingerprint()).remove(0)
+}
+
+/// A letter with a notice, to a card; by a paired contact when there is a secret.
+fn notice(
+    from: &Identity,
+    pairwise: Option<&Secret<32>>,
+    to: &Card,
+    kind: u16,
+    content: &[u8],
+) -> Vec<u8> {
     let card = from.card("Mallory\u{301}", None, 0, 1).unwrap();
-    let sender = Sender { identity: from, card: &card, pairwise: None };
+    let sender = Sender { identity: from, card: &card, pairwise };
     let notice = Some(Notice { kind, content: content.to_vec() });
     let postscript = Postscript { notice, ..Postscript::default() };
     let draft = Draft::new(Heading::default(), to, Some(sender)).unwrap();
@@ -243,38 +263,42 @@ fn what_strangers_and_liars_tell_brings_nobody_in() {
         Introduction::of(of("inviter"), of("joiner"), "").unwrap()
     };
     let true_one = told[1].to_bytes().unwrap();
-    let said = open(&notice(&strangers, &to, INTRODUCTION, &true_one));
+    let said = open(&notice(&strangers, None, &to, INTRODUCTION, &true_one));
     assert!(said.contains("is no contact"), "{said}");
     nothing_new();
     // By a contact: what cannot be read, oneself, and what nobody knows.
-    let carols = identity(carol);
+    let (carols, shared) = (identity(carol), pairwise(carol, &to));
+    let shared = Some(&*shared);
+    // Her signature alone is no proof of what changes contacts.
+    joiner.pipe(&["open"], &notice(&carols, None, &to, INTRODUCTION, &true_one)).expect(11);
+    nothing_new();
     for garbage in [&[][..], &[9; 100], &true_one[..200], &[true_one.as_slice(), &[0]].concat()] {
-        let said = open(&notice(&carols, &to, INTRODUCTION, garbage));
+        let said = open(&notice(&carols, shared, &to, INTRODUCTION, garbage));
         assert!(said.contains("is refused"), "{said}");
     }
     let oneself = told[0].to_bytes().unwrap();
-    let said = open(&notice(&carols, &to, INTRODUCTION, &oneself));
+    let said = open(&notice(&carols, shared, &to, INTRODUCTION, &oneself));
     assert!(said.contains("introduces you to yourself"), "{said}");
-    assert!(open(&notice(&carols, &to, 999, b"")).contains("not understood"));
+    assert!(open(&notice(&carols, shared, &to, 999, b"")).contains("not understood"));
     nothing_new();
     // Invites: garbage, and one that others could have read.
     for line in [&b""[..], b"\xff\xfe", b"bulla-invite-1qqqqqq"] {
-        let said = open(&notice(&strangers, &to, INVITE, line));
+        let said = open(&notice(&strangers, None, &to, INVITE, line));
         assert!(said.contains("is refused"), "{said}");
     }
     let words = carol.run(&["invite", "--words", "--relay", &world.relay.url]).expect(0).text();
-    let said = open(&notice(&strangers, &to, INVITE, words.trim().as_bytes()));
+    let said = open(&notice(&strangers, None, &to, INVITE, words.trim().as_bytes()));
     assert!(said.contains("not a secret one"), "{said}");
     nothing_new();
     // However many strangers invite, what is kept is bounded, and nobody is let in.
     let line = carol.run(&["invite", "--relay", &world.relay.url]).expect(0).text();
     for _ in 0..20 {
         let stranger = Identity::generate().unwrap();
-        open(&notice(&stranger, &to, INVITE, line.trim().as_bytes()));
+        open(&notice(&stranger, None, &to, INVITE, line.trim().as_bytes()));
     }
     nothing_new();
     joiner.run(&["pair"]).expect(0);
     // Then the true one, by Carol, with a name that is none.
-    let said = open(&notice(&carols, &to, INTRODUCTION, &true_one));
+    let said = open(&notice(&carols, shared, &to, INTRODUCTION, &true_one));
     assert!(said.contains("carol introduces inviter"), "{said}");
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use bulla::contact::Pairs;
 use bulla::crypto::label;
@@ -40,6 +41,17 @@ fn world() -> World {
     bob.run(&["contact", "show", "alice"]).expect(0);
     alice.run(&["contact", "show", "bob"]).expect(0);
     World { alice, bob, _relay: relay, _store: store }
+}
+
+/// Carol, who invited Bob too.
+fn carol(world: &World) -> Person {
+    let (carol, bob) = (Person::with_identity(), &world.bob);
+    let invite = carol.run(&["invite", "--as", "bob", "--relay", &world._relay.url]).expect(0).out;
+    bob.pipe(&["pair", "--method", "secret", "--as", "carol", "-"], &invite).expect(0);
+    carol.run(&["pair"]);
+    bob.run(&["pair"]);
+    carol.run(&["pair"]).expect(0);
+    carol
 }
 
 fn seal(from: &Person, to: &str, body: &str) -> Vec<u8> {
@@ -372,7 +384,7 @@ fn person(of: &Person) -> (Identity, PathBuf) {
 }
 
 /// The next key of one's ratchet with somebody, and who one is.
-fn next_key(of: &Person, with: &Fingerprint) -> (Identity, LetterKey) {
+fn next_key(of: &Person, with: &Fingerprint) -> (Identity, LetterKey, Arc<Secret<32>>) {
     let (identity, folder) = person(of);
     let key = |label| identity.storage_key_for(label, &with.to_bytes());
     let pairs = StateFile::<Pairs>::new(&folder, identity.storage_key(label::STORAGE_PAIRS));
@@ -380,9 +392,10 @@ fn next_key(of: &Person, with: &Fingerprint) -> (Identity, LetterKey) {
     let machine = pairs.machines_of(with)[0].mailbox;
     let name = hex(&key(label::STORAGE_RATCHET_NAME));
     let file = StateFile::named(&folder, &name, key(label::STORAGE_RATCHET));
-    let next = Sessions::next(&file, &machine, &pairs.pairwise_of(with)[0], 1_767_225_600).unwrap();
+    let secret = pairs.pairwise_of(with)[0].clone();
+    let next = Sessions::next(&file, &machine, &secret, 1_767_225_600).unwrap();
     let Next::Key(key) = next else { panic!("an offer") };
-    (identity, *key)
+    (identity, *key, secret)
 }
 
 #[test]
@@ -390,21 +403,21 @@ fn a_letter_under_one_contacts_keys_names_no_other_sender() {
     let world = world();
     let World { alice, bob, .. } = &world;
     let bobs = Card::parse_text(&bob.run(&["card"]).expect(0).text()).unwrap();
-    let (alices, key) = next_key(alice, &bobs.fingerprint());
-    let carol = Identity::generate().unwrap();
-    let card = carol.card("Carol", None, 0, 1).unwrap();
-    let letter = |identity: &Identity, card: &Card, key| {
-        let sender = Sender { identity, card, pairwise: None };
+    let (alices, key, secret) = next_key(alice, &bobs.fingerprint());
+    let carol = carol(&world);
+    let (carols, _, carols_secret) = next_key(&carol, &bobs.fingerprint());
+    let letter = |identity: &Identity, pairwise: &Secret<32>, key| {
+        let card = identity.card("", None, 0, 1).unwrap();
+        let sender = Sender { identity, card: &card, pairwise: Some(pairwise) };
         let mut out = Vec::new();
         let draft = Draft::new(Heading::default(), &bobs, Some(sender)).unwrap();
         Draft { key: Some(key), ..draft }.seal(&b"it is me"[..], &mut out).unwrap();
         out
     };
-    let refused = open(bob, &letter(&carol, &card, key)).expect(11);
+    let refused = open(bob, &letter(&carols, &carols_secret, key)).expect(11);
     assert!(refused.err.contains("names another"), "{}", refused.err);
     let key = next_key(alice, &bobs.fingerprint()).1;
-    let card = alices.card("Alice", None, 0, 1).unwrap();
-    opens(bob, &letter(&alices, &card, key), "it is me", true);
+    opens(bob, &letter(&alices, &secret, key), "it is me", true);
 }
 
 #[test]
@@ -525,13 +538,7 @@ fn a_backup_restored_twice_comes_back_into_step_twice() {
 fn a_contact_whose_keys_are_damaged_costs_no_letter_of_others() {
     let world = world();
     let World { alice, bob, .. } = &world;
-    let carol = Person::with_identity();
-    let url = &world._relay.url;
-    let invite = carol.run(&["invite", "--as", "bob", "--relay", url]).expect(0).out;
-    bob.pipe(&["pair", "--method", "secret", "--as", "carol", "-"], &invite).expect(0);
-    carol.run(&["pair"]);
-    bob.run(&["pair"]);
-    carol.run(&["pair"]).expect(0);
+    let carol = carol(&world);
     let shown = alice.run(&["contact", "show", "bob", "--json"]).expect(0).json();
     assert_eq!(shown[0]["machines"].as_array().unwrap().len(), 1);
     let (identity, folder) = person(bob);
@@ -582,8 +589,8 @@ fn a_further_machine_is_told_of_and_can_be_dropped() {
     };
     let mine = pairs.machines_of(&bobs.fingerprint())[0].mailbox;
     // A signature does not do, nor what was meant for another machine of Bob's.
-    for unheard in [letter(None, mine), letter(Some(&**secret), [8; 32])] {
-        let opened = open(bob, &unheard).expect(0);
+    for (unheard, status) in [(letter(None, mine), 11), (letter(Some(&**secret), [8; 32]), 0)] {
+        let opened = open(bob, &unheard).expect(status);
         assert!(!opened.err.contains("further machine"), "{}", opened.err);
         assert_eq!(machines().len(), 1);
     }

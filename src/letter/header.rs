@@ -3,12 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::crypto;
-use crate::crypto::label;
 use crate::identity::Card;
 use crate::identity::Fingerprint;
 use crate::letter::Error;
 use crate::letter::Routing;
+use crate::letter::proof::Authenticator;
+use crate::letter::proof::Message;
+use crate::letter::proof::Needs;
+use crate::letter::proof::Pairwise;
+use crate::letter::proof::Proof;
+use crate::letter::proof::SignedBody;
+use crate::letter::ratchet;
 use crate::letter::ratchet::Offer;
 use crate::secret::Secret;
 use crate::wire;
@@ -124,7 +129,7 @@ impl fmt::Debug for Postscript {
 }
 
 impl Postscript {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
@@ -187,50 +192,6 @@ impl Header {
     }
 }
 
-/// What proves the sender. New kinds are added at the end.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(super) enum Authenticator {
-    /// Nothing: the letter is anonymous.
-    None,
-    /// RFC 8032, by the signing key of the card in the header.
-    Ed25519([u8; 64]),
-    /// HMAC-SHA256 under a key of the pairwise secret.
-    Pairwise([u8; 32]),
-}
-
-impl Record for Authenticator {
-    const NAME: &'static str = "letter authenticator";
-    const VERSION: u8 = 1;
-    const MAX: usize = 128;
-}
-
-/// What is signed after the label: the hash of the age header and the hash of the letter's.
-pub(super) fn signed(age_header: &[u8], header: &[u8]) -> [u8; 64] {
-    let mut message = [0; 64];
-    let (age, letter) = message.split_at_mut(32);
-    age.copy_from_slice(&crypto::sha256(&[age_header]));
-    letter.copy_from_slice(&crypto::sha256(&[header]));
-    message
-}
-
-/// The MAC of the same message, by which two who paired prove their letters to each other and to
-/// nobody else.
-pub(super) fn mac(pairwise: &Secret<32>, message: &[u8; 64]) -> [u8; 32] {
-    let key: Secret<32> = crypto::hkdf(pairwise.expose(), &[], label::LETTER_PAIRWISE);
-    crypto::hmac_sha256(key.expose(), &[message])
-}
-
-/// How a letter's sender is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// Not at all: the letter is anonymous.
-    None,
-    /// By an Ed25519 signature, which the recipient could show to others.
-    Signature,
-    /// By a MAC under the secret of a pairing, which the recipient could have made himself.
-    Pairwise,
-}
-
 /// A letter whose header was verified: addressed to its reader, and by `from` when it says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
@@ -241,7 +202,7 @@ pub struct Letter {
     pub from: Option<Card>,
     /// How that is proven.
     pub proof: Proof,
-    /// The secret that proved it, when [`Proof::Pairwise`].
+    /// The secret of the pairing whose MAC is in the proof, if there is one in it.
     pub pairwise: Option<Arc<Secret<32>>>,
     /// Its recipient: one of the reader's own fingerprints.
     pub to: Fingerprint,
@@ -251,70 +212,48 @@ pub struct Letter {
     pub postscript: Postscript,
 }
 
-/// Secrets of pairings, of whoever reads.
-pub trait Pairwise: Sync {
-    /// Those that the reader `to` has with the sender `from`, the likeliest first.
-    fn secrets(&self, to: &Fingerprint, from: &Fingerprint) -> Vec<Arc<Secret<32>>>;
-}
-
-/// Of a reader who paired with nobody.
-pub(super) struct Unpaired;
-
-impl Pairwise for Unpaired {
-    fn secrets(&self, _: &Fingerprint, _: &Fingerprint) -> Vec<Arc<Secret<32>>> {
-        Vec::new()
-    }
-}
-
 impl Letter {
-    /// Decodes and verifies a header before anything of the letter is let out.
+    /// Decodes and verifies a header before anything of the letter is let out. Of a signed letter
+    /// it also returns what the body's signature is verified with, when the body has come.
     pub(super) fn verify(
         age_header: &[u8],
         header: &[u8],
         authenticator: &[u8],
         me: &[Fingerprint],
         pairwise: &dyn Pairwise,
-    ) -> Result<Self, Error> {
-        if !has_one_stanza(age_header) {
+    ) -> Result<(Self, Option<SignedBody>), Error> {
+        let Some(stanza) = only_stanza(age_header) else {
             return Err(Error::Malformed { what: "letter", why: "it is sealed to several" });
-        }
+        };
         let decoded: Header = wire::decode(header)?;
         decoded.check()?;
         let from = decoded.from.as_deref().map(Card::from_bytes).transpose();
         let from = from.map_err(Error::SenderCard)?;
         let to = Fingerprint::from_bytes(decoded.to);
-        let (proof, pairwise) = match (&from, wire::decode(authenticator)?) {
-            (None, Authenticator::None) => (Proof::None, None),
-            (Some(card), Authenticator::Ed25519(signature)) => {
-                let message = signed(age_header, header);
-                crypto::verify_labelled(
-                    card.signer(),
-                    label::LETTER_SIGNATURE,
-                    &[&message],
-                    &signature,
-                )
-                .map_err(|_| Error::Forged)?;
-                (Proof::Signature, None)
-            }
-            (Some(card), Authenticator::Pairwise(tag)) => {
-                let message = signed(age_header, header);
-                let secrets = pairwise.secrets(&to, &card.fingerprint());
-                let holds = |secret: &Arc<Secret<32>>| crypto::equal(&mac(secret, &message), &tag);
-                let secret = secrets.into_iter().find(holds).ok_or(Error::Forged)?;
-                (Proof::Pairwise, Some(secret))
-            }
-            _ => return Err(Error::Forged),
+        let message = Message::new(age_header, header);
+        let needs = Needs {
+            ratchet: stanza == ratchet::KIND.as_bytes(),
+            postscript: !decoded.postscript.is_empty(),
         };
+        let secrets = |card: &Card| pairwise.secrets(&to, &card.fingerprint());
+        let authenticator: Authenticator = wire::decode(authenticator)?;
+        let (proof, pairwise) = authenticator.verify(&message, needs, from.as_ref(), secrets)?;
+        let signed = from.as_ref().filter(|_| authenticator.signs_body());
+        let body = signed.map(|card| SignedBody::new(message, card));
         if !me.contains(&to) {
             return Err(Error::Readdressed { to });
         }
         let Header { id, heading, postscript, .. } = decoded;
-        Ok(Self { id, from, proof, pairwise, to, heading, postscript })
+        Ok((Self { id, from, proof, pairwise, to, heading, postscript }, body))
     }
 }
 
-/// Whoever else could open the file has its key, and could put another body under the
-/// signature. Stanzas begin with an arrow, and no other line of an age header does.
-fn has_one_stanza(age_header: &[u8]) -> bool {
-    age_header.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"-> ")).count() == 1
+/// Returns the type of the only stanza: another recipient would have the file key, and could put
+/// another body under the header. Stanzas begin with an arrow, and no other line of an age header
+/// does.
+fn only_stanza(age_header: &[u8]) -> Option<&[u8]> {
+    let mut stanzas =
+        age_header.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"-> "));
+    let only = stanzas.next().filter(|_| stanzas.next().is_none())?;
+    only.split(|byte| *byte == b' ').next()
 }

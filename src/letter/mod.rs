@@ -4,6 +4,7 @@ mod envelope;
 mod header;
 mod open;
 mod plaintext;
+mod proof;
 pub mod ratchet;
 mod seal;
 mod sniff;
@@ -18,12 +19,12 @@ pub use envelope::Routing;
 pub use header::Heading;
 pub use header::Letter;
 pub use header::Notice;
-pub use header::Pairwise;
 pub use header::Postscript;
-pub use header::Proof;
 pub use open::Content;
 pub use open::open;
 pub use open::open_paired;
+pub use proof::Pairwise;
+pub use proof::Proof;
 pub use seal::Draft;
 pub use seal::Sender;
 pub use seal::seal;
@@ -75,6 +76,13 @@ pub enum Error {
     /// A letter whose sender is not proven: its signature or MAC does not verify, or is missing.
     #[error("the letter names a sender who did not sign it")]
     Forged,
+    /// A letter whose sender is proven less than such a letter needs: by a MAC that a thief of the
+    /// recipient's keys can make, say.
+    #[error("the letter's sender is not proven: {0}")]
+    Unproven(&'static str),
+    /// A letter whose body is not the one that its sender signed.
+    #[error("the letter's body is not the one that its sender signed")]
+    ForgedBody,
     /// A letter whose sender's card is none.
     #[error("the letter's sender shows a card that is refused: {0}")]
     SenderCard(#[source] identity::Error),

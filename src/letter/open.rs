@@ -8,13 +8,15 @@ use crate::age;
 use crate::identity::Fingerprint;
 use crate::letter::BLOCK;
 use crate::letter::Error;
-use crate::letter::header::Authenticator;
 use crate::letter::header::Header;
 use crate::letter::header::Letter;
-use crate::letter::header::Pairwise;
-use crate::letter::header::Unpaired;
 use crate::letter::plaintext::MAGIC;
 use crate::letter::plaintext::padded;
+use crate::letter::proof::Authenticator;
+use crate::letter::proof::Pairwise;
+use crate::letter::proof::SignedBody;
+use crate::letter::proof::TRAILER;
+use crate::letter::proof::Unpaired;
 use crate::wire::Record;
 
 /// What a sealed file holds.
@@ -35,13 +37,15 @@ pub enum Content {
 /// back as it is.
 ///
 /// The sink gets authenticated bytes only, in order; it is given back when everything to the
-/// last byte of padding was there. On an error it has got a true beginning of the body, and
-/// the end is missing: what it has is to be thrown away.
+/// last byte of padding was there, and the signature after the body, if it has one, was verified.
+/// On an error the sink may hold the beginning of a body, or one that its sender did not sign: what
+/// it has is to be thrown away.
 ///
 /// # Errors
 ///
-/// As `E`: what `accept` said, or an [`Error`]: [`Error::Forged`], [`Error::SenderCard`],
-/// [`Error::Readdressed`] when the sender is not proven, [`Error::Truncated`],
+/// As `E`: what `accept` said, or an [`Error`]: [`Error::Forged`], [`Error::Unproven`],
+/// [`Error::ForgedBody`], [`Error::SenderCard`], [`Error::Readdressed`] when the sender is not
+/// proven, [`Error::Truncated`],
 /// [`Error::Malformed`], [`Error::Age`], [`Error::Output`] when the sink failed.
 pub fn open<R, W, E>(
     opener: age::Opener<R>,
@@ -78,6 +82,7 @@ where
         gathered: Vec::new(),
         header: Vec::new(),
         length: 0,
+        signed: None,
         accepted: None,
         stopped: None,
     };
@@ -99,6 +104,7 @@ enum Step {
     Authenticator(usize),
     BlockLength,
     Block(usize),
+    Trailer,
     Padding(u64),
     Plain,
 }
@@ -115,6 +121,8 @@ struct Parser<'a, F, W, E> {
     header: Vec<u8>,
     /// Bytes before the padding.
     length: u64,
+    /// The body so far, when a signature follows it.
+    signed: Option<SignedBody>,
     accepted: Option<(Content, W)>,
     stopped: Option<E>,
 }
@@ -146,13 +154,17 @@ where
             Step::Authenticator(wanted) => self.gather(wanted, input, Self::verify),
             Step::BlockLength => self.gather(4, input, |this, bytes| {
                 this.step = match length(bytes, BLOCK, "a block is longer than 64 KiB")? {
-                    0 => Step::Padding(padded(this.length) - this.length),
+                    0 if this.signed.is_some() => Step::Trailer,
+                    0 => this.padding(),
                     length => Step::Block(length),
                 };
                 Ok(())
             }),
             Step::Block(left) => {
                 let (ours, rest) = input.split_at(left.min(input.len()));
+                if let Some(signed) = &mut self.signed {
+                    signed.update(ours);
+                }
                 self.release(ours)?;
                 self.length += ours.len() as u64;
                 self.step = match left - ours.len() {
@@ -161,6 +173,15 @@ where
                 };
                 Ok(rest)
             }
+            Step::Trailer => self.gather(TRAILER, input, |this, bytes| {
+                let (Some(signed), Some(signature)) = (this.signed.take(), bytes.first_chunk())
+                else {
+                    return Err(Error::ForgedBody.into());
+                };
+                signed.verify(signature)?;
+                this.step = this.padding();
+                Ok(())
+            }),
             Step::Padding(left) => {
                 if input.iter().any(|byte| *byte != 0) {
                     return Err(malformed("its padding is not zero").into());
@@ -210,10 +231,16 @@ where
     }
 
     fn verify(&mut self, authenticator: Vec<u8>) -> Result<(), E> {
-        let letter =
+        let (letter, signed) =
             Letter::verify(self.age_header, &self.header, &authenticator, self.me, self.pairwise)?;
+        self.signed = signed;
         self.step = Step::BlockLength;
         self.ask(Content::Letter(Box::new(letter)))
+    }
+
+    /// The step after the last byte that is not padding.
+    fn padding(&self) -> Step {
+        Step::Padding(padded(self.length) - self.length)
     }
 
     fn ask(&mut self, content: Content) -> Result<(), E> {

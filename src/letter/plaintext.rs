@@ -1,11 +1,14 @@
-//! The plaintext of a letter as a stream: front matter, body in blocks, padding.
+//! The plaintext of a letter as a stream: front matter, body in blocks, its signature, padding.
 
 use std::io;
 use std::io::Read;
 
 use zeroize::Zeroizing;
 
+use crate::crypto::SigningSecret;
 use crate::letter::BLOCK;
+use crate::letter::proof::SignedBody;
+use crate::letter::proof::TRAILER;
 use crate::padding::padme;
 
 /// First bytes of a letter. No text in UTF-8 begins with 0x8b.
@@ -21,6 +24,8 @@ pub(super) fn padded(length: u64) -> u64 {
 /// Yields a letter's plaintext while it reads the body, one block at a time.
 pub(super) struct Plaintext<R> {
     body: R,
+    /// Signs the body at its end.
+    trailer: Option<(SignedBody, SigningSecret)>,
     /// Bytes to hand out, `at` of them gone.
     block: Zeroizing<Vec<u8>>,
     at: usize,
@@ -32,9 +37,13 @@ pub(super) struct Plaintext<R> {
 
 impl<R: Read> Plaintext<R> {
     /// `front` is all that stands before the first block.
-    pub(super) fn new(front: Vec<u8>, body: R) -> Self {
+    pub(super) fn new(
+        front: Vec<u8>,
+        body: R,
+        trailer: Option<(SignedBody, SigningSecret)>,
+    ) -> Self {
         let length = front.len() as u64;
-        Self { body, block: Zeroizing::new(front), at: 0, length, padding: None }
+        Self { body, trailer, block: Zeroizing::new(front), at: 0, length, padding: None }
     }
 
     /// Reads the next block; blocks are full but the last, so the length of a letter depends
@@ -43,16 +52,24 @@ impl<R: Read> Plaintext<R> {
     fn refill(&mut self) -> io::Result<()> {
         self.at = 0;
         self.block.clear();
-        // Room for the end mark too: a vector that grows leaves its old bytes unwiped.
-        self.block.reserve(4 + BLOCK + 4);
+        // Room for the end too: a vector that grows leaves its old bytes unwiped.
+        self.block.reserve(4 + BLOCK + 4 + TRAILER);
         self.block.extend_from_slice(&[0; 4]);
         let got = self.body.by_ref().take(BLOCK as u64).read_to_end(&mut self.block)?;
-        if let Some(head) = self.block.first_chunk_mut::<4>() {
+        if let Some((head, body)) = self.block.split_first_chunk_mut::<4>() {
             // At most BLOCK, which fits.
             *head = (got as u32).to_be_bytes();
+            if let Some((signed, _)) = &mut self.trailer {
+                signed.update(body);
+            }
         }
         if got > 0 && got < BLOCK {
             self.block.extend_from_slice(&[0; 4]);
+        }
+        if got < BLOCK
+            && let Some((signed, signer)) = self.trailer.take()
+        {
+            self.block.extend_from_slice(&signed.sign(&signer));
         }
         self.length += self.block.len() as u64;
         if got < BLOCK {

@@ -5,31 +5,31 @@ use std::io::Write;
 
 use crate::age;
 use crate::crypto;
-use crate::crypto::label;
 use crate::identity::Card;
 use crate::identity::Identity;
 use crate::letter::Error;
-use crate::letter::header::Authenticator;
 use crate::letter::header::Header;
 use crate::letter::header::Heading;
 use crate::letter::header::Postscript;
-use crate::letter::header::mac;
-use crate::letter::header::signed;
 use crate::letter::plaintext::MAGIC;
 use crate::letter::plaintext::Plaintext;
+use crate::letter::proof::Authenticator;
+use crate::letter::proof::Message;
+use crate::letter::proof::Needs;
+use crate::letter::proof::SignedBody;
 use crate::letter::ratchet::LetterKey;
 use crate::secret::Secret;
 use crate::wire;
 
-/// Who writes a letter, and the card he shows so that he can be answered.
+/// The sender of a letter, with the card that answers are sealed to.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'a> {
     /// Signs.
     pub identity: &'a Identity,
     /// Of this identity.
     pub card: &'a Card,
-    /// The secret of the pairing with the recipient, by which the letter is proven in place of the
-    /// signature.
+    /// The secret of the pairing with the recipient. Its MAC alone proves a letter under the
+    /// ratchet; any other letter, and one with a postscript, is signed too.
     pub pairwise: Option<&'a Secret<32>>,
 }
 
@@ -69,7 +69,8 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Heading`] and [`Error::NotTheSender`] before anything is read or written;
+    /// [`Error::Heading`], [`Error::NotTheSender`], and [`Error::Unproven`] for a ratchet's key
+    /// without the secret of the pairing, before anything is read or written;
     /// [`Error::Io`] is that of `body` or `output`.
     pub fn seal(self, body: impl Read + Send, output: impl Write + Send) -> Result<(), Error> {
         let header = Header {
@@ -86,26 +87,26 @@ impl<'a> Draft<'a> {
             None => self.to.recipient(),
         };
         let sealer = age::Sealer::new(&[recipient])?;
-        let authenticator = match self.sender {
-            None => Authenticator::None,
+        let needs =
+            Needs { ratchet: self.key.is_some(), postscript: !header.postscript.is_empty() };
+        let (authenticator, trailer) = match self.sender {
+            None if needs.ratchet => return Err(Error::NotTheSender),
+            None => (Authenticator::None, None),
             Some(Sender { identity, card, pairwise }) => {
                 let signer = identity.signer();
                 if signer.public() != *card.signer() {
                     return Err(Error::NotTheSender);
                 }
-                let message = signed(sealer.header(), &bytes);
-                match pairwise {
-                    Some(secret) => Authenticator::Pairwise(mac(secret, &message)),
-                    None => Authenticator::Ed25519(
-                        signer.sign_labelled(label::LETTER_SIGNATURE, &[&message]),
-                    ),
-                }
+                let message = Message::new(sealer.header(), &bytes);
+                let authenticator = Authenticator::new(&message, needs, &signer, pairwise)?;
+                let signs_body = authenticator.signs_body();
+                (authenticator, signs_body.then(|| (SignedBody::new(message, card), signer)))
             }
         };
         let mut front = MAGIC.to_vec();
         wire::write_framed(&mut front, &header)?;
         wire::write_framed(&mut front, &authenticator)?;
-        sealer.seal(Plaintext::new(front, body), output)?;
+        sealer.seal(Plaintext::new(front, body, trailer), output)?;
         Ok(())
     }
 }

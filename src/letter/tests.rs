@@ -5,10 +5,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::letter::header::Authenticator;
 use crate::letter::header::Header;
 use crate::letter::plaintext::Plaintext;
 use crate::letter::plaintext::padded;
+use crate::letter::proof::Authenticator;
 use crate::secret::Secret;
 
 /// Gives a few bytes at a time, as a pipe does.
@@ -23,7 +23,7 @@ impl<R: Read> Read for Trickle<R> {
 
 fn plaintext(front: &[u8], body: &[u8], step: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut stream = Plaintext::new(front.to_vec(), Trickle(body, step));
+    let mut stream = Plaintext::new(front.to_vec(), Trickle(body, step), None);
     stream.read_to_end(&mut out).unwrap();
     out
 }
@@ -99,6 +99,11 @@ fn golden_bytes() {
     let mut expected = vec![1, 2];
     expected.extend([7; 32]);
     assert_eq!(wire::encode(&Authenticator::Pairwise([7; 32])).unwrap(), expected);
+    let mut expected = vec![1, 3];
+    expected.extend([7; 64]);
+    expected.extend([8; 32]);
+    let signed = Authenticator::Signed { signature: [7; 64], mac: [8; 32] };
+    assert_eq!(wire::encode(&signed).unwrap(), expected);
 
     let mut expected = vec![1, 0];
     expected.extend([9; 32]);

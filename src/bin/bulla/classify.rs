@@ -189,7 +189,7 @@ fn pairing(error: &contact::pairing::Error) -> Option<Verdict> {
 fn letter(error: &letter::Error) -> Option<Verdict> {
     use letter::Error as E;
     match error {
-        E::Forged | E::SenderCard(_) | E::Readdressed { .. } => {
+        E::Forged | E::Unproven(_) | E::ForgedBody | E::SenderCard(_) | E::Readdressed { .. } => {
             verdict(Exit::SenderNotAuthenticated, "do not trust it; ask its sender another way")
         }
         E::Truncated(_) | E::Hash => verdict(Exit::Damaged, "fetch it again, or ask for it again"),

@@ -135,8 +135,9 @@ impl Paired {
         let (Some(relay), Some(capability)) = (&reply.relay, &reply.capability) else {
             return Ok(());
         };
-        // A signature does not do: it is classic, and whoever did not pair has no ratchet.
-        let (Proof::Pairwise, Some(secret)) = (letter.proof, &letter.pairwise) else {
+        // The MAC alone could be made by a thief of this home, and the signature alone by a quantum
+        // computer.
+        let (Proof::SignedPairwise, Some(secret)) = (letter.proof, &letter.pairwise) else {
             return Ok(());
         };
         let sender = card.fingerprint();

@@ -79,6 +79,7 @@ pub(crate) fn line(
             "trust": sender.trust,
             "proof": letter.map(|letter| match letter.proof {
                 Proof::Pairwise => "pairwise",
+                Proof::SignedPairwise => "signature+pairwise",
                 _ => "signature",
             }),
         })),

@@ -75,11 +75,13 @@ struct To {
     name: Option<String>,
 }
 
-/// One of the letters somebody gets: he has one for each of his machines.
+/// One of the letters that a recipient gets: one for each machine.
 struct Copy {
     routing: Routing,
-    /// The machine, and the secret shared with him.
-    paired: Option<(Machine, Arc<Secret<32>>)>,
+    /// The secret of the pairing.
+    pairwise: Option<Arc<Secret<32>>>,
+    /// The machine, whose ratchet seals it.
+    machine: Option<Machine>,
 }
 
 impl To {
@@ -89,17 +91,18 @@ impl To {
         let fingerprint = self.card.fingerprint();
         let secret = pairs.and_then(|pairs| pairs.pairwise_of(&fingerprint).into_iter().next());
         let machines = pairs.map_or(&[][..], |pairs| pairs.machines_of(&fingerprint));
-        let (Some(secret), false) = (secret, machines.is_empty()) else {
+        if secret.is_none() || machines.is_empty() {
             let routing = Routing {
                 relay: self.card.relay().map(str::to_owned),
                 mailbox: *self.card.mailbox(),
                 capability: Some(self.card.capability().clone()),
             };
-            return vec![Copy { routing, paired: None }];
-        };
+            return vec![Copy { routing, pairwise: secret, machine: None }];
+        }
         let copy = |machine: &Address| Copy {
             routing: routing(machine),
-            paired: Some((machine.mailbox, secret.clone())),
+            pairwise: secret.clone(),
+            machine: Some(machine.mailbox),
         };
         machines.iter().map(copy).collect()
     }
@@ -235,13 +238,14 @@ struct Under {
 
 impl Copy {
     fn sender<'a>(&'a self, me: &'a Me, card: &'a Card) -> Sender<'a> {
-        let pairwise = self.paired.as_ref().map(|(_, secret)| &**secret);
-        Sender { identity: &me.identity, card, pairwise }
+        Sender { identity: &me.identity, card, pairwise: self.pairwise.as_deref() }
     }
 
     /// Takes the key of the next letter to a machine, or offers new ones where they are not here.
     fn key(&self, app: &App, me: &Me, pairs: &Pairs, to: &To) -> Result<Under> {
-        let Some((machine, secret)) = &self.paired else { return Ok(Under::default()) };
+        let (Some(machine), Some(secret)) = (&self.machine, &self.pairwise) else {
+            return Ok(Under::default());
+        };
         let contact = to.card.fingerprint();
         match Sessions::next(&me.sessions_file(&contact)?, machine, secret, now())? {
             Next::Key(key) => Ok(Under { key: Some(*key), ..Under::default() }),
