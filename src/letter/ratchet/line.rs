@@ -33,24 +33,32 @@ impl Line {
         }
     }
 
-    /// The next epoch: the line after it, and its first chain key. What was agreed on is bound to
-    /// key and ciphertext; the key travelled sealed, so it adds what its owner drew.
-    pub(super) fn step(
-        &self,
+    /// Steps into the next epoch: returns the line after it, and its first chain key.
+    pub(super) fn step(&self, agreed: &Agreed) -> (Self, Chain) {
+        let (material, salt) = (agreed.0.as_slice(), self.root.expose());
+        let line = Self {
+            root: crypto::hkdf(material, salt, label::RATCHET_ROOT),
+            next: HeaderKeys::derive(material, salt),
+        };
+        (line, Chain(crypto::hkdf(material, salt, label::RATCHET_CHAIN)))
+    }
+}
+
+/// What a step is made of. The secret is bound to key and ciphertext; the key travelled sealed, so
+/// it adds what its owner drew.
+pub(super) struct Agreed(Zeroizing<[u8; 64]>);
+
+impl Agreed {
+    pub(super) fn new(
         shared: &Secret<32>,
         key: &[u8; kem::PUBLIC_KEY],
         ciphertext: &kem::Ciphertext,
-    ) -> (Self, Chain) {
+    ) -> Self {
         let mut material = Zeroizing::new([0; 64]);
         let (secret, bound) = material.split_at_mut(32);
         secret.copy_from_slice(shared.expose());
         bound.copy_from_slice(&crypto::sha256(&[key, ciphertext]));
-        let salt = self.root.expose();
-        let line = Self {
-            root: crypto::hkdf(&*material, salt, label::RATCHET_ROOT),
-            next: HeaderKeys::derive(&*material, salt),
-        };
-        (line, Chain(crypto::hkdf(&*material, salt, label::RATCHET_CHAIN)))
+        Self(material)
     }
 }
 

@@ -350,14 +350,14 @@ impl Ratchet {
         let taken = self.sessions_mut().find_map(|session| {
             let found = session.receiving.locate(&tag)?;
             let position = session.receiving.take(&found, &salt, &header, hour(now));
-            Some(position.map(|position| (session, position)))
+            Some(position.map(|(position, agreed)| (session, position, agreed)))
         });
-        let (session, position) = taken.ok_or(Error::Spent)??;
+        let (session, position, agreed) = taken.ok_or(Error::Spent)??;
         let left = session.id != in_use.0
             && in_use.1.is_some_and(|heard| hour(written.min(now)) > heard.saturating_add(1));
         let behind = session.sending.is_behind(&header.ack);
         session.sending.hear(position, &header.ack, header.offered);
-        session.answered();
+        session.answered(agreed.as_ref());
         session.heard.get_or_insert(hour(now));
         let fault = Fault { session: session.id, letter: Some(line::short(&salt)) };
         self.prune(now);

@@ -10,6 +10,7 @@ use crate::letter::ratchet::Error;
 use crate::letter::ratchet::KEEP;
 use crate::letter::ratchet::Random;
 use crate::letter::ratchet::WINDOW;
+use crate::letter::ratchet::line::Agreed;
 use crate::letter::ratchet::line::Chain;
 use crate::letter::ratchet::line::HeaderKeys;
 use crate::letter::ratchet::line::LetterSecret;
@@ -94,6 +95,15 @@ enum Place {
     Used(usize, Mark),
     /// Beyond what was ever written in the epoch of this index, which is over.
     Beyond(usize),
+}
+
+/// The epoch that a letter begins.
+struct Begun {
+    line: Line,
+    chain: Chain,
+    agreed: Agreed,
+    /// Which of our keys it answers.
+    at: usize,
 }
 
 /// What a letter can be, once its header was opened.
@@ -187,9 +197,20 @@ impl Receiving {
                 let found = Found { number, place: Place::Ahead };
                 last.keys.is_tag(number, tag).then_some(found)
             });
-            let next = || self.line.next.is_tag(ahead, tag);
+            let next = || !self.is_silent() && self.line.next.is_tag(ahead, tag);
             here.or_else(|| next().then_some(Found { number: ahead, place: Place::Next }))
         })
+    }
+
+    /// Whether nothing can have come: no key was offered yet that a letter could answer. Until then
+    /// the line of a session that answers an offer is known to whoever has read the offer.
+    pub(super) fn is_silent(&self) -> bool {
+        self.epochs.is_empty() && self.offered.is_empty()
+    }
+
+    /// Mixes our first answer to an offer in, before a key is offered.
+    pub(super) fn bind(&mut self, answer: &Agreed) {
+        self.line = self.line.step(answer).0;
     }
 
     fn behind(&self, tag: &[u8; TAG]) -> Option<Found> {
@@ -241,7 +262,7 @@ impl Receiving {
         }
         Ok(match (&found.place, epoch) {
             (Place::Next, _) => match self.begin(header)? {
-                Some((_, chain, _)) => Verdict::Fresh(chain.peek(found.number)),
+                Some(begun) => Verdict::Fresh(begun.chain.peek(found.number)),
                 None => Verdict::Lost,
             },
             (Place::Ahead, Some(Epoch { chain: Some(chain), next, .. })) => {
@@ -257,32 +278,35 @@ impl Receiving {
         })
     }
 
-    /// The line and the chain that a header begins, and which of our keys it answers.
-    fn begin(&self, header: &Header) -> Result<Option<(Line, Chain, usize)>, Error> {
+    /// Derives the epoch that a header begins, if it answers a key of ours.
+    fn begin(&self, header: &Header) -> Result<Option<Begun>, Error> {
         let Some(at) = self.offered.iter().position(|key| key.name == header.answered) else {
             return Ok(None);
         };
         let Some(offered) = self.offered.get(at) else { return Ok(None) };
         let key = SecretKey::from_seed(&offered.seed);
         let shared = key.decapsulate(&header.ciphertext)?;
-        let (line, chain) = self.line.step(&shared, &key.public().to_bytes(), &header.ciphertext);
-        Ok(Some((line, chain, at)))
+        let agreed = Agreed::new(&shared, &key.public().to_bytes(), &header.ciphertext);
+        let (line, chain) = self.line.step(&agreed);
+        Ok(Some(Begun { line, chain, agreed, at }))
     }
 
-    /// Erases the key of a letter that was opened, and keeps those of the letters it overtook.
+    /// Erases the key of a letter that was opened, and keeps those of the letters it overtook. Returns
+    /// where it stands, and what the epoch is made of if the letter begins one.
     pub(super) fn take(
         &mut self,
         found: &Found,
         salt: &[u8; SALT],
         header: &Header,
         hour: u32,
-    ) -> Result<Position, Error> {
+    ) -> Result<(Position, Option<Agreed>), Error> {
+        let mut agreed = None;
         let at = match found.place {
             Place::Used(..) | Place::Beyond(_) => return Err(Error::Spent),
             Place::Skipped(at) => at,
             Place::Ahead => self.epochs.len().saturating_sub(1),
             Place::Next => {
-                self.follow(header, hour)?;
+                agreed = Some(self.follow(header, hour)?);
                 self.epochs.len().saturating_sub(1)
             }
         };
@@ -298,12 +322,12 @@ impl Receiving {
             epoch.next = found.number.saturating_add(1);
         }
         epoch.used.push_back((found.number, mark(salt)));
-        Ok((epoch.number, found.number))
+        Ok(((epoch.number, found.number), agreed))
     }
 
     /// Goes on into the next epoch.
-    fn follow(&mut self, header: &Header, hour: u32) -> Result<(), Error> {
-        let (line, chain, at) = self.begin(header)?.ok_or(Error::Spent)?;
+    fn follow(&mut self, header: &Header, hour: u32) -> Result<Agreed, Error> {
+        let Begun { line, chain, agreed, at } = self.begin(header)?.ok_or(Error::Spent)?;
         if let Some(last) = self.epochs.back_mut() {
             // What lies further on could not have been found before either.
             let previous = u32::from_be_bytes(header.previous);
@@ -321,7 +345,7 @@ impl Receiving {
             skipped: VecDeque::new(),
             used: VecDeque::new(),
         });
-        Ok(())
+        Ok(agreed)
     }
 
     /// Forgets what is too old, and what is too much.

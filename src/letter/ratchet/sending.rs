@@ -4,6 +4,7 @@ use crate::kem;
 use crate::kem::PublicKey;
 use crate::letter::ratchet::Error;
 use crate::letter::ratchet::Random;
+use crate::letter::ratchet::line::Agreed;
 use crate::letter::ratchet::line::Chain;
 use crate::letter::ratchet::line::HeaderKeys;
 use crate::letter::ratchet::line::Line;
@@ -51,18 +52,19 @@ impl Sending {
         Self { line, epoch: 0, current: None, theirs, brought: (0, 0) }
     }
 
-    /// Begins an epoch if the other can follow and has offered a key.
-    pub(super) fn turn(&mut self, random: &mut Random<'_>) -> Result<(), Error> {
+    /// Begins an epoch if the other can follow and has offered a key; returns what it is made of.
+    pub(super) fn turn(&mut self, random: &mut Random<'_>) -> Result<Option<Agreed>, Error> {
         if self.current.as_ref().is_some_and(|current| !current.acked) {
-            return Ok(());
+            return Ok(None);
         }
         let Some(key) = &self.theirs else {
-            return if self.current.is_some() { Ok(()) } else { Err(Error::Unanswered) };
+            return if self.current.is_some() { Ok(None) } else { Err(Error::Unanswered) };
         };
         let epoch = self.epoch.checked_add(1).ok_or(Error::Exhausted)?;
         let randomness = Secret::build(|out: &mut [u8; 64]| random(out))?;
         let (ciphertext, shared) = kem::encapsulate_from(&PublicKey::from_bytes(key)?, &randomness);
-        let (line, chain) = self.line.step(&shared, key, &ciphertext);
+        let agreed = Agreed::new(&shared, key, &ciphertext);
+        let (line, chain) = self.line.step(&agreed);
         let keys = std::mem::replace(&mut self.line, line).next;
         self.current = Some(Outgoing {
             keys,
@@ -75,7 +77,12 @@ impl Sending {
         });
         self.epoch = epoch;
         self.theirs = None;
-        Ok(())
+        Ok(Some(agreed))
+    }
+
+    /// Mixes the first answer to an offer of ours in, before anything is sealed.
+    pub(super) fn bind(&mut self, answer: &Agreed) {
+        self.line = self.line.step(answer).0;
     }
 
     /// The key of the next letter; the chain is past it.

@@ -9,6 +9,7 @@ use crate::kem::PublicKey;
 use crate::kem::SecretKey;
 use crate::letter::ratchet::Error;
 use crate::letter::ratchet::Random;
+use crate::letter::ratchet::line::Agreed;
 use crate::letter::ratchet::line::Line;
 use crate::letter::ratchet::receiving::Receiving;
 use crate::letter::ratchet::sending::Sending;
@@ -154,8 +155,11 @@ impl Session {
         Some(Offer { created: self.created, fresh, key: self.receiving.last_offered()? })
     }
 
-    pub(super) fn answered(&mut self) {
-        self.fresh = None;
+    /// Takes the other side's answer to an offer of ours, if this letter is the first.
+    pub(super) fn answered(&mut self, agreed: Option<&Agreed>) {
+        if let (Some(_), Some(agreed)) = (self.fresh.take(), agreed) {
+            self.sending.bind(agreed);
+        }
     }
 
     pub(super) fn rank(&self) -> (u64, [u8; 32]) {
@@ -163,7 +167,11 @@ impl Session {
     }
 
     pub(super) fn seal(&mut self, random: &mut Random<'_>) -> Result<LetterKey, Error> {
-        self.sending.turn(random)?;
+        let agreed = self.sending.turn(random)?;
+        // Our first answer to an offer; after a pairing a key was offered before.
+        if let Some(agreed) = agreed.filter(|_| self.receiving.is_silent()) {
+            self.receiving.bind(&agreed);
+        }
         let offered = self.receiving.offer(random)?;
         self.sending.next(self.receiving.ack(), offered)
     }

@@ -6,6 +6,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::json;
 
+use super::line::Agreed;
+use super::line::Line;
+use super::sending::Sending;
 use super::*;
 use crate::text::hex_encode;
 
@@ -245,14 +248,15 @@ fn every_letter_offers_a_key_that_was_not_there_before() {
 #[test]
 fn an_epoch_depends_on_all_that_it_is_made_of() {
     let (key, ciphertext) = ([4; kem::PUBLIC_KEY], [5; kem::CIPHERTEXT]);
-    let line = |byte| line::Line::start(&secret(byte), &[2; 32], true);
+    let line = |byte| Line::start(&secret(byte), &[2; 32], true);
+    let agreed = |byte, key, ciphertext| Agreed::new(&secret(byte), key, ciphertext);
     let mut seen = HashSet::new();
     for (line, chain) in [
-        line(1).step(&secret(3), &key, &ciphertext),
-        line(0).step(&secret(3), &key, &ciphertext),
-        line(1).step(&secret(0), &key, &ciphertext),
-        line(1).step(&secret(3), &[0; kem::PUBLIC_KEY], &ciphertext),
-        line(1).step(&secret(3), &key, &[0; kem::CIPHERTEXT]),
+        line(1).step(&agreed(3, &key, &ciphertext)),
+        line(0).step(&agreed(3, &key, &ciphertext)),
+        line(1).step(&agreed(0, &key, &ciphertext)),
+        line(1).step(&agreed(3, &[0; kem::PUBLIC_KEY], &ciphertext)),
+        line(1).step(&agreed(3, &key, &[0; kem::CIPHERTEXT])),
     ] {
         assert!(seen.insert(line.next.tag(0)));
         for ahead in 0..3 {
@@ -887,13 +891,15 @@ fn restart() -> Value {
     let offer = alice.offer().unwrap();
     let mut bob = Ratchet::answer(&offer, &secret(1), NOW).unwrap();
     let answer = exchange(&mut bob, &mut alice, drawn);
+    let next = exchange(&mut alice, &mut bob, drawn);
     json!({
-        "what": "an offer, and the first letter under it; the offer draws its seed (32), then its secret (32)",
+        "what": "an offer, the first letter under it, and that of the offering side; the offer draws its seed (32), then its secret (32)",
         "random": RANDOM,
         "pairwise_secret": hex_encode(&[1; 32]),
         "offer": hex_encode(&wire::encode(&offer).unwrap()),
         "transcript": hex_encode(&alice.current.id),
         "answer": { "file_key": hex_encode(&answer.file_key), "stanza": stanza_json(&answer.stanza) },
+        "next": { "file_key": hex_encode(&next.file_key), "stanza": stanza_json(&next.stanza) },
     })
 }
 
@@ -910,4 +916,39 @@ fn published_vectors() {
         let kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         assert!(kept == made, "{name} changed");
     }
+}
+
+/// A thief of the recipient's backup has the pairwise secret and the card's key: it reads an offer of
+/// the contact's, and by that the headers of the answer and the key in them.
+#[test]
+fn a_thief_who_reads_an_offer_does_not_write_under_it() {
+    let drawn = &mut Drawn(71, 0);
+    let mut alice = Ratchet::recover(&secret(1), NOW).unwrap();
+    let offer = alice.offer().unwrap();
+    let mut bob = Ratchet::answer(&offer, &secret(1), NOW).unwrap();
+    let forge = |key: Box<[u8; kem::PUBLIC_KEY]>, drawn: &mut Drawn| {
+        let random: &mut Random<'_> = &mut |out| drawn.fill(out);
+        let line = Line::start(&secret(1), &transcript_of(&offer), true);
+        let mut sending = Sending::new(line, Some(key.clone()));
+        sending.turn(random).unwrap();
+        let ack = stanza::Ack { epoch: [0; 4], id: [0; 8], next: [0; 4] };
+        sending.next(ack, key).unwrap().stanza(&[0; 16], random).unwrap()
+    };
+    // Before the answer, with a key of the thief's own.
+    let own = Box::new(kem::SecretKey::from_seed(&secret(7)).public().to_bytes());
+    assert!(matches!(bob.open(&forge(own, drawn)), Ok(None)));
+    // After it, with the key that Bob offered.
+    let answer = send(&mut bob, drawn);
+    let parsed = Parsed::read(&answer.stanza).unwrap().unwrap();
+    let keys = Line::start(&secret(1), &transcript_of(&offer), false).next;
+    let offered = parsed.header(&keys).unwrap().offered;
+    assert!(matches!(bob.open(&forge(offered, drawn)), Ok(None)));
+    assert!(receive(&mut alice, &answer));
+    exchange(&mut alice, &mut bob, drawn);
+    exchange(&mut bob, &mut alice, drawn);
+}
+
+/// The transcript of a session that an offer begins.
+fn transcript_of(offer: &Offer) -> [u8; 32] {
+    Ratchet::answer(offer, &secret(1), NOW).unwrap().current.id
 }
