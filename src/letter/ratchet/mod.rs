@@ -268,6 +268,16 @@ impl Ratchet {
         self.prune(now);
     }
 
+    /// Keeps what is there for opening only, as if a new start had replaced it.
+    fn retire(&mut self, now: u64) {
+        self.current.replaced.get_or_insert(hour(now));
+    }
+
+    /// Whether it was retired, longer ago than such a session is kept.
+    fn is_over(&self, now: u64) -> bool {
+        self.current.replaced.is_some_and(|at| hour(now).saturating_sub(at) > KEEP)
+    }
+
     /// Remembers a start: brought again by a relay, it is no reason for anything.
     fn know(&mut self, start: [u8; 32]) {
         self.starts.drain(..(self.starts.len() + 1).saturating_sub(MAX_STARTS));

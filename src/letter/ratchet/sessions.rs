@@ -6,6 +6,8 @@ use crate::age;
 use crate::identity::MAX_MACHINES;
 use crate::letter::ratchet::Adopted;
 use crate::letter::ratchet::Error;
+#[cfg(doc)]
+use crate::letter::ratchet::KEEP;
 use crate::letter::ratchet::LetterKey;
 use crate::letter::ratchet::Offer;
 use crate::letter::ratchet::Outcome;
@@ -46,9 +48,13 @@ pub enum Next {
 }
 
 impl Sessions {
-    /// Begins with a machine after a pairing; one that is known keeps its ratchet.
-    pub fn begin(&mut self, machine: Machine, ratchet: impl FnOnce() -> Ratchet) {
+    /// Begins with a machine after a pairing; one that is known keeps its ratchet. Those with other
+    /// machines are kept for opening only, for [`KEEP`] hours: letters go to this one alone now, so
+    /// no exchange would heal them.
+    pub fn begin(&mut self, machine: Machine, now: u64, ratchet: impl FnOnce() -> Ratchet) {
+        self.prune(now);
         if self.get(&machine).is_none() {
+            self.0.iter_mut().for_each(|(_, ratchet)| ratchet.retire(now));
             self.push(machine, ratchet());
         }
     }
@@ -63,6 +69,7 @@ impl Sessions {
     ) -> Result<Next, Error> {
         // What is returned here is handed out when the state is durable, and only then.
         file.update(|sessions| {
+            sessions.prune(now);
             let new = sessions.get(machine).is_none();
             if new {
                 sessions.push(*machine, Ratchet::recover(secret, now)?);
@@ -156,6 +163,11 @@ impl Sessions {
             let fault = ratchet.in_use();
             ratchet.resync(&fault, secret, now).map(drop)
         })
+    }
+
+    /// Forgets the ratchets that were retired too long ago.
+    fn prune(&mut self, now: u64) {
+        self.0.retain(|(_, ratchet)| !ratchet.is_over(now));
     }
 
     fn push(&mut self, machine: Machine, ratchet: Ratchet) {

@@ -918,6 +918,29 @@ fn published_vectors() {
     }
 }
 
+#[test]
+fn a_pairing_retires_the_ratchets_before_it() {
+    let mut drawn = Drawn(70, 0);
+    let (mut alice, bob) = pair();
+    let letters = [send(&mut alice, &mut drawn), send(&mut alice, &mut drawn)];
+    let mut sessions = Sessions::default();
+    sessions.begin([1; 32], NOW, || bob);
+    sessions.begin([2; 32], NOW, || Ratchet::recover(&secret(9), NOW).unwrap());
+    // What is on its way opens for a while.
+    for letter in &letters {
+        let Ok(Some((machine, Outcome::Opened(_)))) = sessions.open(&letter.stanza) else {
+            panic!("not opened")
+        };
+        assert_eq!(machine, [1; 32]);
+    }
+    // A pairing that is taken up again changes nothing.
+    let keep = u64::from(KEEP) * 3600;
+    sessions.begin([2; 32], NOW + keep, || Ratchet::recover(&secret(9), NOW).unwrap());
+    assert!(sessions.open(&letters[0].stanza).unwrap().is_some());
+    sessions.begin([2; 32], NOW + keep + 3600, || Ratchet::recover(&secret(9), NOW).unwrap());
+    assert!(sessions.open(&letters[0].stanza).unwrap().is_none());
+}
+
 /// A thief of the recipient's backup has the pairwise secret and the card's key: it reads an offer of
 /// the contact's, and by that the headers of the answer and the key in them.
 #[test]

@@ -229,7 +229,7 @@ fn another(name: &str, one: &Underway) -> Fail {
 fn begin(me: &Me, paired: &Paired) -> Result<()> {
     let theirs = PublicKey::from_bytes(&paired.their_key)?;
     me.sessions_file(&paired.card.fingerprint())?.update(|sessions| {
-        sessions.begin(paired.address.mailbox, || {
+        sessions.begin(paired.address.mailbox, now(), || {
             Ratchet::new(Start {
                 secret: &paired.pairwise,
                 transcript: paired.transcript,
