@@ -1,10 +1,12 @@
 //! The book: contacts by name, the owner's own settings, and what is remembered of letters.
 
+mod cards;
 mod mark;
 mod merge;
 
 pub use merge::Merged;
 
+use self::cards::Taken;
 use self::mark::Mark;
 use crate::contact::Error;
 use crate::contact::introduction::Introducer;
@@ -141,14 +143,16 @@ pub struct Book {
     anonymous: Ids,
     /// The oldest first.
     marks: Vec<Mark>,
+    /// Cards with a capability, handed out by hand, of contacts who also have a card without.
+    handed: Vec<([u8; 32], Vec<u8>)>,
 }
 
 impl Record for Book {
     const NAME: &'static str = "contact book";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const MAX: usize = 16 << 20;
-    // Version 1 had no marks.
-    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0])];
+    // Version 1 had no marks, version 2 no cards beside those of the contacts.
+    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0, 0]), (2, &[0])];
 }
 
 impl Kept for Book {
@@ -198,18 +202,16 @@ impl Book {
     pub fn add(&mut self, name: &str, card: &Card, trust: Trust, now: u64) -> Result<Added, Error> {
         check_name(name)?;
         let fingerprint = card.fingerprint().to_bytes();
-        if let Some(known) = self.contacts.iter_mut().find(|c| c.fingerprint == fingerprint) {
+        if let Some(known) = self.contacts.iter().find(|c| c.fingerprint == fingerprint) {
             if fold(&known.name) != fold(name) {
                 return Err(Error::CardKnown(known.name.clone()));
             }
-            if known.card == card.to_bytes() {
-                return Ok(Added::Unchanged);
-            }
-            if known.card()?.created() >= card.created() {
-                return Err(Error::CardOlder(known.name.clone()));
-            }
-            known.card = card.to_bytes().to_vec();
-            return Ok(Added::Refreshed);
+            let name = known.name.clone();
+            return match self.take_card(card)? {
+                Taken::New => Ok(Added::Refreshed),
+                Taken::Known => Ok(Added::Unchanged),
+                Taken::Older => Err(Error::CardOlder(name)),
+            };
         }
         if self.position(name).is_ok() {
             return Err(Error::NameTaken(name.into()));
@@ -251,10 +253,8 @@ impl Book {
         self.verify_as_known(&card.fingerprint());
         self.verify(&card.fingerprint(), &trust, now);
         let fingerprint = card.fingerprint().to_bytes();
+        self.take_card(card)?;
         if let Some(known) = self.contacts.iter_mut().find(|c| c.fingerprint == fingerprint) {
-            if known.card()?.created() < card.created() {
-                known.card = card.to_bytes().to_vec();
-            }
             // Who is known in a better way than by somebody's word stays so.
             let better = !matches!(known.trust, Trust::CardByHand | Trust::Introduced(_))
                 && matches!(trust, Trust::Introduced(_));
@@ -294,6 +294,7 @@ impl Book {
             self.verify_as_known(&fingerprint);
         }
         let contact = self.contacts.remove(at);
+        self.handed.retain(|(of, _)| *of != contact.fingerprint);
         self.remember_stranger(contact.fingerprint, contact.received.clone());
         Ok(contact)
     }

@@ -24,12 +24,17 @@ pub use introduction::Introducer;
 pub use introduction::Introduction;
 pub use introduction::Introductions;
 pub use introduction::WAITS;
+pub use introduction::invite_capability;
 pub use memory::Place;
 pub use memory::Receipt;
 pub use pairs::Closing;
+pub use pairs::Machine;
+pub use pairs::News;
 pub use pairs::Own;
 pub use pairs::Pairs;
 pub use pairs::Purpose;
+pub use pairs::Revoking;
+pub use pairs::Route;
 pub use pairs::Underway;
 pub use pairs::Unfinished;
 
@@ -79,6 +84,9 @@ pub enum Error {
     /// One person, introduced to himself.
     #[error("somebody is not introduced to himself")]
     Oneself,
+    /// A card that came by hand has a capability, which an introduction would pass on.
+    #[error("the card of {0:?} came by hand and lets every reader of it push: it is not passed on")]
+    HandedCard(String),
     /// Two of whom nobody can write to the other.
     #[error("neither card names a relay, so neither of the two can write to the other")]
     Unreachable,

@@ -2,6 +2,14 @@
 
 mod abandoned;
 mod keep;
+mod machines;
+mod revoke;
+mod routes;
+
+pub use machines::Machine;
+pub use machines::News;
+pub use revoke::Revoking;
+pub use routes::Route;
 
 pub use abandoned::Closing;
 pub use abandoned::Unfinished;
@@ -102,16 +110,27 @@ pub struct Pairs {
     pub introductions: Introductions,
     /// Attempts that ended without a contact, the oldest first.
     abandoned: Vec<Abandoned>,
-    /// Mailboxes of pairings that ended here, which their relays have still to close.
+    /// Mailboxes of pairings that ended here or of contacts who were revoked, which their relays have
+    /// still to close.
     closing: Vec<Closing>,
+    routes: Vec<Route>,
+    /// The owner's other machines.
+    machines: Vec<Machine>,
+    /// Mailboxes for contacts on other machines, with the contact's fingerprint.
+    elsewhere: Vec<([u8; 32], Own)>,
+    /// Capabilities for the mailbox on the own card that its relay has still to revoke.
+    revoking: Vec<Revoking>,
+    /// Pairings, by the index of their mailbox, that must not end with a contact revoked since they
+    /// began.
+    barred: Vec<([u8; 16], [u8; 32])>,
 }
 
 impl Record for Pairs {
     const NAME: &'static str = "pairings";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const MAX: usize = 16 << 20;
-    // Version 1 had neither attempts nor mailboxes to close.
-    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0, 0])];
+    // Version 1 had neither attempts nor mailboxes to close, version 2 nothing behind these.
+    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0; 7]), (2, &[0; 5])];
 }
 
 impl Kept for Pairs {
@@ -240,6 +259,11 @@ impl Pairs {
         let of = |link: &Link| Fingerprint::from_bytes(link.fingerprint);
         let open = self.links.iter().filter(|link| link.open);
         open.map(move |link| (&link.mailbox, of(link)))
+    }
+
+    /// Whether a mailbox was ever made for a contact who is still known, open or closed.
+    pub fn had_mailboxes(&self) -> bool {
+        !self.links.is_empty()
     }
 
     /// Those of them that were made for somebody.

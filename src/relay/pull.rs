@@ -89,7 +89,7 @@ impl Default for Options {
 }
 
 /// What a pull did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Messages delivered.
@@ -100,6 +100,9 @@ pub struct Report {
     pub acknowledged: u64,
     /// Messages that were too long, or whose bytes at the relay are not what their id says.
     pub refused: u64,
+    /// The mailboxes that their relay does not have, by their place among those that were given to
+    /// [`pull_all`] or [`follow_all`].
+    pub gone: Vec<usize>,
 }
 
 /// Why a pull stopped.

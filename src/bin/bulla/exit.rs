@@ -41,16 +41,23 @@ pub(crate) struct Fail {
     pub(crate) hint: Option<String>,
     /// It is of a letter that was opened before, whole.
     pub(crate) replay: bool,
+    /// It is of a letter that is refused for good: the letter is not given out again.
+    pub(crate) refused: bool,
 }
 
 impl Fail {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None, replay: false }
+        Self { exit, message: message.into(), hint: None, replay: false, refused: false }
     }
 
     /// The error of a letter that was opened before.
     pub(crate) fn replay(message: impl Into<String>) -> Self {
         Self { replay: true, ..Self::new(Exit::Conflict, message) }
+    }
+
+    /// The error of a letter that is refused for good.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { refused: true, ..Self::new(Exit::SenderNotAuthenticated, message) }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {

@@ -5,9 +5,11 @@ use super::Contact;
 use super::MAX_ANONYMOUS;
 use super::MAX_CONTACTS;
 use super::MAX_STRANGERS;
+use super::cards::Taken;
 use super::check_name;
 use crate::contact::Error;
 use crate::contact::memory::Received;
+use crate::identity::Card;
 
 /// What [`Book::merge`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +47,9 @@ impl Book {
         for contact in other.contacts {
             self.merge_contact(contact, &mut merged)?;
         }
+        for (_, handed) in other.handed {
+            self.take_card(&Card::from_bytes(&handed)?)?;
+        }
         self.sort();
         for (sender, received) in other.strangers.into_iter().rev().take(MAX_STRANGERS) {
             self.merge_stranger(sender, received);
@@ -58,16 +63,14 @@ impl Book {
         check_name(&theirs.name)?;
         let card = theirs.card()?;
         theirs.fingerprint = card.fingerprint().to_bytes();
+        let updated = self.take_card(&card)? == Taken::New;
         if let Some(ours) = self.contacts.iter_mut().find(|c| c.fingerprint == theirs.fingerprint) {
             let before = ours.clone();
-            if ours.card()?.created() < card.created() {
-                ours.card = theirs.card;
-            }
             if ours.since < theirs.since {
                 (ours.trust, ours.since) = (theirs.trust, theirs.since);
             }
             ours.received.merge(theirs.received);
-            merged.updated += usize::from(*ours != before);
+            merged.updated += usize::from(updated || *ours != before);
             return Ok(());
         }
         if self.contacts.len() >= MAX_CONTACTS {

@@ -11,11 +11,11 @@ use crate::wire::Encode;
 
 /// Attempts that are remembered; the oldest makes room.
 const MAX_ABANDONED: usize = 64;
-/// Mailboxes that wait to be closed; the oldest makes room, and expires at its relay.
-const MAX_CLOSING: usize = 256;
+/// Mailboxes that wait to be closed; the oldest makes room.
+const MAX_CLOSING: usize = 1024;
 
 /// How long closing is tried: 30 days in seconds, as long as relays keep messages.
-const TRIED: u64 = 30 * 24 * 3600;
+pub(super) const TRIED: u64 = 30 * 24 * 3600;
 
 /// An attempt by digits or words that brought no contact.
 #[derive(Debug, Clone, Encode, Decode)]
@@ -66,18 +66,21 @@ impl Pairs {
             );
         }
         let kept = self.links.iter().any(|link| link.mailbox == one.mailbox);
-        let until = now.saturating_add(TRIED);
-        let mut close = |mailbox, meeting| {
-            keep(&mut self.closing, MAX_CLOSING, Closing { mailbox, meeting, until });
-        };
-        close(one.meeting, true);
+        self.close_later(one.meeting, true, now);
         if !kept {
-            close(one.mailbox, false);
+            self.close_later(one.mailbox, false, now);
         }
     }
 
-    /// Returns the mailboxes of ended pairings that their relays have still to close, without those
-    /// that were tried for long enough.
+    /// Leaves a mailbox in [`Pairs::closing`].
+    pub(super) fn close_later(&mut self, mailbox: Own, meeting: bool, now: u64) {
+        self.closing.retain(|one| one.mailbox != mailbox || one.meeting != meeting);
+        let until = now.saturating_add(TRIED);
+        keep(&mut self.closing, MAX_CLOSING, Closing { mailbox, meeting, until });
+    }
+
+    /// Returns the mailboxes that their relays have still to close, without those that were tried for
+    /// long enough.
     pub fn closing(&self, now: u64) -> impl Iterator<Item = &Closing> {
         self.closing.iter().filter(move |one| now < one.until)
     }
@@ -162,11 +165,11 @@ mod tests {
     fn attempt(number: u8, name: Option<&str>) -> Underway {
         let [ann, bob] =
             [1, 2].map(|byte| Identity::from_seed(Secret::take(&mut [byte; 32])).unwrap());
-        let card = ann.card("Ann", None, 0, NOW).unwrap();
+        let card = ann.card_without_capability("Ann", None, NOW).unwrap();
         let side = Side { identity: &ann, card: &card, address: address(&ann, 1) };
         let (_, invite) =
             Pairing::offer_public(&side, address(&ann, number), NOW + 60, NOW).unwrap();
-        let card = bob.card("Bob", None, 0, NOW).unwrap();
+        let card = bob.card_without_capability("Bob", None, NOW).unwrap();
         let side = Side { identity: &bob, card: &card, address: address(&bob, 1) };
         let reply = address(&bob, number);
         Underway {
@@ -220,13 +223,15 @@ mod tests {
         assert_eq!(pairs.closing(NOW + TRIED).count(), 0);
     }
 
-    /// State of version 1, which had neither, is read.
+    /// State of version 1, which had neither, and of version 2 is read.
     #[test]
     fn older_records_are_read() {
         let mut bytes = wire::encode(&Pairs::default()).unwrap();
-        assert_eq!(bytes.split_off(bytes.len() - 2), [0, 0]);
-        bytes[0] = 1;
-        let read: Pairs = wire::decode(&bytes).unwrap();
-        assert!(read.underway().is_empty() && read.closing(0).next().is_none());
+        for (version, lacks) in [(2, 5), (1, 2)] {
+            assert_eq!(bytes.split_off(bytes.len() - lacks), vec![0; lacks]);
+            bytes[0] = version;
+            let read: Pairs = wire::decode(&bytes).unwrap();
+            assert!(read.underway().is_empty() && read.closing(0).next().is_none());
+        }
     }
 }

@@ -33,7 +33,7 @@ Exit status:
   1    a negative answer: no match, empty mailbox
   2    usage
   10   no identity fits
-  11   sender not authenticated, or not the one required
+  11   sender not authenticated, revoked, or not the one required
   12   damaged or truncated
   13   not a sealed file, malformed
   14   locked, and no passphrase source
@@ -229,11 +229,11 @@ pub(crate) enum Contact {
     Renew(ContactName),
     /// Send no more letters to one machine of a contact's
     Drop(ContactDrop),
-    /// Close the mailbox that was made for a contact: nothing comes from him any more
+    /// Close the mailboxes that were made for a contact, and refuse what the contact signs
     Revoke(ContactRevoke),
-    /// Forget a contact, and close the mailbox made for them; or refuse someone who was introduced, or
-    /// give up a pairing that has not finished
-    Remove(ContactRevoke),
+    /// Revoke a contact and forget them; or refuse a contact who was introduced, or give up a pairing
+    /// that has not finished
+    Remove(ContactRemove),
 }
 
 #[derive(Debug, Args)]
@@ -317,7 +317,29 @@ pub(crate) struct ContactRename {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Closes every mailbox that was made for the contact, on all your machines that this one knows of, and
+refuses letters that the contact signs, whatever way they come. Letters without a sender cannot be
+refused: a card that you handed out by hand lets every reader of it push, until bulla relay register
+--renew. Pairing with the contact again lifts the revocation.
+
+Examples:
+  bulla contact revoke bob
+  bulla contact revoke --undo bob")]
 pub(crate) struct ContactRevoke {
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// Accept letters that the contact signs again; mailboxes stay closed
+    #[arg(long)]
+    pub(crate) undo: bool,
+    /// The contact's name, or a whole fingerprint
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContactRemove {
     #[command(flatten)]
     pub(crate) keys: Keys,
     #[command(flatten)]

@@ -43,7 +43,7 @@ pub(crate) enum Relay {
 }
 
 // How to reach a relay.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Network {
     /// The relay. For push only where the card of the recipient names none
     #[arg(long, value_name = "URL", env = "BULLA_RELAY", hide_env_values = true, value_hint = ValueHint::Url)]

@@ -93,11 +93,16 @@ impl Open<'_> {
                         self.keep(came, id)
                     }),
                     Err(error) => {
-                        if error.downcast_ref::<Fail>().is_some_and(|fail| fail.replay)
+                        let fail = error.downcast_ref::<Fail>();
+                        let refused = fail.is_some_and(|fail| fail.refused);
+                        if (refused || fail.is_some_and(|fail| fail.replay))
                             && io::copy(&mut envelope, &mut io::sink()).is_ok()
                             && let Ok(id) = envelope.finish()
                         {
                             self.tell_of_replay(&Id(id));
+                            if refused {
+                                self.forget(&Id(id));
+                            }
                         }
                         Err(error)
                     }
@@ -200,6 +205,18 @@ impl Open<'_> {
             let message = "a letter under the keys of one contact names another as its sender";
             return Err(unauthenticated(message).into());
         }
+        if let Some(fingerprint) = &fingerprint
+            && let Some(since) = book.revoked(fingerprint)
+        {
+            let known = book.by_fingerprint(fingerprint).map(|contact| contact.name().to_owned());
+            let name = known.unwrap_or_else(|| fingerprint.to_string());
+            let since = crate::app::date(since);
+            let fail = Fail::refused(format!(
+                "a letter from {name}, whom you revoked on {since}, is refused and dropped"
+            ));
+            let hint = format!("bulla contact revoke --undo {name} accepts them again");
+            return Err(fail.hint(hint).into());
+        }
         let sender = letter.from.as_ref().map(|card| {
             let contact = book.by_fingerprint(&card.fingerprint());
             Sender::new(card, contact)
@@ -274,7 +291,8 @@ impl Open<'_> {
     fn warn(&self, letter: &Letter, sender: Option<&Sender>, receipt: Option<Receipt>) {
         let ui = self.app.ui;
         let Some(sender) = sender else { return };
-        if sender.name.is_none() {
+        // A letter from oneself is from another machine.
+        if sender.name.is_none() && sender.fingerprint != letter.to {
             ui.warn(&format!(
                 "the sender is not in the contact book: {}, who calls himself {:?}",
                 sender.fingerprint, sender.self_asserted
@@ -360,6 +378,14 @@ impl Open<'_> {
                     Ok(std::fs::write(folder.join("spool").join(format!("{id}.replay")), "")?)
                 });
             }
+        }
+    }
+
+    /// Takes a letter that is refused for good out of the spool.
+    fn forget(&self, id: &Id) {
+        for me in self.unlock.all() {
+            // Where this fails the copy is kept for a week, and is refused again.
+            let _ = me.folder().and_then(|folder| Ok(Spool::confirm(&folder.join("spool"), id)?));
         }
     }
 

@@ -186,7 +186,7 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
             return machine::go_on(app, args);
         }
         let me = app.me(&args.keys)?;
-        let introduced = introduce::go_on(&me, args)?;
+        let introduced = introduce::go_on(app, &me, args)?;
         let exit = match introduced > 0 && me.pairs()?.underway().is_empty() {
             true => Exit::Done,
             false => wait(app, &me, &args.network, args.wait, None)?,
@@ -353,7 +353,7 @@ fn wait(
     seconds: u64,
     only: Option<&contact::Own>,
 ) -> Result<Exit> {
-    cancel::close(app, me, network)?;
+    super::revoke::settle(app, me, network)?;
     let pairs = me.pairs()?;
     if pairs.underway().is_empty() {
         app.ui.note("no pairing is under way");

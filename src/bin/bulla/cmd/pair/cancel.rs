@@ -4,12 +4,12 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use bulla::contact::pairing::{Kind, Role, Waits};
-use bulla::contact::{self, Closing, Purpose, Underway};
-use bulla::relay::error::Error as RelayError;
+use bulla::contact::{self, Purpose, Underway};
 use bulla::text::printable;
 use serde_json::json;
 
-use super::{relay, step, waits_for};
+use super::super::revoke;
+use super::{step, waits_for};
 use crate::app::{App, Me, date, now};
 use crate::cli::Network;
 use crate::exit::{Exit, Fail};
@@ -98,34 +98,7 @@ pub(super) fn end(app: &App, me: &Me, network: &Network, ended: &[&Underway]) ->
         ended.iter().for_each(|one| pairs.end(&one.meeting, now()));
         Ok::<_, contact::Error>(())
     })?;
-    close(app, me, network)
-}
-
-/// Closes the mailboxes of ended pairings at their relays. What a relay does not close now is tried
-/// again by the next run.
-pub(super) fn close(app: &App, me: &Me, network: &Network) -> Result<()> {
-    let pairs = me.pairs()?;
-    for closing in pairs.closing(now()) {
-        let Closing { mailbox: own, meeting, .. } = closing;
-        let key = match meeting {
-            true => me.identity.meeting_mailbox(&own.index),
-            false => me.identity.contact_mailbox(&own.index),
-        };
-        let closed = relay::client(&own.relay, network).and_then(|client| Ok(client.close(&key)?));
-        match closed {
-            Err(error) if !matches!(error.downcast_ref(), Some(RelayError::NoMailbox)) => {
-                app.ui.warn(&format!(
-                    "a mailbox of a pairing that ended is still open at its relay, and the next \
-                     bulla pair tries again: {error:#}"
-                ));
-            }
-            _ => me.pairs_file()?.update(|pairs| {
-                pairs.closed(closing, now());
-                Ok::<_, contact::Error>(())
-            })?,
-        }
-    }
-    Ok(())
+    revoke::settle(app, me, network).map(drop)
 }
 
 /// Whether a pairing has led to nothing yet.

@@ -17,7 +17,7 @@ use bulla::secret::Secret;
 use bulla::text::hex_encode;
 use serde_json::json;
 
-use super::super::{contact, relay};
+use super::super::{contact, relay, revoke};
 use super::{cancel, machine};
 use crate::app::{App, Me, date, now};
 use crate::cli::Network;
@@ -167,17 +167,19 @@ pub(super) fn take(
             Event::Digits(_) => pairs.unfinished(Some(meeting), one.name.as_deref(), None),
             _ => Unfinished::default(),
         };
+        let mut lifted = false;
         if let Event::Paired(paired) = &mut event {
-            if !one.is_with(&paired.card) {
-                // Nothing is said to him, and he is nobody's contact here.
+            let contact = paired.card.fingerprint();
+            let revoked = me.book()?.revoked(&contact);
+            let refused = match revoked.filter(|_| pairs.is_barred(meeting, &contact)) {
+                _ if !one.is_with(&paired.card) => Some(another(&name, &one)),
+                Some(since) => Some(barred(since)),
+                None => None,
+            };
+            if let Some(refused) = refused {
+                // Nothing is said to the other side, who is no contact here.
                 pairs.end(meeting, now());
-                return Ok(Some((
-                    Vec::new(),
-                    Err(another(&name, &one)),
-                    name,
-                    one.purpose,
-                    earlier,
-                )));
+                return Ok(Some((Vec::new(), Err(refused), name, one.purpose, earlier, false)));
             }
             if let Some(introduced) = &one.introduced {
                 paired.trust = Trust::Introduced(introduced.by().clone());
@@ -187,6 +189,7 @@ pub(super) fn take(
                 name = me
                     .book_file()?
                     .update(|book| book.pair(wanted, card, paired.trust.clone(), paired.since))?;
+                lifted = revoke::lift(me, pairs, &card.fingerprint())?;
                 pairs.introductions.forget(&card.fingerprint());
                 if matches!(paired.trust, Trust::Digits | Trust::Words) {
                     let fingerprint = card.fingerprint();
@@ -202,18 +205,23 @@ pub(super) fn take(
             pairs.link(one.mailbox.clone(), paired)?;
         }
         pairs.go_on(meeting, state);
-        Ok(Some((send, Ok(event), name, one.purpose, earlier)))
+        Ok(Some((send, Ok(event), name, one.purpose, earlier, lifted)))
     })?;
-    let Some((messages, event, name, purpose, earlier)) = done else { return Ok(Outcome::Nothing) };
+    let Some((messages, event, name, purpose, earlier, lifted)) = done else {
+        return Ok(Outcome::Nothing);
+    };
     send(network, &messages)?;
     warn_of_earlier(app, &name, earlier);
+    if lifted {
+        app.ui.note(&format!("{name} was revoked, and is no longer: you paired again"));
+    }
     match event {
         Ok(Event::Paired(_)) if purpose != Purpose::Contact => {
             app.ui.note("your other machine is there");
             Ok(Outcome::Step)
         }
         Ok(event) => tell(app, me, &name, &event),
-        Err(another) => Ok(Outcome::Ended(app.ui.error(&another.into()))),
+        Err(refused) => Ok(Outcome::Ended(app.ui.error(&refused.into()))),
     }
 }
 
@@ -223,6 +231,16 @@ fn another(name: &str, one: &Underway) -> Fail {
     let message = format!("this is not {name} as {by} introduced him: he shows another card");
     Fail::new(Exit::SenderNotAuthenticated, message)
         .hint(format!("ask {by}, and have him introduce you again"))
+}
+
+/// What is said when a contact who was revoked takes up an invite from before.
+fn barred(since: u64) -> Fail {
+    let message = format!(
+        "a contact that you revoked on {} took up an invite from before: nothing comes of it",
+        date(since)
+    );
+    Fail::new(Exit::SenderNotAuthenticated, message)
+        .hint("to pair with that contact again, make a new invite: bulla invite")
 }
 
 /// Begins the ratchets of letters with somebody.
@@ -272,7 +290,7 @@ fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
             app.ui.note(&format!("fingerprint: {}", paired.card.fingerprint()));
             if app.ui.json {
                 let book = me.book()?;
-                let object = contact::object(book.get(name)?)?;
+                let object = contact::object(&book, book.get(name)?)?;
                 writeln!(std::io::stdout(), "{object}")?;
             }
             return Ok(Outcome::Step);
