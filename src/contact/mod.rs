@@ -15,6 +15,7 @@ pub use book::Added;
 pub use book::Book;
 pub use book::BookFile;
 pub use book::Contact;
+pub use book::Lookalikes;
 pub use book::Merged;
 pub use book::Settings;
 pub use book::Trust;

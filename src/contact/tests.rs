@@ -435,7 +435,7 @@ mod introductions {
         let [to_ann, to_bob] = told([(1, "ann", true), (2, "bob", true)], "\u{1b}[2Jhi").unwrap();
         assert_eq!(to_ann.card().unwrap().name(), "bob");
         assert_eq!(to_bob.card().unwrap().name(), "ann");
-        assert_eq!(hear(&mut Introductions::default(), carol(), to_ann).note(), "\u{fffd}[2Jhi");
+        assert_eq!(hear(&mut Introductions::default(), carol(), to_ann).note(), "\\u{1b}[2Jhi");
         let long = "x".repeat(1025);
         assert!(matches!(told([(1, "a", true), (2, "b", true)], &long), Err(Error::Note { .. })));
     }

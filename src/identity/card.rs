@@ -195,11 +195,22 @@ impl fmt::Debug for Card {
     }
 }
 
+/// Checks a name that its owner puts on a card. Cards that bear another are read all the same, as
+/// some may be known already; it is escaped where it is shown.
+///
+/// # Errors
+///
+/// [`Error::CardName`].
+pub fn check_own_name(name: &str) -> Result<(), Error> {
+    check_name(name)?;
+    text::name_fault(name).map_or(Ok(()), |why| Err(Error::CardName { max: MAX_NAME, why }))
+}
+
 fn check_name(name: &str) -> Result<(), Error> {
     let wrong = |why| Err(Error::CardName { max: MAX_NAME, why });
     if name.chars().count() > MAX_NAME {
         wrong("it is longer")
-    } else if text::printable(name) != name {
+    } else if name.chars().any(text::is_hostile) {
         wrong("it has a control character")
     } else if name.trim() != name {
         wrong("it begins or ends with a blank")

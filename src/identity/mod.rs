@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 pub use card::Card;
+pub use card::check_own_name;
 pub(crate) use card::check_relay;
 pub use fingerprint::Fingerprint;
 pub use keyfile::Key;

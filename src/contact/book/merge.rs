@@ -16,7 +16,8 @@ pub struct Merged {
     pub added: usize,
     /// Contacts that were, and of whom something later is known now.
     pub updated: usize,
-    /// Contacts whose name belongs to another here: the name there, and the one they got.
+    /// Contacts whose name belongs to another here, or may not be one: the name there, and the one
+    /// they got.
     pub renamed: Vec<(String, String)>,
 }
 
@@ -35,8 +36,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`]; and when the other was not written by a book: [`Error::Name`],
-    /// [`Error::Card`]. The book is changed in part then, and to be dropped.
+    /// [`Error::Full`]; and when the other was not written by a book: [`Error::Card`]. The book is changed in part then, and to be dropped.
     pub fn merge(&mut self, other: Self) -> Result<Merged, Error> {
         let mut merged = Merged::default();
         if other.settings.changed > self.settings.changed {
@@ -55,7 +55,6 @@ impl Book {
     }
 
     fn merge_contact(&mut self, mut theirs: Contact, merged: &mut Merged) -> Result<(), Error> {
-        check_name(&theirs.name)?;
         let card = theirs.card()?;
         theirs.fingerprint = card.fingerprint().to_bytes();
         if let Some(ours) = self.contacts.iter_mut().find(|c| c.fingerprint == theirs.fingerprint) {
@@ -73,7 +72,9 @@ impl Book {
         if self.contacts.len() >= MAX_CONTACTS {
             return Err(Error::Full { max: MAX_CONTACTS });
         }
-        let name = self.free_name(&theirs.name);
+        // A name that was fine for an older program need not be now.
+        let wanted = Some(theirs.name.as_str()).filter(|name| check_name(name).is_ok());
+        let name = self.free_name(wanted.unwrap_or("contact"));
         if name != theirs.name {
             merged.renamed.push((theirs.name, name.clone()));
         }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use bulla::contact::Settings;
-use bulla::identity::Card;
+use bulla::identity::{self, Card};
 use bulla::text::hex_encode;
 
 use crate::app::{App, Me, now};
@@ -17,6 +17,9 @@ pub(crate) fn run(app: &App, args: &cli::Card) -> Result<Exit> {
     if args.recipient {
         writeln!(stdout, "{}", me.identity.age_recipient())?;
         return Ok(Exit::Done);
+    }
+    if let Some(name) = &args.name {
+        identity::check_own_name(name)?;
     }
     let card = settle(&me, |settings| {
         args.name.as_ref().inspect(|name| settings.name.clone_from(name));

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::Address;
-use bulla::contact::{Added, Book, Contact, Trust};
+use bulla::contact::{Added, Book, Contact, Lookalikes, Trust};
 use bulla::identity::{Card, Fingerprint};
 use bulla::letter::ratchet;
-use bulla::text::{hex_encode, printable};
+use bulla::text::{hex_encode, mixes_scripts, printable};
 use serde_json::json;
 
 use crate::app::{App, Me, date, now};
@@ -154,12 +154,14 @@ fn add(app: &App, args: &cli::ContactAdd) -> Result<Exit> {
         Added::Refreshed => "replaced the card of",
         Added::Unchanged => "already knew",
     };
-    app.ui.note(&format!("{done} {}, by a card that came by hand", args.name));
+    let book = book.read()?;
+    let contact = book.get(&args.name)?;
+    let name = shown(&book.lookalikes(), contact);
+    app.ui.note(&format!("{done} {name}, by a card that came by hand"));
     app.ui.note(&format!("fingerprint: {}", card.fingerprint()));
     app.ui.note("a card by hand is as good as the way it came: compare the whole fingerprint");
     if app.ui.json {
-        let book = book.read()?;
-        println(&object(book.get(&args.name)?)?.to_string())?;
+        println(&object(contact)?.to_string())?;
     }
     Ok(Exit::Done)
 }
@@ -172,11 +174,12 @@ fn list(app: &App, args: &cli::ContactList) -> Result<Exit> {
             println(&object(contact)?.to_string())?;
         }
     } else {
-        let width = book.contacts().map(|c| c.name().chars().count()).max().unwrap_or(0);
-        for contact in book.contacts() {
+        let known = book.lookalikes();
+        let names: Vec<String> = book.contacts().map(|contact| shown(&known, contact)).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        for (name, contact) in names.iter().zip(book.contacts()) {
             println(&format!(
-                "{:width$}  {}  {}",
-                printable(contact.name()),
+                "{name:width$}  {}  {}",
                 trust(contact.trust()),
                 contact.fingerprint()
             ))?;
@@ -219,7 +222,7 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
     };
     println(&format!(
         "name:         {}\ncalls itself: {}\nfingerprint:  {}\ntrust:        {}{by}, {}\nverified:     {verified}\nrelay:        {}",
-        printable(contact.name()),
+        shown(&book.lookalikes(), contact),
         printable(card.name()),
         contact.fingerprint(),
         trust(contact.trust()),
@@ -246,6 +249,21 @@ pub(crate) fn read_card(path: Option<&Path>) -> Result<Card> {
         || Fail::new(Exit::Malformed, format!("{place} is not a card, it is not text")),
     )?;
     Card::parse_text(&text).with_context(|| format!("cannot take {place} as a card"))
+}
+
+/// What is conspicuous about the name of a key's owner: it can be taken for another contact's, or
+/// mixes scripts.
+pub(crate) fn remarks(known: &Lookalikes<'_>, name: &str, owner: &Fingerprint) -> Vec<String> {
+    let like =
+        known.find(name, owner).map(|contact| format!("looks like {}", printable(contact.name())));
+    like.into_iter().chain(mixes_scripts(name).then(|| "mixed scripts".to_owned())).collect()
+}
+
+/// A contact's name as people read it, with what is conspicuous about it.
+pub(crate) fn shown(known: &Lookalikes<'_>, contact: &Contact) -> String {
+    let name = printable(contact.name());
+    let remarks = remarks(known, contact.name(), &contact.fingerprint());
+    if remarks.is_empty() { name } else { format!("{name} ({})", remarks.join(", ")) }
 }
 
 /// How trust came, as scripts and people read it.

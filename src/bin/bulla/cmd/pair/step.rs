@@ -265,14 +265,20 @@ pub(super) fn push(network: &Network, address: &Address, bytes: &[u8]) -> Result
 fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
     let said = match event {
         Event::Paired(paired) => {
+            let book = me.book()?;
+            let name = match book.get(name) {
+                Ok(known) => contact::shown(&book.lookalikes(), known),
+                Err(_) => name.to_owned(),
+            };
             app.ui.note(&match &paired.trust {
                 Trust::Introduced(by) => format!("paired with {name}, introduced by {}", by.name),
                 trust => format!("paired with {name}, by {}", contact::trust(trust)),
             });
             app.ui.note(&format!("fingerprint: {}", paired.card.fingerprint()));
             if app.ui.json {
-                let book = me.book()?;
-                let object = contact::object(book.get(name)?)?;
+                let known = book.by_fingerprint(&paired.card.fingerprint());
+                let Some(known) = known else { return Ok(Outcome::Step) };
+                let object = contact::object(known)?;
                 writeln!(std::io::stdout(), "{object}")?;
             }
             return Ok(Outcome::Step);
