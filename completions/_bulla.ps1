@@ -367,6 +367,8 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Replace a file that exists')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace a file that exists')
+            [CompletionResult]::new('--anonymous', '--anonymous', [CompletionResultType]::ParameterName, 'Let an anonymous letter reach stdout or -o')
+            [CompletionResult]::new('--unknown', '--unknown', [CompletionResultType]::ParameterName, 'Let a letter from a sender who is no contact reach stdout or -o')
             [CompletionResult]::new('--again', '--again', [CompletionResultType]::ParameterName, 'Open letters that were opened before')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

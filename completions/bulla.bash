@@ -2063,7 +2063,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__open)
-            opts="-q -v -i -o -f -h --json --quiet --verbose --no-input --identity --passphrase --output --force --output-dir --from --again --help"
+            opts="-q -v -i -o -f -h --json --quiet --verbose --no-input --identity --passphrase --output --force --output-dir --from --anonymous --unknown --again --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -347,6 +347,8 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
             cand -f 'Replace a file that exists'
             cand --force 'Replace a file that exists'
+            cand --anonymous 'Let an anonymous letter reach stdout or -o'
+            cand --unknown 'Let a letter from a sender who is no contact reach stdout or -o'
             cand --again 'Open letters that were opened before'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'

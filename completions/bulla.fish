@@ -245,6 +245,8 @@ complete -c bulla -n "__fish_bulla_using_subcommand open" -s q -l quiet -d 'No p
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l anonymous -d 'Let an anonymous letter reach stdout or -o'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l unknown -d 'Let a letter from a sender who is no contact reach stdout or -o'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l again -d 'Open letters that were opened before'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -l json -d 'Print one JSON object a line; errors end with one on stderr'

@@ -139,8 +139,13 @@ fn lost_late_and_reordered_letters_open() {
     assert_eq!((missed(2), missed(1), missed(3)), (0.into(), 0.into(), 0.into()));
     let stream: Vec<u8> =
         ["a", "b", "c"].iter().flat_map(|body| seal(alice, "bob", body)).collect();
-    assert_eq!(bob.pipe(&["open", "-o", "all"], &stream).expect(0).out, b"");
-    assert_eq!(fs::read(bob.home().join("all")).unwrap(), b"abc");
+    assert_eq!(bob.pipe(&["open", "--json", "-o", "all"], &stream).expect(0).out, b"");
+    let all = fs::read_to_string(bob.home().join("all")).unwrap();
+    let bodies: Vec<Value> = all
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone())
+        .collect();
+    assert_eq!(bodies, ["a", "b", "c"]);
 }
 
 #[test]

@@ -115,6 +115,11 @@ pub(crate) enum Output {
 }
 
 impl Output {
+    /// Whether it is a file that appears when it is complete.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::Stdout(mut stdout) => Ok(stdout.flush()?),

@@ -46,6 +46,7 @@ pub fn pull_all<E>(
         Some(error) => Err(error.into()),
         None => pull.first(boxes, super::deadline(options.wait)),
     });
+    let outcome = outcome.and_then(|()| pull.deliver_deferred());
     pull.spool.settle().map_err(Error::from)?;
     outcome.map(|()| pull.report)
 }
@@ -150,6 +151,7 @@ impl<'a, F> Pull<'a, F> {
             Some(error) => return Err(error.into()),
             None => {}
         }
+        self.deliver_deferred()?;
         let watch = Watch::new();
         let mut lines: Vec<Line> = boxes.iter().map(|_| Line::default()).collect();
         let mut offered = Instant::now();
@@ -175,6 +177,7 @@ impl<'a, F> Pull<'a, F> {
             }
             if offered.elapsed() >= AGAIN {
                 self.deliver_waiting()?;
+                self.deliver_deferred()?;
                 offered = Instant::now();
             }
         }

@@ -44,6 +44,7 @@ Exit status:
   21   input missing or unreadable
   22   unsafe permissions on a key file
   23   a partial answer: a damaged part of the index was left out
+  24   one letter was written, and more follow: they come again with the next relay pull
   75   temporary, a retry is worth it
   77   the relay refused, a retry is not
   141  the reader of our output went away
@@ -377,7 +378,17 @@ pub(crate) struct Seal {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+One line a letter on stderr says who sent it. Without --json or --output-dir a run writes one
+letter. A second one ends it with status 24, and the next relay pull gives out that letter and
+those after it. A letter that is anonymous, or from a sender who is no contact, is refused with
+status 11 unless --anonymous or --unknown lets it through. What is refused comes again with each
+relay pull, after all other letters, until it is taken.
+
+With --output-dir, files of such letters begin with anonymous- or unknown-, and no file of a
+contact's does.
+
 Examples:
+  bulla relay pull | bulla open --output-dir inbox
   bulla relay pull | bulla open --json | jq -r .subject
   bulla open --from bob -o src.tar letter
   bulla open -i key.txt < file.age")]
@@ -396,6 +407,12 @@ pub(crate) struct Open {
     /// Demand that this contact (or fingerprint) is the sender
     #[arg(long, value_name = "NAME")]
     pub(crate) from: Option<String>,
+    /// Let an anonymous letter reach stdout or -o
+    #[arg(long, conflicts_with = "from")]
+    pub(crate) anonymous: bool,
+    /// Let a letter from a sender who is no contact reach stdout or -o
+    #[arg(long)]
+    pub(crate) unknown: bool,
     /// Open letters that were opened before
     #[arg(long)]
     pub(crate) again: bool,

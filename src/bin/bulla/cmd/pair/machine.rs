@@ -255,6 +255,8 @@ impl<'a> Newcomer<'a> {
             output: cli::Output { output: None, force: false },
             output_dir: None,
             from: None,
+            anonymous: false,
+            unknown: false,
             again: false,
             file: None,
         };

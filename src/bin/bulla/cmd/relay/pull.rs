@@ -113,7 +113,7 @@ impl Delivery<'_> {
         };
         // Nothing holds it back: with --follow its reader gets it now.
         envelope(stream, &self.routing, letter)?;
-        // Whether the reader did anything with it is not known here: see `Spool::confirm`.
+        // Whether the reader did anything with it is not known here: see `relay::spool::Word`.
         Ok(Delivered::GivenOut)
     }
 
