@@ -10,6 +10,7 @@ use bulla::text::hex_encode;
 use crate::app::{App, Me, now};
 use crate::cli;
 use crate::exit::Exit;
+use crate::record::json_line;
 
 pub(crate) fn run(app: &App, args: &cli::Card) -> Result<Exit> {
     let me = app.me(&args.keys)?;
@@ -26,7 +27,7 @@ pub(crate) fn run(app: &App, args: &cli::Card) -> Result<Exit> {
         args.relay.as_ref().inspect(|relay| settings.relay = Some((*relay).clone()));
     })?;
     if app.ui.json {
-        writeln!(stdout, "{}", object(&card))?;
+        writeln!(stdout, "{}", json_line(&object(&card)))?;
         return Ok(Exit::Done);
     }
     stdout.write_all(card.to_text().as_bytes())?;

@@ -17,6 +17,7 @@ use crate::app::{App, Me, date, now};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::record::json_line;
 
 /// Greatest card file: 64 KiB, twenty times a card.
 const MAX_CARD: u64 = 64 << 10;
@@ -161,7 +162,7 @@ fn add(app: &App, args: &cli::ContactAdd) -> Result<Exit> {
     app.ui.note(&format!("fingerprint: {}", card.fingerprint()));
     app.ui.note("a card by hand is as good as the way it came: compare the whole fingerprint");
     if app.ui.json {
-        println(&object(contact)?.to_string())?;
+        println(&json_line(&object(contact)?))?;
     }
     Ok(Exit::Done)
 }
@@ -171,7 +172,7 @@ fn list(app: &App, args: &cli::ContactList) -> Result<Exit> {
     let book = me.book()?;
     if app.ui.json {
         for contact in book.contacts() {
-            println(&object(contact)?.to_string())?;
+            println(&json_line(&object(contact)?))?;
         }
     } else {
         let known = book.lookalikes();
@@ -208,7 +209,7 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
             fields.insert("verified".into(), verified.unwrap_or_default());
             fields.insert("machines".into(), machines.iter().map(machine).collect());
         }
-        println(&object.to_string())?;
+        println(&json_line(&object))?;
         return Ok(Exit::Done);
     }
     let relay = card.relay().unwrap_or("none on the card");

@@ -31,6 +31,7 @@ use crate::app::{App, Me, date, now};
 use crate::cli::time::deadline;
 use crate::cli::{self, Method, Network};
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 use crate::source::Source;
 use crate::{input, qr, source};
 
@@ -121,7 +122,7 @@ fn show(
         if let (Some(words), Some(fields)) = (words, object.as_object_mut()) {
             fields.insert("words".into(), words.as_str().into());
         }
-        writeln!(stdout, "{object}")?;
+        writeln!(stdout, "{}", json_line(&object))?;
     } else if args.qr {
         // In upper case it makes a smaller code, and is read all the same.
         write!(stdout, "{}", qr::draw(&line.to_ascii_uppercase())?)?;
@@ -504,7 +505,7 @@ pub(crate) fn list(app: &App, me: &Me) -> Result<usize> {
         if app.ui.json {
             let id = step::id(one);
             let object = json!({ "schema": 1, "pairing": title, "id": id, "state": waits });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
         } else {
             writeln!(stdout, "{}  pairing {waits}", printable(&title))?;
         }

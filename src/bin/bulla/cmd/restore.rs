@@ -22,6 +22,7 @@ use crate::app::{App, KeyFile, Me, date, first};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::record::json_line;
 use crate::source::Source;
 
 pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
@@ -87,7 +88,7 @@ pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
             "contacts_updated": merged.updated,
             "mailboxes_added": links,
         });
-        writeln!(std::io::stdout(), "{object}")?;
+        writeln!(std::io::stdout(), "{}", json_line(&object))?;
     }
     Ok(Exit::Done)
 }

@@ -13,6 +13,7 @@ use super::{relay, step, waits_for};
 use crate::app::{App, Me, date, now};
 use crate::cli::Network;
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 
 /// Lists the invites that no one has paired by yet.
 pub(super) fn list(app: &App, me: &Me) -> Result<Exit> {
@@ -32,7 +33,7 @@ pub(super) fn list(app: &App, me: &Me) -> Result<Exit> {
                 "state": state,
                 "expires": date(one.pairing.expires()),
             });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
         } else {
             let name = one.name.as_deref().map(|name| format!("  {}", printable(name)));
             let method = method.map(|method| format!("  {method}"));

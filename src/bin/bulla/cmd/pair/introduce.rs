@@ -18,6 +18,7 @@ use crate::cli::{self, Network};
 use crate::cmd::card::settle;
 use crate::cmd::{notice, relay};
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 
 /// Tells two contacts of each other.
 pub(crate) fn introduce(app: &App, args: &cli::Introduce) -> Result<Exit> {
@@ -232,7 +233,7 @@ pub(super) fn list(app: &App, me: &Me) -> Result<usize> {
                 "accepted": one.accepted(),
                 "until": date(one.until()),
             });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
         } else {
             let (name, by) = (printable(&one.name), printable(&by.name));
             let until = date(one.until());

@@ -34,6 +34,7 @@ use crate::app::{App, Me, first, now};
 use crate::cli::time::deadline;
 use crate::cli::{self, Method, Network};
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 use crate::source::Source;
 use crate::unlock::Unlock;
 
@@ -334,7 +335,7 @@ impl<'a> Newcomer<'a> {
                 "contacts": me.book()?.contacts().len(),
                 "told": told,
             });
-            writeln!(std::io::stdout(), "{object}")?;
+            writeln!(std::io::stdout(), "{}", json_line(&object))?;
         }
         Ok(Exit::Done)
     }

@@ -22,6 +22,7 @@ use super::{cancel, machine};
 use crate::app::{App, Me, date, now};
 use crate::cli::Network;
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -279,7 +280,7 @@ fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
                 let known = book.by_fingerprint(&paired.card.fingerprint());
                 let Some(known) = known else { return Ok(Outcome::Step) };
                 let object = contact::object(known)?;
-                writeln!(std::io::stdout(), "{object}")?;
+                writeln!(std::io::stdout(), "{}", json_line(&object))?;
             }
             return Ok(Outcome::Step);
         }
@@ -304,7 +305,7 @@ fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
 pub(super) fn show_digits(app: &App, name: &str, shown: Digits) -> Result<()> {
     if app.ui.json {
         let object = json!({ "schema": 1, "pairing": name, "digits": shown.to_string() });
-        writeln!(std::io::stdout(), "{object}")?;
+        writeln!(std::io::stdout(), "{}", json_line(&object))?;
     }
     app.ui.note(&format!(
         "{name} must type {shown}, and you the four shown there: bulla pair --confirm {name} DIGITS"

@@ -12,6 +12,7 @@ use super::Mine;
 use crate::app::{App, date};
 use crate::cli;
 use crate::exit::Exit;
+use crate::record::json_line;
 
 pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
     let me = app.me(&args.keys)?;
@@ -32,7 +33,7 @@ pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
                     "mailbox": Mailbox(owned.key.public()),
                     "contact": name,
                 });
-                writeln!(stdout, "{object}")?;
+                writeln!(stdout, "{}", json_line(&object))?;
             } else {
                 let name = name.as_deref().unwrap_or_default();
                 let line = format!("{}  {:>10}  {expires}  {name}", entry.id, entry.size);
@@ -88,7 +89,7 @@ pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
                 "limits": info.limits,
                 "registration": info.registration,
             });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
             continue;
         }
         let blank = if at == 0 { "" } else { "\n" };

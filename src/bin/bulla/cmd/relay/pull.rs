@@ -22,6 +22,7 @@ use crate::exit::{Exit, Fail};
 use crate::harden;
 use crate::output::{Nature, Output, Target};
 use crate::paired;
+use crate::record::json_line;
 use crate::source;
 
 pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
@@ -127,7 +128,7 @@ impl Delivery<'_> {
         match write() {
             Ok(()) if self.app.ui.json => {
                 let object = json!({ "schema": 1, "id": id, "path": path });
-                writeln!(io::stdout(), "{object}")?;
+                writeln!(io::stdout(), "{}", json_line(&object))?;
             }
             Ok(()) => self.app.ui.note(&format!("wrote {}", path.display())),
             // Its name is the hash of its bytes: a run that was killed wrote it.
