@@ -3,6 +3,7 @@
 pub(crate) mod cancel;
 pub(crate) mod introduce;
 mod machine;
+mod mailboxes;
 mod method;
 mod step;
 
@@ -12,17 +13,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::{
-    Address, Digits, End, Expected, Invite, Outgoing, Own, Pairing, Role, Waits, Words,
+    Digits, End, Expected, Invite, Outgoing, Own, Pairing, Role, Waits, Words,
 };
-use bulla::contact::{self, Introduced, Purpose, Underway};
-use bulla::crypto;
-use bulla::crypto::SigningSecret;
-use bulla::relay::client::{Client, bearer_text};
-use bulla::relay::protocol::{CapabilityId, Terms};
-use bulla::secret::{Secret, SecretString};
+use bulla::contact::{self, Purpose, Underway};
+use bulla::secret::SecretString;
 use bulla::text::printable;
 use serde_json::json;
 
+use self::mailboxes::{Made, open_for_letters};
 pub(crate) use self::step::send as push;
 use self::step::{Look, Outcome};
 use super::card::settle;
@@ -38,8 +36,6 @@ use crate::{input, qr, source};
 const BEGIN: usize = 32;
 /// Greatest line of an invite, in bytes.
 const MAX_LINE: u64 = 4 << 10;
-/// How long after the end of an invite its mailbox takes messages: as long as a relay keeps them.
-const AFTER: u64 = 30 * 24 * 3600;
 /// A contact that was given no name yet.
 const UNNAMED: &str = "this contact";
 /// How often the words are asked for, when what is typed are none.
@@ -392,90 +388,6 @@ fn wait(
         }
         sleep(PAUSE);
     }
-}
-
-/// The two mailboxes that are made for a pairing.
-struct Made {
-    meeting: contact::Own,
-    mailbox: contact::Own,
-}
-
-impl Made {
-    fn new(client: &Client) -> Result<Self> {
-        let own =
-            || -> Result<_> { Ok(contact::Own { relay: client.url(), index: crypto::random()? }) };
-        Ok(Self { meeting: own()?, mailbox: own()? })
-    }
-
-    fn underway(
-        self,
-        name: Option<String>,
-        pairing: Pairing,
-        introduced: Option<Introduced>,
-    ) -> Underway {
-        let purpose = Purpose::Contact;
-        Underway {
-            purpose,
-            name,
-            meeting: self.meeting,
-            mailbox: self.mailbox,
-            pairing,
-            introduced,
-        }
-    }
-
-    fn meeting_address(&self, me: &Me) -> Address {
-        let index = &self.meeting.index;
-        Address {
-            relay: self.meeting.relay.clone(),
-            mailbox: me.identity.meeting_mailbox(index).public(),
-            capability: me.identity.meeting_capability(index).into(),
-        }
-    }
-
-    fn register(
-        &self,
-        me: &Me,
-        client: &Client,
-        token: Option<&Source>,
-        expires: u64,
-    ) -> Result<()> {
-        let token = token.map(|source| source.line("the token")).transpose()?;
-        let terms = Terms {
-            expires: Some(expires.saturating_add(AFTER).div_ceil(3600) * 3600),
-            messages: Some(16),
-            ..Terms::default()
-        };
-        let (meeting, identity) = (&self.meeting.index, &me.identity);
-        let (key, capability) =
-            (identity.meeting_mailbox(meeting), identity.meeting_capability(meeting));
-        open(client, &key, &capability, &terms, token.as_ref())?;
-        open_for_letters(me, client, &self.mailbox, token.as_ref())
-    }
-}
-
-/// Registers a mailbox and lets whoever has the capability push to it.
-fn open(
-    client: &Client,
-    key: &SigningSecret,
-    capability: &Secret<32>,
-    terms: &Terms,
-    token: Option<&SecretString>,
-) -> Result<()> {
-    client.register(key, token)?;
-    Ok(client.allow(key, &CapabilityId::of(&bearer_text(capability)), terms)?)
-}
-
-/// The same for a mailbox that letters come to.
-fn open_for_letters(
-    me: &Me,
-    client: &Client,
-    own: &contact::Own,
-    token: Option<&SecretString>,
-) -> Result<()> {
-    let key = me.identity.contact_mailbox(&own.index);
-    let capability = me.identity.contact_capability(&own.index, 0);
-    open(client, &key, &capability, &Terms::default(), token)
 }
 
 /// What a pairing waits for, in words; `None` when it waits for nothing that matters.
