@@ -161,8 +161,8 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Compare 60 digits with a contact, to be sure that no one is in between')
             [CompletionResult]::new('renew', 'renew', [CompletionResultType]::ParameterValue, 'Offer new keys to a contact whose letters do not open any more')
             [CompletionResult]::new('drop', 'drop', [CompletionResultType]::ParameterValue, 'Send no more letters to one machine of a contact''s')
-            [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'Close the mailbox that was made for a contact: nothing comes from him any more')
-            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Forget a contact, and close the mailbox made for them; or refuse someone who was introduced, or give up a pairing that has not finished')
+            [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'Close the mailboxes that were made for a contact, and refuse what the contact signs')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Revoke a contact and forget them; or refuse someone who was introduced, or give up a pairing that has not finished')
             break
         }
         'bulla;contact;add' {
@@ -298,8 +298,9 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more of what is done')
             [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
             [CompletionResult]::new('--unlink', '--unlink', [CompletionResultType]::ParameterName, 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Accept letters that the contact signs again; mailboxes stay closed')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'bulla;contact;remove' {
@@ -368,6 +369,8 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: fail with status 14 where a passphrase would be asked for')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Replace a file that exists')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace a file that exists')
+            [CompletionResult]::new('--anonymous', '--anonymous', [CompletionResultType]::ParameterName, 'Let an anonymous letter reach stdout or -o')
+            [CompletionResult]::new('--unknown', '--unknown', [CompletionResultType]::ParameterName, 'Let a letter from a sender who is no contact reach stdout or -o')
             [CompletionResult]::new('--again', '--again', [CompletionResultType]::ParameterName, 'Open letters that were opened before')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

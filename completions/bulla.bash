@@ -1000,7 +1000,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__contact__subcmd__revoke)
-            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --undo --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2063,7 +2063,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__open)
-            opts="-q -v -i -o -f -h --json --quiet --verbose --no-input --identity --passphrase --output --force --output-dir --from --again --help"
+            opts="-q -v -i -o -f -h --json --quiet --verbose --no-input --identity --passphrase --output --force --output-dir --from --anonymous --unknown --again --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -153,8 +153,8 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand verify 'Compare 60 digits with a contact, to be sure that no one is in between'
             cand renew 'Offer new keys to a contact whose letters do not open any more'
             cand drop 'Send no more letters to one machine of a contact''s'
-            cand revoke 'Close the mailbox that was made for a contact: nothing comes from him any more'
-            cand remove 'Forget a contact, and close the mailbox made for them; or refuse someone who was introduced, or give up a pairing that has not finished'
+            cand revoke 'Close the mailboxes that were made for a contact, and refuse what the contact signs'
+            cand remove 'Revoke a contact and forget them; or refuse someone who was introduced, or give up a pairing that has not finished'
         }
         &'bulla;contact;add'= {
             cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
@@ -281,8 +281,9 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --verbose 'Say more of what is done'
             cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
             cand --unlink 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person''s. Takes ALL_PROXY=socks5h://…'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand --undo 'Accept letters that the contact signs again; mailboxes stay closed'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'bulla;contact;remove'= {
             cand -i 'Identity: a file, - for stdin, @ENV:NAME or @FD:N'
@@ -348,6 +349,8 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --no-input 'Never ask: fail with status 14 where a passphrase would be asked for'
             cand -f 'Replace a file that exists'
             cand --force 'Replace a file that exists'
+            cand --anonymous 'Let an anonymous letter reach stdout or -o'
+            cand --unknown 'Let a letter from a sender who is no contact reach stdout or -o'
             cand --again 'Open letters that were opened before'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'

@@ -130,8 +130,8 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "verify" -d 'Compare 60 digits with a contact, to be sure that no one is in between'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "renew" -d 'Offer new keys to a contact whose letters do not open any more'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "drop" -d 'Send no more letters to one machine of a contact\'s'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "revoke" -d 'Close the mailbox that was made for a contact: nothing comes from him any more'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "remove" -d 'Forget a contact, and close the mailbox made for them; or refuse someone who was introduced, or give up a pairing that has not finished'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "revoke" -d 'Close the mailboxes that were made for a contact, and refuse what the contact signs'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and not __fish_seen_subcommand_from add list show rename introduce verify renew drop revoke remove" -f -a "remove" -d 'Revoke a contact and forget them; or refuse someone who was introduced, or give up a pairing that has not finished'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -205,7 +205,8 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l undo -d 'Accept letters that the contact signs again; mailboxes stay closed'
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
@@ -246,6 +247,8 @@ complete -c bulla -n "__fish_bulla_using_subcommand open" -s q -l quiet -d 'No p
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s v -l verbose -d 'Say more of what is done'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l no-input -d 'Never ask: fail with status 14 where a passphrase would be asked for'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s f -l force -d 'Replace a file that exists'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l anonymous -d 'Let an anonymous letter reach stdout or -o'
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l unknown -d 'Let a letter from a sender who is no contact reach stdout or -o'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l again -d 'Open letters that were opened before'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand inspect" -l json -d 'Print one JSON object a line; errors end with one on stderr'

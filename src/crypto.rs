@@ -42,6 +42,12 @@ pub mod label {
     pub const MAILBOX_MEETING: &[u8] = b"bulla/v1/mailbox/meeting/key";
     /// Mailbox root to the capability for that mailbox. Its index follows.
     pub const MAILBOX_MEETING_CAPABILITY: &[u8] = b"bulla/v1/mailbox/meeting/capability";
+    /// Mailbox root to the index of a mailbox on another machine of the same owner. What the mailbox
+    /// is for follows the label; the salt is the machine's id.
+    pub const MAILBOX_MACHINE: &[u8] = b"bulla/v1/mailbox/machine";
+    /// Secret of an introduction to the capability that the invite is pushed with. The joiner's
+    /// fingerprint is the salt.
+    pub const INTRODUCTION_CAPABILITY: &[u8] = b"bulla/v1/introduction/capability";
     /// Storage root to the key of the contact book and of what is remembered of letters.
     pub const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
     /// Key of what pairings leave.
@@ -409,6 +415,8 @@ mod tests {
             MAILBOX_CONTACT_CAPABILITY,
             MAILBOX_MEETING,
             MAILBOX_MEETING_CAPABILITY,
+            MAILBOX_MACHINE,
+            INTRODUCTION_CAPABILITY,
             PAIRING_SEED,
             PAIRING_INVITE,
             PAIRING_TRANSCRIPT,

@@ -1,12 +1,18 @@
 //! Text forms of bytes: Bech32 (BIP 173 without its length limit, as age uses it), strict
 //! canonical base64 and hexadecimal, armored blocks, and text of a stranger made safe to print.
 
+mod display;
+mod name;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bech32::primitives::checksum::Checksum;
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Hrp};
 use zeroize::Zeroizing;
+
+pub use self::display::{TerminalGuard, file_name, is_hostile, printable, printable_lines};
+pub use self::name::{Likeness, mixes_scripts, name_fault};
 
 /// Columns of base64 in an armored block (RFC 7468).
 const COLUMNS: usize = 64;
@@ -205,38 +211,6 @@ pub fn armor_decode(label: &'static str, text: &str) -> Result<Vec<u8>, Error> {
     base64_decode(body.as_bytes()).map_err(|_| wrong("it is not canonical base64"))
 }
 
-/// Text of a stranger made safe for a terminal: control characters and bidirectional
-/// overrides become U+FFFD, so nothing moves the cursor, hides or reorders what follows.
-pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if is_hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// [`printable`] for bodies of several lines: line feed and tab stay.
-pub fn printable_lines(text: &str) -> String {
-    let safe = |c| if c != '\n' && c != '\t' && is_hostile(c) { '\u{fffd}' } else { c };
-    text.chars().map(safe).collect()
-}
-
-/// Whether a terminal would obey a character, or show what is around it in another order.
-pub fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            | '\u{2028}' | '\u{2029}' | '\u{feff}')
-}
-
-/// A file name of a stranger reduced to its last path component, safe to create in a folder:
-/// no separators, no control characters, no leading dot, at most 200 bytes. `None` when
-/// nothing is left.
-pub fn file_name(text: &str) -> Option<String> {
-    let last = text.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut name: String = last.chars().filter(|c| !is_hostile(*c)).collect();
-    name = name.trim().trim_start_matches(['.', '-', '~']).trim().to_owned();
-    while name.len() > 200 {
-        name.pop();
-    }
-    (!name.is_empty()).then_some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,19 +232,6 @@ mod tests {
         let secret = bech32_encode("BULLA-SECRET-KEY-", &[1; 32]);
         assert!(secret.starts_with("BULLA-SECRET-KEY-1"));
         assert_eq!(bech32_decode("BULLA-SECRET-KEY-", &secret).unwrap().len(), 32);
-    }
-
-    #[test]
-    fn hostile_names() {
-        assert_eq!(file_name("../../etc/passwd").as_deref(), Some("passwd"));
-        assert_eq!(file_name("C:\\x\\evil.exe").as_deref(), Some("evil.exe"));
-        assert_eq!(file_name(".bashrc").as_deref(), Some("bashrc"));
-        assert_eq!(file_name("a\u{1b}[31m\0b").as_deref(), Some("a[31mb"));
-        assert_eq!(file_name("-rf").as_deref(), Some("rf"));
-        assert_eq!(file_name("x/.."), None);
-        assert_eq!(file_name(&"é".repeat(300)).unwrap().len(), 200);
-        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c"), "a\u{fffd}[2Jb\u{fffd}c");
-        assert_eq!(printable_lines("a\n\tb\r"), "a\n\tb\u{fffd}");
     }
 
     #[test]

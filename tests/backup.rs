@@ -229,10 +229,11 @@ fn the_same_identity_is_merged_and_another_is_left_alone() {
     assert!(merged.err.contains("the identity is here already"), "{}", merged.err);
     world.alice.run(&["contact", "show", "Robert"]).expect(0);
     world.alice.pipe(&["open"], &seen).expect(16);
-    // Removed by mistake, and back again.
+    // Removed by mistake, and back again: a backup lifts no revocation.
     world.alice.run(&["contact", "remove", "Robert"]).expect(0);
     restore(&world.alice, &[], &backup).expect(0);
-    world.alice.run(&["contact", "show", "bob"]).expect(0);
+    let shown = world.alice.run(&["contact", "show", "bob", "--json"]).expect(0).json();
+    assert!(!shown[0]["revoked"].is_null());
     world.alice.pipe(&["open"], &seen).expect(16);
     assert_eq!(fs::read(identity_file(&world.alice)).unwrap(), before);
 

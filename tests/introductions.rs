@@ -70,6 +70,11 @@ fn hear(by: &Person) -> Ran {
     by.pipe(&["open"], &pulled.out).expect(0)
 }
 
+/// How many capabilities push to the mailbox on the card.
+fn capabilities(of: &Person) -> usize {
+    of.run(&["relay", "capability", "list", "--json"]).expect(0).json().len()
+}
+
 /// Both go on until nothing is to be done.
 fn settle(one: &Person, other: &Person) {
     for _ in 0..3 {
@@ -118,10 +123,19 @@ fn two_pair_when_both_accept_whoever_does_first() {
             assert!(listed.contains(&format!("{other}  introduced by carol, until ")), "{listed}");
         }
         if inviter_first {
-            inviter.run(&["pair", "--accept", "joiner"]).expect(0);
+            // The relay takes the invite only when the joiner has accepted too.
+            let said = inviter.run(&["pair", "--accept", "joiner"]).expect(0).err;
+            assert!(said.contains("joiner has not accepted yet"), "{said}");
+            let said = inviter.run(&["pair"]).expect(1).err;
+            assert!(said.contains("joiner has not accepted yet"), "{said}");
+            joiner.run(&["relay", "pull"]).expect(1);
+            let said = joiner.run(&["pair", "--accept", "inviter"]).expect(0).err;
+            assert!(said.contains("waits for inviter to accept"), "{said}");
+            assert_eq!(capabilities(joiner), 2);
+            let said = inviter.run(&["pair"]).expect(1).err;
+            assert!(!said.contains("has not accepted"), "{said}");
             let said = hear(joiner).err;
-            assert!(said.contains("inviter, whom carol introduced, has accepted"), "{said}");
-            joiner.run(&["pair", "--accept", "inviter"]).expect(0);
+            assert!(said.contains("inviter has accepted too"), "{said}");
         } else {
             joiner.run(&["pair", "--accept", "inviter"]).expect(0);
             joiner.run(&["pair"]).expect(1);
@@ -131,6 +145,8 @@ fn two_pair_when_both_accept_whoever_does_first() {
         }
         settle(joiner, inviter);
         know_each_other(&world);
+        // What the introducer knows pushes nothing any more.
+        assert_eq!((capabilities(joiner), capabilities(inviter)), (1, 1));
         // It is said once.
         let again = inviter.run(&["pair", "--accept", "joiner"]);
         assert!(again.status == 0 || again.status == 2, "{}", again.err);
@@ -166,6 +182,7 @@ fn who_shows_another_card_than_the_one_introduced_is_refused() {
     hear(inviter);
     inviter.run(&["pair", "--accept", "joiner"]).expect(0);
     hear(joiner);
+    joiner.run(&["pair", "--accept", "inviter"]).expect(0);
     // He gives his invite away.
     let (_, line) = {
         inviter.run(&["pair", "--accept", "joiner"]).expect(0);
@@ -185,20 +202,48 @@ fn who_shows_another_card_than_the_one_introduced_is_refused() {
 }
 
 #[test]
-fn an_invite_that_overtakes_the_introduction_waits_for_it() {
+fn of_introductions_that_come_again_the_two_need_not_accept_the_same() {
     let world = world();
     let World { carol, inviter, joiner, .. } = &world;
     introduce(carol);
-    let introduction = joiner.run(&["relay", "pull"]).expect(0).out;
     hear(inviter);
     inviter.run(&["pair", "--accept", "joiner"]).expect(0);
-    let said = hear(joiner).err;
-    assert!(said.contains("waits until somebody introduces him"), "{said}");
-    joiner.run(&["pair", "--accept", "inviter"]).expect(2);
-    joiner.pipe(&["open"], &introduction).expect(0);
+    // The joiner's is lost.
+    joiner.run(&["relay", "pull"]).expect(0);
+    introduce(carol);
+    hear(inviter);
+    hear(joiner);
     joiner.run(&["pair", "--accept", "inviter"]).expect(0);
-    settle(inviter, joiner);
+    inviter.run(&["pair"]).expect(1);
+    hear(joiner);
+    settle(joiner, inviter);
     know_each_other(&world);
+    assert_eq!(capabilities(joiner), 1);
+}
+
+#[test]
+fn what_was_opened_for_an_invite_is_closed_when_it_is_refused() {
+    let world = world();
+    let World { carol, joiner, .. } = &world;
+    introduce(carol);
+    hear(joiner);
+    assert_eq!(capabilities(joiner), 1);
+    joiner.run(&["pair", "--accept", "inviter"]).expect(0);
+    assert_eq!(capabilities(joiner), 2);
+    joiner.run(&["contact", "remove", "inviter"]).expect(0);
+    joiner.run(&["relay", "pull"]).expect(1);
+    assert_eq!(capabilities(joiner), 1);
+}
+
+#[test]
+fn a_card_that_came_by_hand_is_not_passed_on() {
+    let world = world();
+    let World { carol, relay, .. } = &world;
+    let dora = Person::with_identity();
+    carol.knows("dora", &dora.card("Dora", &relay.url));
+    let refused = carol.run(&["contact", "introduce", "inviter", "dora"]).expect(16);
+    assert!(refused.err.contains("lets every reader of it push"), "{}", refused.err);
+    assert!(refused.err.contains("hint: pair with that contact first"), "{}", refused.err);
 }
 
 #[test]
@@ -257,8 +302,11 @@ fn what_strangers_and_liars_tell_brings_nobody_in() {
     let told = {
         let mut book = bulla::contact::Book::default();
         let by_hand = || bulla::contact::Trust::CardByHand;
-        book.add("inviter", &card(inviter), by_hand(), 1).unwrap();
-        book.add("joiner", &to, by_hand(), 1).unwrap();
+        for (name, of) in [("inviter", inviter), ("joiner", joiner)] {
+            let relay = Some(world.relay.url.as_str());
+            let card = identity(of).card_without_capability("", relay, 1).unwrap();
+            book.add(name, &card, by_hand(), 1).unwrap();
+        }
         let of = |name| book.get(name).unwrap();
         Introduction::of(of("inviter"), of("joiner"), "").unwrap()
     };

@@ -161,3 +161,17 @@ fn the_scan_sees_what_it_should() {
     let seen: Vec<_> = uses("use crate::age::Error; crate::{wire, text}").collect();
     assert_eq!(seen, [("age", false), ("", true)]);
 }
+
+/// JSON as `serde_json` prints it has characters that a terminal obeys.
+#[test]
+fn the_program_prints_json_by_one_function() {
+    for entry in walkdir::WalkDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin")) {
+        let path = entry.unwrap().into_path();
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let raw = text.lines().find(|line| {
+            line.contains("\"{object}\"")
+                || line.contains("println(&") && line.contains(".to_string()")
+        });
+        assert_eq!(raw, None, "{}", path.display());
+    }
+}

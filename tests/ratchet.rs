@@ -119,9 +119,14 @@ fn a_letter_between_those_who_paired_has_a_key_of_its_own() {
 fn letters_that_hide_their_sender_or_come_from_a_job_say_that_they_have_no_forward_secrecy() {
     let world = world();
     let World { alice, bob, .. } = &world;
+    // Pairing hands over no card that lets anybody push.
+    let refused = alice.pipe(&["seal", "--to", "bob", "--anonymous"], b"guess").expect(2);
+    assert!(refused.err.contains("ask bob for a card made with bulla card"), "{}", refused.err);
+    assert!(refused.out.is_empty());
+    let card = bob.card("Bob", "http://127.0.0.1:9");
+    alice.knows("bob", &card);
     let hidden = alice.pipe(&["seal", "--to", "bob", "--anonymous"], b"guess").expect(0).out;
     opens(bob, &hidden, "guess", false);
-    let card = bob.card("Bob", "http://127.0.0.1:9");
     let identity = fs::read_to_string(alice.home().join("home/identity")).unwrap();
     let mut job = std::process::Command::new(BULLA);
     job.args(["seal", "--no-input", "--to"]).arg(card).env_clear();
@@ -151,8 +156,13 @@ fn lost_late_and_reordered_letters_open() {
     assert_eq!((missed(2), missed(1), missed(3)), (0.into(), 0.into(), 0.into()));
     let stream: Vec<u8> =
         ["a", "b", "c"].iter().flat_map(|body| seal(alice, "bob", body)).collect();
-    assert_eq!(bob.pipe(&["open", "-o", "all"], &stream).expect(0).out, b"");
-    assert_eq!(fs::read(bob.home().join("all")).unwrap(), b"abc");
+    assert_eq!(bob.pipe(&["open", "--json", "-o", "all"], &stream).expect(0).out, b"");
+    let all = fs::read_to_string(bob.home().join("all")).unwrap();
+    let bodies: Vec<Value> = all
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone())
+        .collect();
+    assert_eq!(bodies, ["a", "b", "c"]);
 }
 
 #[test]

@@ -37,7 +37,11 @@ macro_rules! embedded {
                     let folder = tempfile::tempdir().unwrap();
                     let path = folder.path().to_owned();
                     let open: super::suite::Open = Box::new(move || {
-                        let store = super::Embedded::open(&path, super::suite::quotas()).unwrap();
+                        // Small ones, so that a test can fill some and have them gone through.
+                        let mut options = super::Options::default();
+                        options.segment = 4 << 20;
+                        let quotas = super::suite::quotas();
+                        let store = super::Embedded::open_with(&path, quotas, options).unwrap();
                         let store: super::Arc<dyn super::Store> = super::Arc::new(store);
                         Box::pin(std::future::ready(store))
                     });

@@ -1,10 +1,12 @@
 //! The book: contacts by name, the owner's own settings, and what is remembered of letters.
 
+mod cards;
 mod mark;
 mod merge;
 
 pub use merge::Merged;
 
+use self::cards::Taken;
 use self::mark::Mark;
 use crate::contact::Error;
 use crate::contact::introduction::Introducer;
@@ -141,14 +143,16 @@ pub struct Book {
     anonymous: Ids,
     /// The oldest first.
     marks: Vec<Mark>,
+    /// Cards with a capability, handed out by hand, of contacts who also have a card without.
+    handed: Vec<([u8; 32], Vec<u8>)>,
 }
 
 impl Record for Book {
     const NAME: &'static str = "contact book";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const MAX: usize = 16 << 20;
-    // Version 1 had no marks.
-    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0])];
+    // Version 1 had no marks, version 2 no cards beside those of the contacts.
+    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0, 0]), (2, &[0])];
 }
 
 impl Kept for Book {
@@ -180,6 +184,11 @@ impl Book {
         self.contacts.get(at).ok_or_else(|| Error::Unknown(name.into()))
     }
 
+    /// Returns what the names of all contacts look like.
+    pub fn lookalikes(&self) -> Lookalikes<'_> {
+        Lookalikes(self.contacts.iter().map(|of| (text::Likeness::of(&of.name), of)).collect())
+    }
+
     /// The contact with these public keys.
     pub fn by_fingerprint(&self, fingerprint: &Fingerprint) -> Option<&Contact> {
         self.contacts.iter().find(|contact| contact.fingerprint == fingerprint.to_bytes())
@@ -198,18 +207,16 @@ impl Book {
     pub fn add(&mut self, name: &str, card: &Card, trust: Trust, now: u64) -> Result<Added, Error> {
         check_name(name)?;
         let fingerprint = card.fingerprint().to_bytes();
-        if let Some(known) = self.contacts.iter_mut().find(|c| c.fingerprint == fingerprint) {
+        if let Some(known) = self.contacts.iter().find(|c| c.fingerprint == fingerprint) {
             if fold(&known.name) != fold(name) {
                 return Err(Error::CardKnown(known.name.clone()));
             }
-            if known.card == card.to_bytes() {
-                return Ok(Added::Unchanged);
-            }
-            if known.card()?.created() >= card.created() {
-                return Err(Error::CardOlder(known.name.clone()));
-            }
-            known.card = card.to_bytes().to_vec();
-            return Ok(Added::Refreshed);
+            let name = known.name.clone();
+            return match self.take_card(card)? {
+                Taken::New => Ok(Added::Refreshed),
+                Taken::Known => Ok(Added::Unchanged),
+                Taken::Older => Err(Error::CardOlder(name)),
+            };
         }
         if self.position(name).is_ok() {
             return Err(Error::NameTaken(name.into()));
@@ -251,10 +258,8 @@ impl Book {
         self.verify_as_known(&card.fingerprint());
         self.verify(&card.fingerprint(), &trust, now);
         let fingerprint = card.fingerprint().to_bytes();
+        self.take_card(card)?;
         if let Some(known) = self.contacts.iter_mut().find(|c| c.fingerprint == fingerprint) {
-            if known.card()?.created() < card.created() {
-                known.card = card.to_bytes().to_vec();
-            }
             // Who is known in a better way than by somebody's word stays so.
             let better = !matches!(known.trust, Trust::CardByHand | Trust::Introduced(_))
                 && matches!(trust, Trust::Introduced(_));
@@ -294,6 +299,7 @@ impl Book {
             self.verify_as_known(&fingerprint);
         }
         let contact = self.contacts.remove(at);
+        self.handed.retain(|(of, _)| *of != contact.fingerprint);
         self.remember_stranger(contact.fingerprint, contact.received.clone());
         Ok(contact)
     }
@@ -387,6 +393,21 @@ impl Book {
     }
 }
 
+/// Contacts by what their names look like.
+#[derive(Debug)]
+pub struct Lookalikes<'a>(Vec<(text::Likeness, &'a Contact)>);
+
+impl<'a> Lookalikes<'a> {
+    /// Finds another contact than the owner of these public keys whose name looks like this one.
+    pub fn find(&self, name: &str, owner: &Fingerprint) -> Option<&'a Contact> {
+        let wanted = text::Likeness::of(name);
+        let found = self.0.iter().find(|(likeness, contact)| {
+            contact.fingerprint() != *owner && likeness.is_like(&wanted)
+        });
+        found.map(|(_, contact)| *contact)
+    }
+}
+
 /// A name that is not taken: the one that is wanted, or with a number behind it.
 pub(super) fn numbered(name: &str, taken: impl Fn(&str) -> bool) -> String {
     let mut free = name.to_owned();
@@ -417,15 +438,46 @@ pub fn check_name(name: &str) -> Result<(), Error> {
         wrong("it is empty")
     } else if name.chars().count() > MAX_NAME {
         wrong("it is longer")
-    } else if text::printable(name) != name {
-        wrong("it has a control character")
+    } else if let Some(why) = text::name_fault(name) {
+        wrong(why)
     } else if name.contains(['/', '\\']) || name.starts_with(['.', '-', '~', '@', '#']) {
         wrong("it has a slash, or begins with one of . - ~ @ #")
-    } else if name.trim() != name {
-        wrong("it begins or ends with a blank")
     } else if ["bulla1", "age1"].iter().any(|prefix| fold(name).starts_with(prefix)) {
         wrong("it looks like a key")
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_name_of_an_older_book_stays_readable_and_can_be_changed() {
+        let card = |byte: u8| {
+            let identity = Identity::from_seed(Secret::take(&mut [byte; 32])).unwrap();
+            identity.card("", None, 0, 1).unwrap()
+        };
+        let mut book = Book::default();
+        book.add("ann", &card(1), Trust::CardByHand, 1).unwrap();
+        book.add("bob", &card(2), Trust::CardByHand, 1).unwrap();
+        let old = "an\u{200b}n";
+        assert!(matches!(book.rename("ann", old), Err(Error::Name { .. })));
+        book.contacts[0].name = old.into();
+        let bytes = crate::wire::encode(&book).unwrap();
+        let mut read: Book = crate::wire::decode(&bytes).unwrap();
+        assert_eq!(read.by_fingerprint(&card(1).fingerprint()).unwrap().name(), old);
+        // A zero-width space is left out of what a name looks like.
+        let like = read.lookalikes().find("ann", &card(3).fingerprint()).map(Contact::name);
+        assert_eq!(like, Some(old));
+        // A backup that has it brings the contact back under another name.
+        let mut restored = Book::default();
+        let merged = restored.merge(read.clone()).unwrap();
+        assert_eq!(merged.renamed, [(old.to_owned(), "contact".to_owned())]);
+        read.rename(old, "ann").unwrap();
+        assert_eq!(read.get("ann").unwrap().fingerprint(), card(1).fingerprint());
     }
 }

@@ -3,13 +3,18 @@
 //! What each of the two is told is an [`Introduction`]; what waits until both have accepted is
 //! [`Introduced`]. How they pair then is in [`pairing`](crate::contact::pairing).
 
+use std::sync::Arc;
+
 use crate::contact::Contact;
 use crate::contact::Error;
 use crate::contact::check_name;
 use crate::contact::pairing::Invite;
 use crate::contact::pairing::Kind;
+use crate::crypto;
+use crate::crypto::label;
 use crate::identity::Card;
 use crate::identity::Fingerprint;
+use crate::secret::Secret;
 use crate::text::printable;
 use crate::wire;
 use crate::wire::Decode;
@@ -49,9 +54,9 @@ impl From<&Contact> for Introducer {
     }
 }
 
-/// What one of the two is told of the other.
+/// What the introducer tells one of the two about the other.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Introduction {
+struct Told {
     card: Vec<u8>,
     /// What the introducer calls him.
     name: String,
@@ -60,10 +65,26 @@ pub struct Introduction {
     invites: bool,
 }
 
+/// What an introducer writes to one of the two: the other's card, and a secret that both get.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Introduction {
+    told: Told,
+    /// The joiner opens their card's mailbox to the [capability](invite_capability) derived from
+    /// it, and the inviter pushes the invite with it. Version 1 has none.
+    secret: Option<Arc<Secret<32>>>,
+}
+
 impl Record for Introduction {
     const NAME: &'static str = "introduction";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0])];
     const MAX: usize = 4096;
+}
+
+/// Derives the capability that the invite is pushed with, from the secret of an introduction and the
+/// fingerprint of the contact who takes the invite up.
+pub fn invite_capability(secret: &Secret<32>, joiner: &Fingerprint) -> Secret<32> {
+    crypto::hkdf(secret.expose(), &joiner.to_bytes(), label::INTRODUCTION_CAPABILITY)
 }
 
 impl Introduction {
@@ -74,7 +95,8 @@ impl Introduction {
     ///
     /// # Errors
     ///
-    /// [`Error::Oneself`], [`Error::Unreachable`], [`Error::Note`].
+    /// [`Error::Oneself`], [`Error::Unreachable`], [`Error::Note`]; [`Error::HandedCard`] when a
+    /// card would pass its capability on.
     pub fn of(one: &Contact, other: &Contact, note: &str) -> Result<[Self; 2], Error> {
         if one.fingerprint() == other.fingerprint() {
             return Err(Error::Oneself);
@@ -83,17 +105,26 @@ impl Introduction {
             return Err(Error::Note { max: MAX_NOTE });
         }
         let (ones, others) = (one.card()?, other.card()?);
+        for (contact, card) in [(one, &ones), (other, &others)] {
+            if card.capability().is_some() {
+                return Err(Error::HandedCard(contact.name().to_owned()));
+            }
+        }
         let first_invites = match (ones.relay(), others.relay()) {
             (Some(_), Some(_)) => one.fingerprint().to_bytes() < other.fingerprint().to_bytes(),
             (None, Some(_)) => true,
             (Some(_), None) => false,
             (None, None) => return Err(Error::Unreachable),
         };
-        let tell = |of: &Contact, card: &Card, invites| Self {
-            card: card.to_bytes().to_vec(),
-            name: of.name().to_owned(),
-            note: note.to_owned(),
-            invites,
+        let secret: Arc<Secret<32>> = Arc::new(crypto::random_secret()?);
+        let tell = |of: &Contact, card: &Card, invites| {
+            let told = Told {
+                card: card.to_bytes().to_vec(),
+                name: of.name().to_owned(),
+                note: note.to_owned(),
+                invites,
+            };
+            Self { told, secret: Some(secret.clone()) }
         };
         Ok([tell(other, &others, first_invites), tell(one, &ones, !first_invites)])
     }
@@ -102,7 +133,7 @@ impl Introduction {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let read: Self = wire::decode(bytes).map_err(Error::Introduction)?;
         read.card()?;
-        if read.note.len() > MAX_NOTE {
+        if read.told.note.len() > MAX_NOTE {
             return Err(Error::Note { max: MAX_NOTE });
         }
         Ok(read)
@@ -115,6 +146,17 @@ impl Introduction {
 
     /// The card of the other.
     pub fn card(&self) -> Result<Card, Error> {
+        self.told.card()
+    }
+
+    /// Returns the secret that both get, if there is one.
+    pub fn secret(&self) -> Option<&Arc<Secret<32>>> {
+        self.secret.as_ref()
+    }
+}
+
+impl Told {
+    fn card(&self) -> Result<Card, Error> {
         Ok(Card::from_bytes(&self.card)?)
     }
 }
@@ -126,7 +168,7 @@ pub struct Introduced {
     pub name: String,
     by: Introducer,
     fingerprint: [u8; 32],
-    told: Introduction,
+    told: Told,
     accepted: bool,
     /// His, when he accepted.
     invite: Option<Invite>,
@@ -162,6 +204,16 @@ impl Introduced {
     /// Whether he was accepted here.
     pub fn accepted(&self) -> bool {
         self.accepted
+    }
+
+    /// Whether the contact was accepted here, and the invite has not come.
+    pub(super) fn awaits_invite(&self) -> bool {
+        self.accepted && !self.told.invites && self.invite.is_none()
+    }
+
+    /// Whether this introducer made it.
+    pub(super) fn is_by(&self, introducer: &[u8; 32]) -> bool {
+        self.by.fingerprint == *introducer
     }
 
     /// His invite, when he was accepted here and accepted too.
@@ -228,6 +280,7 @@ impl Introductions {
         now: u64,
     ) -> Result<&Introduced, Error> {
         self.lapse(now);
+        let told = told.told;
         let card = told.card()?;
         let fingerprint = card.fingerprint().to_bytes();
         let same = |one: &Introduced| {
@@ -357,7 +410,7 @@ impl Introductions {
         self.early.retain(|early| now < early.since.saturating_add(WAITS));
     }
 
-    fn free_name(&self, told: &Introduction, card: &Card, taken: impl Fn(&str) -> bool) -> String {
+    fn free_name(&self, told: &Told, card: &Card, taken: impl Fn(&str) -> bool) -> String {
         let names = [told.name.as_str(), card.name()];
         let name = names.into_iter().find(|name| check_name(name).is_ok()).unwrap_or("contact");
         let waits = |name: &str| {

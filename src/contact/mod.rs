@@ -16,6 +16,7 @@ pub use book::Added;
 pub use book::Book;
 pub use book::BookFile;
 pub use book::Contact;
+pub use book::Lookalikes;
 pub use book::Merged;
 pub use book::Settings;
 pub use book::Trust;
@@ -25,12 +26,16 @@ pub use introduction::Introducer;
 pub use introduction::Introduction;
 pub use introduction::Introductions;
 pub use introduction::WAITS;
+pub use introduction::invite_capability;
 pub use memory::Place;
 pub use memory::Receipt;
 pub use pairs::Closing;
+pub use pairs::Machine;
+pub use pairs::News;
 pub use pairs::Own;
 pub use pairs::Pairs;
 pub use pairs::Purpose;
+pub use pairs::Route;
 pub use pairs::Underway;
 pub use pairs::Unfinished;
 pub use takeover::Takeover;
@@ -81,6 +86,9 @@ pub enum Error {
     /// One person, introduced to himself.
     #[error("somebody is not introduced to himself")]
     Oneself,
+    /// A card that came by hand has a capability, which an introduction would pass on.
+    #[error("the card of {0:?} came by hand and lets every reader of it push: it is not passed on")]
+    HandedCard(String),
     /// Two of whom nobody can write to the other.
     #[error("neither card names a relay, so neither of the two can write to the other")]
     Unreachable,

@@ -2,9 +2,15 @@
 
 mod abandoned;
 mod keep;
+mod machines;
+mod revoke;
+mod routes;
 
-pub use abandoned::Closing;
 pub use abandoned::Unfinished;
+pub use machines::Machine;
+pub use machines::News;
+pub use revoke::Closing;
+pub use routes::Route;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -100,18 +106,27 @@ pub struct Pairs {
     links: Vec<Link>,
     /// Those who were introduced and are not paired with.
     pub introductions: Introductions,
+    routes: Vec<Route>,
+    /// The owner's other machines.
+    machines: Vec<Machine>,
+    /// Mailboxes for contacts on other machines, with the contact's fingerprint.
+    elsewhere: Vec<([u8; 32], Own)>,
+    /// What is to be closed at a relay and could not be yet, and until when that is tried, in seconds
+    /// of Unix time.
+    closing: Vec<(Closing, u64)>,
+    /// Pairings, by the index of their mailbox, that must not end with a contact revoked since they
+    /// began.
+    barred: Vec<([u8; 16], [u8; 32])>,
     /// Attempts that ended without a contact, the oldest first.
     abandoned: Vec<Abandoned>,
-    /// Mailboxes of pairings that ended here, which their relays have still to close.
-    closing: Vec<Closing>,
 }
 
 impl Record for Pairs {
     const NAME: &'static str = "pairings";
     const VERSION: u8 = 2;
+    // Version 1 ended with the introductions.
+    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0, 0, 0, 0, 0, 0])];
     const MAX: usize = 16 << 20;
-    // Version 1 had neither attempts nor mailboxes to close.
-    const OLDER: &'static [(u8, &'static [u8])] = &[(1, &[0, 0])];
 }
 
 impl Kept for Pairs {
@@ -240,6 +255,11 @@ impl Pairs {
         let of = |link: &Link| Fingerprint::from_bytes(link.fingerprint);
         let open = self.links.iter().filter(|link| link.open);
         open.map(move |link| (&link.mailbox, of(link)))
+    }
+
+    /// Whether a mailbox was ever made for a contact who is still known, open or closed.
+    pub fn had_mailboxes(&self) -> bool {
+        !self.links.is_empty()
     }
 
     /// Those of them that were made for somebody.

@@ -102,7 +102,7 @@ fn golden_bytes() {
     let _ = book.record(Some(&stranger(1)), &[3; 16], place(2, 2));
     let _ = book.record(Some(&stranger(1)), &[5; 16], None);
     let _ = book.record(None, &[4; 16], None);
-    let mut expected = vec![2, 2, b'm', b'e', 1, 8];
+    let mut expected = vec![3, 2, b'm', b'e', 1, 8];
     expected.extend(b"http://r");
     expected.extend([2, 251, 44, 1, 0, 1]);
     expected.extend(stranger(1).to_bytes());
@@ -114,9 +114,9 @@ fn golden_bytes() {
     expected.extend([5; 16]);
     expected.extend([1]);
     expected.extend([4; 16]);
-    // No marks, which version 1 did not have.
+    // No marks, no cards by hand beside others, which version 1 did not have.
     let older = [&[1], &expected[1..]].concat();
-    expected.push(0);
+    expected.extend([0, 0]);
     assert_eq!(wire::encode(&book).unwrap(), expected);
     assert_eq!(wire::decode::<Book>(&expected).unwrap(), book);
     assert_eq!(wire::decode::<Book>(&older).unwrap(), book);
@@ -125,10 +125,10 @@ fn golden_bytes() {
     book.next_outgoing("ann").unwrap();
     let bytes = wire::encode(&book).unwrap();
     // No name of his own, no relay, the first generation, never changed; one contact.
-    assert_eq!(bytes[..10], [2, 0, 0, 0, 0, 1, 3, b'A', b'n', b'n']);
-    // By hand, since 9, one letter sent, nothing received, no strangers, no anonymous ids, no marks.
-    assert_eq!(bytes[bytes.len() - 25..bytes.len() - 22], [0, 9, 1]);
-    assert_eq!(bytes[bytes.len() - 6..], [1, 0, 0, 0, 0, 0]);
+    assert_eq!(bytes[..10], [3, 0, 0, 0, 0, 1, 3, b'A', b'n', b'n']);
+    // By hand, since 9, one letter sent, nothing received, no strangers, no anonymous ids.
+    assert_eq!(bytes[bytes.len() - 26..bytes.len() - 23], [0, 9, 1]);
+    assert_eq!(bytes[bytes.len() - 7..], [1, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -376,6 +376,60 @@ proptest! {
     }
 }
 
+mod cards {
+    use super::*;
+
+    fn bare(name: &str, created: u64) -> Card {
+        let identity = Identity::from_seed(key(1)).unwrap();
+        identity.card_without_capability(name, None, created).unwrap()
+    }
+
+    fn names(book: &Book) -> [String; 3] {
+        let contact = book.get("ann").unwrap();
+        let handed = book.handed_card(&contact.fingerprint()).unwrap();
+        [
+            contact.card().unwrap().name().to_owned(),
+            handed.map_or("none".into(), |card| card.name().to_owned()),
+            book.newest_card(contact).unwrap().name().to_owned(),
+        ]
+    }
+
+    #[test]
+    fn a_card_by_hand_and_one_from_a_pairing_are_both_kept() {
+        let mut book = Book::default();
+        book.add("ann", &card(1, "hand 5", 5), Trust::CardByHand, 1).unwrap();
+        assert_eq!(names(&book), ["hand 5", "hand 5", "hand 5"]);
+        book.pair(None, &bare("paired 9", 9), Trust::Digits, 2).unwrap();
+        assert_eq!(names(&book), ["paired 9", "hand 5", "paired 9"]);
+        // Of each kind the later one, whatever the other is dated.
+        let added = book.add("ann", &card(1, "hand 7", 7), Trust::CardByHand, 3);
+        assert_eq!(added.unwrap(), Added::Refreshed);
+        assert_eq!(names(&book), ["paired 9", "hand 7", "paired 9"]);
+        book.add("ann", &card(1, "hand 12", 12), Trust::CardByHand, 3).unwrap();
+        assert_eq!(names(&book), ["paired 9", "hand 12", "hand 12"]);
+        let added = book.add("ann", &card(1, "hand 12", 12), Trust::CardByHand, 3);
+        assert_eq!(added.unwrap(), Added::Unchanged);
+        let older = book.add("ann", &card(1, "hand 11", 11), Trust::CardByHand, 3);
+        assert!(matches!(older, Err(Error::CardOlder(_))));
+        book.pair(None, &bare("paired 8", 8), Trust::Digits, 4).unwrap();
+        assert_eq!(names(&book), ["paired 9", "hand 12", "hand 12"]);
+        assert_eq!(*book.get("ann").unwrap().trust(), Trust::Digits);
+        // The same from a backup, in either direction.
+        for (mut one, other) in [(Book::default(), book.clone()), (book.clone(), Book::default())] {
+            one.merge(other).unwrap();
+            assert_eq!(names(&one), ["paired 9", "hand 12", "hand 12"]);
+        }
+        let mut by_hand = Book::default();
+        by_hand.add("ann", &card(1, "hand 20", 20), Trust::CardByHand, 1).unwrap();
+        by_hand.merge(book.clone()).unwrap();
+        assert_eq!(names(&by_hand), ["paired 9", "hand 20", "hand 20"]);
+        let read: Book = wire::decode(&wire::encode(&book).unwrap()).unwrap();
+        assert_eq!(read, book);
+        book.remove("ann").unwrap();
+        assert_eq!(book.handed_card(&bare("", 1).fingerprint()).unwrap(), None);
+    }
+}
+
 mod introductions {
     use super::*;
 
@@ -387,7 +441,7 @@ mod introductions {
         for (byte, name, reachable) in people {
             let identity = Identity::from_seed(key(*byte)).unwrap();
             let relay = reachable.then_some("https://relay.example");
-            let card = identity.card(name, relay, 0, 5).unwrap();
+            let card = identity.card_without_capability(name, relay, 5).unwrap();
             book.add(name, &card, Trust::CardByHand, 9).unwrap();
         }
         book
@@ -435,7 +489,7 @@ mod introductions {
         let [to_ann, to_bob] = told([(1, "ann", true), (2, "bob", true)], "\u{1b}[2Jhi").unwrap();
         assert_eq!(to_ann.card().unwrap().name(), "bob");
         assert_eq!(to_bob.card().unwrap().name(), "ann");
-        assert_eq!(hear(&mut Introductions::default(), carol(), to_ann).note(), "\u{fffd}[2Jhi");
+        assert_eq!(hear(&mut Introductions::default(), carol(), to_ann).note(), "\\u{1b}[2Jhi");
         let long = "x".repeat(1025);
         assert!(matches!(told([(1, "a", true), (2, "b", true)], &long), Err(Error::Note { .. })));
     }
@@ -453,6 +507,27 @@ mod introductions {
         let mut changed = bytes.clone();
         changed[100] ^= 1;
         assert!(matches!(read(&changed), Error::Card(_)));
+    }
+
+    #[test]
+    fn both_get_one_secret_and_no_card_passes_a_capability_on() {
+        let [to_ann, to_bob] = told([(1, "ann", true), (2, "bob", true)], "").unwrap();
+        assert!(to_ann.secret().is_some());
+        assert_eq!(to_ann.secret(), to_bob.secret());
+        let [again, _] = told([(1, "ann", true), (2, "bob", true)], "").unwrap();
+        assert_ne!(again.secret(), to_ann.secret());
+        assert_eq!(to_ann.card().unwrap().capability(), None);
+        let mut by_hand = book(&[(1, "ann", true)]);
+        by_hand.add("bob", &card(2, "bob", 1), Trust::CardByHand, 9).unwrap();
+        let (ann, bob) = (by_hand.get("ann").unwrap(), by_hand.get("bob").unwrap());
+        assert!(matches!(Introduction::of(ann, bob, ""), Err(Error::HandedCard(_))));
+        // As older programs wrote it.
+        let mut older = to_ann.to_bytes().unwrap();
+        older.truncate(older.len() - 33);
+        older[0] = 1;
+        let older = Introduction::from_bytes(&older).unwrap();
+        assert_eq!(older.secret(), None);
+        assert_eq!(older.card().unwrap(), to_ann.card().unwrap());
     }
 
     #[test]
@@ -497,7 +572,8 @@ mod introductions {
         all.lapse(NOW + WAITS);
         let mut pairs = Pairs::default();
         pairs.introductions = all;
-        assert_eq!(wire::encode(&pairs).unwrap(), [2, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(wire::encode(&pairs).unwrap(), [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert!(wire::decode::<Pairs>(&[1, 0, 0, 0, 0]).is_ok());
     }
 
     #[test]
@@ -610,11 +686,13 @@ fn revocations_are_not_pushed_out() {
     assert_eq!(book.revoked(&revoked), Some(1));
 }
 
-/// A book of version 1, which had no marks, is read.
+/// Books of version 1, which had no marks, and of version 2, which had one card a contact, are read.
 #[test]
 fn older_books_are_read() {
     let mut bytes = wire::encode(&Book::default()).unwrap();
-    assert_eq!(bytes.pop(), Some(0));
-    bytes[0] = 1;
-    assert_eq!(wire::decode::<Book>(&bytes).unwrap(), Book::default());
+    for version in [2, 1] {
+        assert_eq!(bytes.pop(), Some(0));
+        bytes[0] = version;
+        assert_eq!(wire::decode::<Book>(&bytes).unwrap(), Book::default());
+    }
 }

@@ -1,4 +1,4 @@
-//! The card: what somebody hands out so that others can write to him.
+//! Cards: signed public keys, name, relay and mailbox of an identity.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::age;
 use crate::crypto;
+use crate::crypto::SigningSecret;
 use crate::crypto::label;
 use crate::identity::Error;
 use crate::identity::Fingerprint;
@@ -28,23 +29,62 @@ const MAX_RELAY: usize = 512;
 const SIGNATURE: usize = 64;
 
 /// A card on the wire. The signature is last and covers every byte before it, the version
-/// byte included.
+/// byte included. Version 1 has a capability; version 2 is the same layout without one.
 #[derive(Encode, Decode)]
-struct Layout {
+struct Layout<C> {
     name: String,
     xwing: [u8; 1216],
     ed25519: [u8; 32],
     relay: Option<String>,
     mailbox: [u8; 32],
-    capability: Arc<Secret<32>>,
+    capability: C,
     created: u64,
     signature: [u8; SIGNATURE],
 }
 
-impl Record for Layout {
+type WithCapability = Layout<Arc<Secret<32>>>;
+type WithoutCapability = Layout<()>;
+
+impl Record for WithCapability {
     const NAME: &'static str = "card";
     const VERSION: u8 = 1;
     const MAX: usize = 2560;
+}
+
+impl Record for WithoutCapability {
+    const NAME: &'static str = "card";
+    const VERSION: u8 = 2;
+    const MAX: usize = 2560;
+}
+
+impl<C> Layout<C> {
+    /// Replaces the capability.
+    fn with<D>(self, capability: D) -> Layout<D> {
+        let Self { name, xwing, ed25519, relay, mailbox, created, signature, .. } = self;
+        Layout { name, xwing, ed25519, relay, mailbox, capability, created, signature }
+    }
+
+    fn sign(&mut self, signer: &SigningSecret) -> Result<(), Error>
+    where
+        Self: Record,
+    {
+        let unsigned = Zeroizing::new(wire::encode(self)?);
+        let (signed, _) = unsigned.split_last_chunk::<SIGNATURE>().ok_or(Error::CardEncoding)?;
+        self.signature = signer.sign_labelled(label::CARD_SIGNATURE, &[signed]);
+        Ok(())
+    }
+
+    /// Reads a record of this version in its canonical encoding.
+    fn read(bytes: &[u8]) -> Result<Self, Error>
+    where
+        Self: Record,
+    {
+        let layout: Self = wire::decode(bytes)?;
+        if *Zeroizing::new(wire::encode(&layout)?) != bytes {
+            return Err(Error::CardEncoding);
+        }
+        Ok(layout)
+    }
 }
 
 /// A card whose own signature held: there is no other way to get one.
@@ -60,16 +100,17 @@ pub struct Card {
     signer: [u8; 32],
     relay: Option<String>,
     mailbox: [u8; 32],
-    capability: Arc<Secret<32>>,
+    capability: Option<Arc<Secret<32>>>,
     created: u64,
 }
 
 impl Card {
+    /// Makes the card of an identity, with the capability of a generation or without any.
     pub(crate) fn issue(
         identity: &Identity,
         name: &str,
         relay: Option<&str>,
-        generation: u32,
+        generation: Option<u32>,
         created: u64,
     ) -> Result<Self, Error> {
         let signer = identity.signer();
@@ -79,22 +120,35 @@ impl Card {
             ed25519: signer.public(),
             relay: relay.map(str::to_owned),
             mailbox: identity.card_mailbox().public(),
-            capability: Arc::new(identity.card_capability(generation)),
+            capability: (),
             created,
             signature: [0; SIGNATURE],
         };
-        let unsigned = Zeroizing::new(wire::encode(&layout)?);
-        let (signed, _) = unsigned.split_last_chunk::<SIGNATURE>().ok_or(Error::CardEncoding)?;
-        layout.signature = signer.sign_labelled(label::CARD_SIGNATURE, &[signed]);
-        Self::from_bytes(&Zeroizing::new(wire::encode(&layout)?))
+        let bytes = match generation {
+            Some(generation) => {
+                let capability = Arc::new(identity.card_capability(generation));
+                let mut layout: WithCapability = layout.with(capability);
+                layout.sign(&signer)?;
+                wire::encode(&layout)?
+            }
+            None => {
+                layout.sign(&signer)?;
+                wire::encode(&layout)?
+            }
+        };
+        Self::from_bytes(&Zeroizing::new(bytes))
     }
 
     /// Reads a card and checks its signature, its keys and its texts.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let layout: Layout = wire::decode(bytes)?;
-        if *Zeroizing::new(wire::encode(&layout)?) != bytes {
-            return Err(Error::CardEncoding);
-        }
+        let mut capability = None;
+        let layout = if bytes.first() == Some(&WithoutCapability::VERSION) {
+            WithoutCapability::read(bytes)?
+        } else {
+            let layout = WithCapability::read(bytes)?;
+            capability = Some(layout.capability.clone());
+            layout.with(())
+        };
         let (signed, signature) =
             bytes.split_last_chunk::<SIGNATURE>().ok_or(Error::CardEncoding)?;
         // Strict verification also refuses a signing key of low order.
@@ -112,7 +166,7 @@ impl Card {
             signer: layout.ed25519,
             relay: layout.relay,
             mailbox: layout.mailbox,
-            capability: layout.capability,
+            capability,
             created: layout.created,
         })
     }
@@ -122,8 +176,9 @@ impl Card {
         Self::from_bytes(&Zeroizing::new(text::armor_decode(ARMOR, text)?))
     }
 
-    /// The armored card. It bears no comments: whatever it says, it has signed. Whoever reads it
-    /// may push first letters: it is given to those who are to write, and not to the world.
+    /// Returns the armored card. It has no comments: everything in it is signed. With a
+    /// capability on it, every reader may push first letters: it is for those who are to write,
+    /// and not for the public.
     pub fn to_text(&self) -> String {
         text::armor_encode(ARMOR, &self.bytes)
     }
@@ -163,9 +218,10 @@ impl Card {
         &self.mailbox
     }
 
-    /// The capability to push first letters to that mailbox, which the relay knows by its hash.
-    pub fn capability(&self) -> &Arc<Secret<32>> {
-        &self.capability
+    /// Returns the capability to push first letters to that mailbox, which the relay knows by its
+    /// hash. Only a card handed out by hand has one.
+    pub fn capability(&self) -> Option<&Arc<Secret<32>>> {
+        self.capability.as_ref()
     }
 
     /// When name, relay and capability were settled, in seconds of Unix time, as the owner says.
@@ -195,11 +251,22 @@ impl fmt::Debug for Card {
     }
 }
 
+/// Checks a name that its owner puts on a card. Cards that bear another are read all the same, as
+/// some may be known already; it is escaped where it is shown.
+///
+/// # Errors
+///
+/// [`Error::CardName`].
+pub fn check_own_name(name: &str) -> Result<(), Error> {
+    check_name(name)?;
+    text::name_fault(name).map_or(Ok(()), |why| Err(Error::CardName { max: MAX_NAME, why }))
+}
+
 fn check_name(name: &str) -> Result<(), Error> {
     let wrong = |why| Err(Error::CardName { max: MAX_NAME, why });
     if name.chars().count() > MAX_NAME {
         wrong("it is longer")
-    } else if text::printable(name) != name {
+    } else if name.chars().any(text::is_hostile) {
         wrong("it has a control character")
     } else if name.trim() != name {
         wrong("it begins or ends with a blank")

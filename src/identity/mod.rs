@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 pub use card::Card;
+pub use card::check_own_name;
 pub(crate) use card::check_relay;
 pub use fingerprint::Fingerprint;
 pub use keyfile::Key;
@@ -213,6 +214,14 @@ impl Identity {
         self.mailbox_secret(&[label::MAILBOX_MEETING_CAPABILITY, index])
     }
 
+    /// Derives the index of a mailbox that a machine of the owner makes, from the machine's id and
+    /// what the mailbox is for: each machine knows the mailboxes of the others, and can close them.
+    pub fn machine_index(&self, machine: &[u8; 32], purpose: &[u8]) -> [u8; 16] {
+        let root: Secret<32> = derive(&self.seed, label::IDENTITY_MAILBOX);
+        let info = [label::MAILBOX_MACHINE, purpose].concat();
+        *crypto::hkdf(root.expose(), machine, &info).expose()
+    }
+
     fn mailbox_secret(&self, info: &[&[u8]]) -> Secret<32> {
         let root: Secret<32> = derive(&self.seed, label::IDENTITY_MAILBOX);
         crypto::hkdf(root.expose(), &[], &info.concat())
@@ -242,7 +251,18 @@ impl Identity {
         generation: u32,
         created: u64,
     ) -> Result<Card, Error> {
-        Card::issue(self, name, relay, generation, created)
+        Card::issue(self, name, relay, Some(generation), created)
+    }
+
+    /// Makes the same card without a capability: for pairings and inside letters. It proves the
+    /// keys and lets nobody push.
+    pub fn card_without_capability(
+        &self,
+        name: &str,
+        relay: Option<&str>,
+        created: u64,
+    ) -> Result<Card, Error> {
+        Card::issue(self, name, relay, None, created)
     }
 }
 

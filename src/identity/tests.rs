@@ -102,7 +102,7 @@ fn debug_shows_no_secret() {
     assert_eq!(format!("{one:?} {:?}", one.signer()), "Identity(..) ..");
     assert_eq!(format!("{file:?}"), "Open([Bulla(..)])");
     let card = format!("{:?}", card());
-    assert!(card.contains("capability: .., created"), "{card}");
+    assert!(card.contains("capability: Some(..), created"), "{card}");
     let locked = protect(&render(&one, 0), &passphrase()).unwrap();
     let locked = Keyfile::parse(locked.as_bytes()).unwrap();
     assert_eq!(format!("{locked:?}"), "Locked(Locked(..))");
@@ -191,9 +191,56 @@ fn a_changed_card_is_refused() {
         assert!(Card::from_bytes(&bytes[..end]).is_err(), "cut at {end}");
     }
     assert!(matches!(
-        Card::from_bytes(&[2; 100]),
-        Err(Error::Record(wire::Error::Version { got: 2, .. }))
+        Card::from_bytes(&[3; 100]),
+        Err(Error::Record(wire::Error::Version { got: 3, .. }))
     ));
+}
+
+#[test]
+fn a_card_without_capability_is_version_2_of_the_same_layout() {
+    let with = card();
+    let made = identity(7)
+        .card_without_capability("ops", Some("https://relay.example"), 1_767_225_600)
+        .unwrap();
+    let bytes = made.to_bytes();
+    assert_eq!(bytes[0], 2);
+    assert_eq!(bytes[NAME..CAPABILITY], with.to_bytes()[NAME..CAPABILITY]);
+    assert_eq!(bytes[CAPABILITY..bytes.len() - 64], with.to_bytes()[CREATED..SIGNATURE]);
+    assert_eq!(made.capability(), None);
+    assert_eq!(made.fingerprint(), with.fingerprint());
+    assert_eq!(made.mailbox(), with.mailbox());
+    let read = Card::parse_text(&made.to_text()).unwrap();
+    assert_eq!((read.name(), read.relay()), ("ops", Some("https://relay.example")));
+    assert!(format!("{read:?}").contains("capability: None"));
+    // Neither version can be made of the other.
+    let mut cut = with.to_bytes().to_vec();
+    cut[0] = 2;
+    assert!(Card::from_bytes(&cut).is_err());
+    cut.drain(CAPABILITY..CREATED);
+    assert!(matches!(Card::from_bytes(&cut), Err(Error::CardSignature)));
+    for at in 0..bytes.len() {
+        let mut changed = bytes.to_vec();
+        changed[at] ^= 1;
+        assert!(Card::from_bytes(&changed).is_err(), "byte {at}");
+        assert!(Card::from_bytes(&bytes[..at]).is_err(), "cut at {at}");
+    }
+}
+
+/// As another implementation of HKDF derives it.
+#[test]
+fn mailboxes_of_machines_differ_by_machine_and_purpose() {
+    let one = identity(7);
+    let all = [
+        one.machine_index(&[1; 32], &[1]),
+        one.machine_index(&[1; 32], &[2]),
+        one.machine_index(&[2; 32], &[1]),
+        one.machine_index(&[1; 32], &[1; 32]),
+        identity(8).machine_index(&[1; 32], &[1]),
+    ];
+    for (at, index) in all.iter().enumerate() {
+        assert!(!all[at + 1..].contains(index));
+    }
+    assert_eq!(text::hex_encode(&all[3]), "69cc7370d6a9704e0f5033bd43f5daf3");
 }
 
 #[test]
@@ -319,10 +366,13 @@ proptest! {
         prop_assume!(name.trim() == name && relay.as_deref().is_none_or(|r| !r.contains(":///")));
         let card = identity(3).card(&name, relay.as_deref(), generation, created).unwrap();
         let read = Card::parse_text(&card.to_text()).unwrap();
-        prop_assert_eq!(read.name(), name);
+        prop_assert_eq!(read.name(), name.as_str());
         prop_assert_eq!(read.relay(), relay.as_deref());
         prop_assert_eq!(read.created(), created);
-        prop_assert_eq!(&**read.capability(), &identity(3).card_capability(generation));
+        let capability = identity(3).card_capability(generation);
+        prop_assert_eq!(read.capability().map(|known| known.expose()), Some(capability.expose()));
+        let bare = identity(3).card_without_capability(&name, relay.as_deref(), created).unwrap();
+        prop_assert_eq!(Card::parse_text(&bare.to_text()).unwrap(), bare);
     }
 
     #[test]

@@ -8,9 +8,12 @@
 //! 3. **Mark.** The message is marked as delivered in the spool, by one rename.
 //! 4. **Acknowledge.** The marks are synced, and the relay deletes what they name.
 //!
-//! A reader behind a pipe says nothing of what he did. What is given to him is marked as given and
-//! acknowledged, and its bytes stay in the spool until [`Spool::confirm`] or for a week:
-//! [`pull_again`] gives them out once more.
+//! A reader behind a pipe may say nothing of what it did. What is given to it is marked as given
+//! and acknowledged, and its bytes stay in the spool until the reader leaves word that they are safe
+//! ([`Word::Opened`](crate::relay::spool::Word)), or for a week: [`pull_again`] gives them out once
+//! more. A reader that takes one message, or refuses some, leaves word of that too, and the next
+//! pull gives out again what was not taken. Those that were refused come after all others, new ones
+//! included: however many there are, and however small the limit, they keep no other from coming.
 //!
 //! What a crash does, by where it comes:
 //!
@@ -39,7 +42,7 @@ use crate::relay::client::{Client, LONGEST};
 use crate::relay::error::Error;
 use crate::relay::frame;
 use crate::relay::protocol::{Entry, Id, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST};
-use crate::relay::spool::Spool;
+use crate::relay::spool::{Spool, Word};
 
 pub use self::follow::follow;
 pub use self::many::{Owned, follow_all, pull_all};
@@ -61,7 +64,7 @@ pub enum Delivered {
     /// It is where it should be, and safe there: mark and acknowledge it.
     Yes,
     /// It went to a reader of whom nothing is known: acknowledge it, and keep it in the spool
-    /// until [`Spool::confirm`], for [`pull_again`].
+    /// until its reader leaves word, for [`pull_again`].
     GivenOut,
     /// Not this time: it stays in the spool and at the relay, and comes again.
     Later,
@@ -89,7 +92,7 @@ impl Default for Options {
 }
 
 /// What a pull did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Messages delivered.
@@ -100,6 +103,9 @@ pub struct Report {
     pub acknowledged: u64,
     /// Messages that were too long, or whose bytes at the relay are not what their id says.
     pub refused: u64,
+    /// The mailboxes that their relay does not have, by their place among those that were given to
+    /// [`pull_all`] or [`follow_all`].
+    pub gone: Vec<usize>,
 }
 
 /// Why a pull stopped.
@@ -128,6 +134,7 @@ pub fn pull<E>(
 ) -> Result<Report, Stopped<E>> {
     let mut pull = Pull::new(client, key, spool, options, deliver);
     let outcome = pull.deliver_waiting().and_then(|()| pull.rounds(deadline(options.wait)));
+    let outcome = outcome.and_then(|()| pull.deliver_deferred());
     pull.spool.settle().map_err(Error::from)?;
     outcome.map(|()| pull.report)
 }
@@ -194,8 +201,25 @@ impl<'a, F> Pull<'a, F> {
     where
         F: FnMut(Id, &mut File) -> Result<Delivered, E>,
     {
+        let waiting = self.spool.waiting();
+        self.deliver(waiting)
+    }
+
+    /// Delivers what readers refused before, when all others were delivered.
+    fn deliver_deferred<E>(&mut self) -> Result<(), Stopped<E>>
+    where
+        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
+    {
+        let deferred = self.spool.deferred();
+        self.deliver(deferred)
+    }
+
+    fn deliver<E>(&mut self, ids: Vec<Id>) -> Result<(), Stopped<E>>
+    where
+        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
+    {
         let mut delivered = Vec::new();
-        for id in self.spool.waiting() {
+        for id in ids {
             if self.is_enough() {
                 break;
             }
@@ -418,8 +442,8 @@ fn hand_over<E>(
     let delivered = deliver(id, &mut file).map_err(Stopped::Deliver)?;
     match delivered {
         Delivered::Later => {
-            // Whatever opened it was part of work that failed.
-            spool.retract(&id).map_err(Error::from)?;
+            // What opened it was part of work that failed.
+            Word::Opened.retract(spool.folder(), &id).map_err(Error::from)?;
             report.later += 1;
         }
         Delivered::Yes | Delivered::GivenOut => report.delivered += 1,

@@ -5,18 +5,22 @@
 //! |---|---|
 //! | `lock` | held by the one process that uses the spool |
 //! | `{number:016x}-{id}.waiting` | the sealed bytes of a message that is to be delivered |
-//! | `{number:016x}-{id}.given` | the same, given to a reader of whom nothing is known since |
+//! | `{number:016x}-{id}.{turn:016x}.given` | the same, given to a reader of whom nothing is known since |
+//! | `{number:016x}-{id}.deferred` | the same, refused by its reader: given out again after the others |
 //! | `{number:016x}-{id}.done` | empty: the message was delivered |
-//! | `{id}.opened` | empty: somebody opened what he was given; counted at the next start |
+//! | `{id}.opened` `{id}.untaken` `{id}.refused` | empty: what a reader left word of, see [`Word`] |
 //! | `{id}.partial` | what came so far of a long message; there is at most one |
 //! | `.bulla-….part` | a message on its way; removed at the next start |
 //!
 //! A message goes from one state to the next by one rename, so a crash leaves it in one of them.
+//! Turns count in the order in which messages were given out, numbers in that of their arrival.
 //! Names are made of numbers and of ids that were read as such: nothing a relay says becomes a
 //! path. Renames are durable after [`Spool::settle`], which serves many at once.
 //!
 //! The names tell a thief what the relay knew: ids and sizes of sealed bytes, and the order of
 //! arrival. Not the mailbox, not the relay.
+
+mod word;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -33,6 +37,8 @@ use crate::files::{Access, AtomicFile, Existing};
 use crate::relay::error::Error;
 use crate::relay::protocol::Id;
 
+pub use self::word::Word;
+
 /// Delivered ids that are remembered: more than any relay's list is long, and each is needed
 /// only until the relay has heard of its ack.
 const REMEMBERED: usize = 16_384;
@@ -41,8 +47,6 @@ const REMEMBERED: usize = 16_384;
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Files that are synced at once.
 const SYNCS: usize = 8;
-/// Ending of a mark that [`Spool::confirm`] leaves.
-const OPENED: &str = ".opened";
 /// Ending of what came so far of a long message.
 const PARTIAL: &str = ".partial";
 
@@ -51,6 +55,8 @@ const PARTIAL: &str = ".partial";
 pub struct Spool {
     folder: PathBuf,
     next: u64,
+    /// Of the next message that is given out.
+    turn: u64,
     messages: BTreeMap<u64, (Id, State)>,
     numbers: HashMap<Id, u64>,
     /// Written, and neither synced nor named yet.
@@ -76,6 +82,7 @@ impl Spool {
         let mut spool = Self {
             folder,
             next: 0,
+            turn: 0,
             messages: BTreeMap::new(),
             numbers: HashMap::new(),
             arriving: Vec::new(),
@@ -87,22 +94,8 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Leaves word that a message was opened, for whoever opens the spool next. Takes no lock:
-    /// the pull that gave the message out may not have ended.
-    pub fn confirm(folder: &Path, id: &Id) -> io::Result<()> {
-        files::create_private_mark(&folder.join(format!("{id}{OPENED}")))
-    }
-
-    /// Takes such word back, when the work that opening was part of failed.
-    pub fn retract(&self, id: &Id) -> io::Result<()> {
-        match fs::remove_file(self.folder.join(format!("{id}{OPENED}"))) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     fn scan(&mut self) -> io::Result<()> {
-        let mut opened = Vec::new();
+        let mut words = Vec::new();
         let mut stale = Vec::new();
         for file in fs::read_dir(&self.folder)? {
             let file = file?;
@@ -114,33 +107,40 @@ impl Spool {
                 if file.metadata()?.modified()?.elapsed().unwrap_or_default() > KEPT {
                     fs::remove_file(file.path())?;
                 }
-            } else if let Some(id) = name.strip_suffix(OPENED).and_then(|id| id.parse().ok()) {
-                opened.push(id);
+            } else if let Some(word) = word::parse(name) {
+                words.push(word);
             } else if let Some((number, id, state)) = parse_name(name) {
                 let metadata = file.metadata()?;
+                let path = self.path(number, &id, state);
+                // What was given out before turns were counted.
+                if path != file.path() {
+                    fs::rename(file.path(), &path)?;
+                    self.moved = true;
+                }
                 // A crash may have come between the rename and the emptying, before the sync.
                 if state == State::Done && metadata.len() > 0 {
-                    self.full.push(file.path());
+                    self.full.push(path);
                     self.moved = true;
                 }
                 let age = metadata.modified()?.elapsed().unwrap_or_default();
-                if state == State::Given && age > KEPT {
-                    stale.push(id);
+                if let State::Given(turn) = state {
+                    self.turn = self.turn.max(turn.saturating_add(1));
+                    if age > KEPT {
+                        stale.push(id);
+                    }
                 }
                 self.messages.insert(number, (id, state));
                 self.numbers.insert(id, number);
                 self.next = self.next.max(number.saturating_add(1));
             }
         }
-        for id in opened.iter().chain(&stale) {
-            self.done(id)?;
+        self.heed(&words)?;
+        for id in &stale {
+            if matches!(self.state(id), Some(State::Given(_))) {
+                self.done(id)?;
+            }
         }
-        // What was opened is marked for good before the word of it goes.
-        self.settle()?;
-        for id in &opened {
-            fs::remove_file(self.folder.join(format!("{id}{OPENED}")))?;
-        }
-        Ok(())
+        self.settle()
     }
 
     fn state(&self, id: &Id) -> Option<State> {
@@ -149,26 +149,32 @@ impl Spool {
 
     /// Whether the message was delivered or given out, as far as is remembered.
     pub fn is_done(&self, id: &Id) -> bool {
-        matches!(self.state(id), Some(State::Given | State::Done))
+        matches!(self.state(id), Some(State::Given(_) | State::Done))
     }
 
     /// Whether the message waits to be delivered.
     pub fn is_waiting(&self, id: &Id) -> bool {
-        self.state(id) == Some(State::Waiting)
+        matches!(self.state(id), Some(State::Waiting | State::Deferred))
     }
 
-    /// Messages that wait, in order of arrival.
+    /// Messages that wait, in order of arrival, but for those that [`Spool::deferred`] lists.
     pub fn waiting(&self) -> Vec<Id> {
-        self.all(State::Waiting)
+        self.all(|state| state == State::Waiting)
+    }
+
+    /// Messages that wait and were refused by the reader they were given to, in order of arrival.
+    /// They are given out after all others, so that they keep none from coming.
+    pub fn deferred(&self) -> Vec<Id> {
+        self.all(|state| state == State::Deferred)
     }
 
     /// Messages that were given out and not opened since, in order of arrival.
     pub fn given(&self) -> Vec<Id> {
-        self.all(State::Given)
+        self.all(|state| matches!(state, State::Given(_)))
     }
 
-    fn all(&self, wanted: State) -> Vec<Id> {
-        let found = self.messages.values().filter(|(_, state)| *state == wanted);
+    fn all(&self, wanted: impl Fn(State) -> bool) -> Vec<Id> {
+        let found = self.messages.values().filter(|(_, state)| wanted(*state));
         found.map(|(id, _)| *id).collect()
     }
 
@@ -263,18 +269,18 @@ impl Spool {
     /// Opens a message that waits or was given out; `None` when there is none of that id.
     pub fn open_message(&self, id: &Id) -> io::Result<Option<File>> {
         match (self.numbers.get(id), self.state(id)) {
-            (Some(number), Some(state @ (State::Waiting | State::Given))) => {
-                File::open(self.path(*number, id, state)).map(Some)
-            }
-            _ => Ok(None),
+            (None, _) | (_, None | Some(State::Done)) => Ok(None),
+            (Some(number), Some(state)) => File::open(self.path(*number, id, state)).map(Some),
         }
     }
 
     /// Marks a message as given to a reader who may lose it: its bytes are kept for a week, or
-    /// until [`Spool::confirm`] says that it was opened. A crash before [`Spool::settle`] may
+    /// until a reader leaves word that it was opened ([`Word::Opened`]). A crash before [`Spool::settle`] may
     /// undo this.
     pub fn give(&mut self, id: &Id) -> io::Result<()> {
-        if let Some(path) = self.change(id, State::Given)? {
+        let turn = self.turn;
+        if let Some(path) = self.change(id, State::Given(turn))? {
+            self.turn = turn.saturating_add(1);
             // The week begins now, not when it arrived.
             File::options().write(true).open(path)?.set_modified(SystemTime::now())?;
         }
@@ -293,11 +299,15 @@ impl Spool {
     fn change(&mut self, id: &Id, state: State) -> io::Result<Option<PathBuf>> {
         let Some(&number) = self.numbers.get(id) else { return Ok(None) };
         let Some(before) = self.state(id).filter(|before| *before < state) else { return Ok(None) };
-        let path = self.path(number, id, state);
-        fs::rename(self.path(number, id, before), &path)?;
+        self.rename(number, id, before, state).map(Some)
+    }
+
+    fn rename(&mut self, number: u64, id: &Id, from: State, to: State) -> io::Result<PathBuf> {
+        let path = self.path(number, id, to);
+        fs::rename(self.path(number, id, from), &path)?;
         self.moved = true;
-        self.messages.insert(number, (*id, state));
-        Ok(Some(path))
+        self.messages.insert(number, (*id, to));
+        Ok(path)
     }
 
     fn prune(&mut self) -> io::Result<()> {
@@ -374,18 +384,30 @@ impl Write for Partial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Waiting,
-    Given,
+    /// Waits, and was refused by the reader it was given to.
+    Deferred,
+    /// In this turn.
+    Given(u64),
     Done,
 }
 
 impl State {
-    const ALL: [Self; 3] = [Self::Waiting, Self::Given, Self::Done];
-
-    fn extension(self) -> &'static str {
+    fn extension(self) -> String {
         match self {
-            Self::Waiting => "waiting",
-            Self::Given => "given",
-            Self::Done => "done",
+            Self::Waiting => "waiting".into(),
+            Self::Deferred => "deferred".into(),
+            Self::Given(turn) => format!("{turn:016x}.given"),
+            Self::Done => "done".into(),
+        }
+    }
+
+    fn parse(extension: &str) -> Option<Self> {
+        match extension {
+            "waiting" => Some(Self::Waiting),
+            "deferred" => Some(Self::Deferred),
+            "given" => Some(Self::Given(0)),
+            "done" => Some(Self::Done),
+            given => hex(given.strip_suffix(".given")?).map(Self::Given),
         }
     }
 }
@@ -393,9 +415,12 @@ impl State {
 fn parse_name(name: &str) -> Option<(u64, Id, State)> {
     let (name, extension) = name.split_once('.')?;
     let (number, id) = name.split_once('-')?;
-    let state = State::ALL.into_iter().find(|state| state.extension() == extension)?;
-    let number = (number.len() == 16).then(|| u64::from_str_radix(number, 16).ok()).flatten()?;
-    Some((number, id.parse().ok()?, state))
+    Some((hex(number)?, id.parse().ok()?, State::parse(extension)?))
+}
+
+/// A number of exactly sixteen digits.
+fn hex(text: &str) -> Option<u64> {
+    (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ macro_rules! for_each_behaviour {
             a_capability_pushes_so_many_in_all
             new_terms_keep_what_was_counted
             a_revoked_capability_leaves_its_messages
+            a_revoked_capability_stays_revoked
             capabilities_have_a_bound
             a_mailbox_has_a_bound
             the_store_has_a_bound
@@ -455,6 +456,34 @@ pub(crate) async fn a_revoked_capability_leaves_its_messages(open: Open) {
     assert_eq!(usage(&store).await, (1, 1));
     store.ack(BOX, vec![id], 0).await.unwrap();
     assert_eq!(usage(&store).await, (0, 0));
+}
+
+/// After the store has made room and was opened again, twice.
+pub(crate) async fn a_revoked_capability_stays_revoked(open: Open) {
+    let mut store = with_box(&open).await;
+    store.allow(BOX, CAP2, Terms::default()).await.unwrap();
+    let id = new(&store, b"1").await;
+    assert!(store.revoke(BOX, CAP).await.unwrap());
+    for round in 0..2 {
+        // Enough for an embedded store to go through all that was written before.
+        for number in 0..120 {
+            let bytes = text(1000 * round + number, 200_000);
+            let push = Push { capability: CAP2, ..push(&bytes) };
+            assert_eq!(put(&store, push, &bytes).await.unwrap(), Put::New);
+            store.ack(BOX, vec![entry(&bytes).id], NOW).await.unwrap();
+        }
+        store.sweep(NOW + 1).await.unwrap();
+        drop(store);
+        store = open().await;
+        assert!(matches!(put(&store, push(b"2"), b"2").await, Err(Error::NoMailbox)));
+        assert!(matches!(put(&store, push(b"1"), b"1").await, Err(Error::NoMailbox)));
+        let known = store.capabilities(BOX).await.unwrap();
+        assert_eq!(known.iter().map(|one| one.id).collect::<Vec<_>>(), [CAP2]);
+        assert_eq!(body(&store, BOX, id).await.unwrap(), b"1");
+    }
+    store.allow(BOX, CAP, Terms::default()).await.unwrap();
+    drop(store);
+    new(&open().await, b"2").await;
 }
 
 pub(crate) async fn capabilities_have_a_bound(open: Open) {

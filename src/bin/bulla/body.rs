@@ -1,8 +1,9 @@
-//! Where the bodies of letters go: one output for all of them, a file each, or lines of JSON.
+//! Where the bodies of letters go: an output for one of them, a file each, or lines of JSON.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result};
 use bulla::files::{Access, AtomicFile, Existing};
@@ -14,7 +15,7 @@ use crate::cli;
 use crate::cmd::open::Again;
 use crate::exit::Fail;
 use crate::output::{Nature, Output, Target};
-use crate::record::{Place, json_line};
+use crate::record::{Origin, Place, json_line};
 
 /// Greatest body that goes on a line of JSON: 16 MiB, which escapes can make 96.
 const MAX_LINE: usize = 16 << 20;
@@ -24,17 +25,32 @@ pub(crate) struct Bodies<'a> {
     app: &'a App,
     target: Target,
     folder: Option<&'a Path>,
-    /// The common output, opened with the first body that may be let out.
-    common: Mutex<Option<Output>>,
+    /// The output of all lines, opened with the first body that may be let out.
+    lines: Mutex<Option<Output>>,
+    /// Whether some of a body went to the output that is for one alone.
+    begun: Arc<AtomicBool>,
+    /// Whether all of it is there.
+    whole: bool,
+}
+
+/// Where a body may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Where all go: each has a file, or a line, of its own.
+    All,
+    /// To the output that is for one.
+    One,
+    /// There was one already.
+    Full,
 }
 
 /// A body under way.
 pub(crate) enum Body {
-    /// To the common output.
-    Common(Output),
+    /// To the output that is for one.
+    Only(Output, Arc<AtomicBool>),
     /// To a file of its own.
     File(AtomicFile, PathBuf),
-    /// To a line of JSON in the common output.
+    /// To a line of JSON in the output of all lines.
     Line(Vec<u8>, Output),
     /// Nowhere: the letter was for the program.
     Nowhere,
@@ -53,25 +69,45 @@ impl<'a> Bodies<'a> {
             cli::Output { output: args.output.output.clone(), force: args.output.force || perhaps };
         let target = Target::new(&output, args.file.as_deref(), Nature::Text)?;
         let target = if args.output.force { target } else { target.keeping() };
-        Ok(Self { app, target, folder, common: Mutex::new(None) })
+        let (lines, begun) = (Mutex::new(None), Arc::default());
+        Ok(Self { app, target, folder, lines, begun, whole: false })
+    }
+
+    /// Whether the next body may be let out.
+    pub(crate) fn room(&self) -> Room {
+        if self.folder.is_some() || self.app.ui.json {
+            Room::All
+        } else if self.whole || self.is_broken() {
+            Room::Full
+        } else {
+            Room::One
+        }
+    }
+
+    /// Whether a body went to an output that is for one, and broke off there.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) && !self.whole
     }
 
     /// The place of the next body.
-    pub(crate) fn begin(&self, letter: Option<&Letter>) -> Result<Body> {
+    pub(crate) fn begin(&self, letter: Option<&Letter>, origin: Origin) -> Result<Body> {
         if let Some(folder) = self.folder {
-            let path = free_path(folder, letter);
+            let path = free_path(folder, letter, origin);
             let file = AtomicFile::create(&path, Existing::Keep, Access::Umask)
                 .with_context(|| format!("cannot write {}", path.display()))?;
             return Ok(Body::File(file, path));
         }
-        let opened = self.common.lock().ok().and_then(|mut common| common.take());
-        let common = opened.map_or_else(|| self.target.open(Access::Umask), Ok)?;
-        Ok(if self.app.ui.json { Body::Line(Vec::new(), common) } else { Body::Common(common) })
+        if !self.app.ui.json {
+            return Ok(Body::Only(self.target.open(Access::Umask)?, self.begun.clone()));
+        }
+        let opened = self.lines.lock().ok().and_then(|mut lines| lines.take());
+        let lines = opened.map_or_else(|| self.target.open(Access::Umask), Ok)?;
+        Ok(Body::Line(Vec::new(), lines))
     }
 
-    /// Whether bodies are nowhere yet: they go to a file that appears when all are in it.
+    /// Whether bodies are nowhere yet: they are lines of a file that appears when all are in it.
     pub(crate) fn is_held_back(&self) -> bool {
-        self.folder.is_none() && self.target.is_file()
+        self.app.ui.json && self.folder.is_none() && self.target.is_file()
     }
 
     /// Whether they go to files that appear when they are complete.
@@ -91,7 +127,7 @@ impl<'a> Bodies<'a> {
         body: Body,
         line: impl FnOnce(Place<'_>) -> serde_json::Value,
     ) -> Result<()> {
-        let mut common = match body {
+        let mut lines = match body {
             Body::File(file, path) => {
                 file.commit().with_context(|| format!("cannot write {}", path.display()))?;
                 let path = path.display().to_string();
@@ -99,27 +135,31 @@ impl<'a> Bodies<'a> {
                     self.app.ui.note(&format!("wrote {path}"));
                     return Ok(());
                 }
-                writeln!(io::stdout(), "{}", line(Place::File(&path)))?;
+                writeln!(io::stdout(), "{}", json_line(&line(Place::File(&path))))?;
                 return Ok(());
             }
             Body::Nowhere => return Ok(()),
-            Body::Common(common) => common,
-            Body::Line(bytes, mut common) => {
+            Body::Only(output, _) => {
+                output.finish()?;
+                self.whole = true;
+                return Ok(());
+            }
+            Body::Line(bytes, mut lines) => {
                 let mut text = json_line(&line(Place::Line(&bytes)));
                 text.push('\n');
-                common.write_all(text.as_bytes())?;
-                common
+                lines.write_all(text.as_bytes())?;
+                lines
             }
         };
-        common.flush()?;
-        self.common = Mutex::new(Some(common));
+        lines.flush()?;
+        self.lines = Mutex::new(Some(lines));
         Ok(())
     }
 
-    /// Gives the common file its name.
+    /// Gives the file of all lines its name.
     pub(crate) fn commit(&mut self) -> Result<()> {
-        match self.common.get_mut() {
-            Ok(common) => common.take().map_or(Ok(()), Output::finish),
+        match self.lines.get_mut() {
+            Ok(lines) => lines.take().map_or(Ok(()), Output::finish),
             Err(_) => Ok(()),
         }
     }
@@ -129,7 +169,14 @@ impl Write for Body {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self {
             Self::Nowhere => Ok(buf.len()),
-            Self::Common(output) => output.write(buf),
+            Self::Only(output, begun) => {
+                let written = output.write(buf)?;
+                // A file that breaks off never appears.
+                if written > 0 && !output.is_file() {
+                    begun.store(true, Ordering::Relaxed);
+                }
+                Ok(written)
+            }
             Self::File(file, _) => file.write(buf),
             Self::Line(bytes, _) => {
                 if bytes.len() + buf.len() > MAX_LINE {
@@ -149,12 +196,29 @@ impl Write for Body {
     }
 }
 
+/// What the names of files begin with whose sender is no contact.
+const UNKNOWN: &str = "unknown-";
+const ANONYMOUS: &str = "anonymous-";
+
 /// A path in `folder` that no file has: the letter's file name made safe, else its id, with the
 /// beginning of the id in the name when another file has it.
-fn free_path(folder: &Path, letter: Option<&Letter>) -> PathBuf {
+///
+/// A sender chooses the name, the id, and when the letter comes. So files of strangers begin with what
+/// no file of a contact's begins with: theirs take no name that a contact's file would have.
+fn free_path(folder: &Path, letter: Option<&Letter>, origin: Origin) -> PathBuf {
     let id = letter.map_or_else(|| "sealed".into(), |letter| text::hex_encode(&letter.id));
     let asked = letter.and_then(|letter| letter.heading.file_name.as_deref());
     let name = asked.and_then(text::file_name).unwrap_or_else(|| id.clone());
+    let name = match origin {
+        Origin::Unknown => format!("{UNKNOWN}{name}"),
+        Origin::Anonymous => format!("{ANONYMOUS}{name}"),
+        Origin::Contact | Origin::File => {
+            // Some file systems know no upper and lower case.
+            let lower = name.to_lowercase();
+            let meets = [UNKNOWN, ANONYMOUS].iter().any(|prefix| lower.starts_with(prefix));
+            if meets { format!("contact-{name}") } else { name }
+        }
+    };
     let (stem, extension) = match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
         _ => (name.as_str(), String::new()),

@@ -116,6 +116,10 @@ fn contact(error: &contact::Error) -> Option<Verdict> {
             Exit::Conflict,
             "ask one of them for a newer card, and take it with: bulla contact add NAME CARD",
         ),
+        E::HandedCard(_) => verdict(
+            Exit::Conflict,
+            "pair with that contact first: bulla invite --as NAME, or bulla pair",
+        ),
         E::Introduction(_) | E::NotPrivate => Some((Exit::Malformed, None)),
         E::NameTaken(_) => {
             verdict(Exit::Conflict, "choose another name, or: bulla contact rename OLD NEW")

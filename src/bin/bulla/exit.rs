@@ -20,6 +20,7 @@ pub(crate) enum Exit {
     InputMissing = 21,
     UnsafePermissions = 22,
     Partial = 23,
+    MoreLetters = 24,
     Failure = 70,
     Temporary = 75,
     Refused = 77,
@@ -39,18 +40,46 @@ pub(crate) struct Fail {
     pub(crate) exit: Exit,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
-    /// It is of a letter that was opened before, whole.
-    pub(crate) replay: bool,
+    /// What it says of a letter in a stream, when it is about one.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// Why a letter was not written, though nothing is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It was opened before, whole.
+    Replay,
+    /// It is from another sender than the run takes.
+    Refused,
+    /// Its sender is revoked.
+    Revoked,
+    /// The run wrote one already.
+    Untaken,
 }
 
 impl Fail {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None, replay: false }
+        Self { exit, message: message.into(), hint: None, verdict: None }
     }
 
     /// The error of a letter that was opened before.
     pub(crate) fn replay(message: impl Into<String>) -> Self {
-        Self { replay: true, ..Self::new(Exit::Conflict, message) }
+        Self { verdict: Some(Verdict::Replay), ..Self::new(Exit::Conflict, message) }
+    }
+
+    /// The error of a letter from a sender that the run does not take.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { verdict: Some(Verdict::Refused), ..Self::new(Exit::SenderNotAuthenticated, message) }
+    }
+
+    /// The error of a letter behind the one that the run wrote.
+    pub(crate) fn untaken(message: impl Into<String>) -> Self {
+        Self { verdict: Some(Verdict::Untaken), ..Self::new(Exit::MoreLetters, message) }
+    }
+
+    /// The error of a letter from a revoked sender, which is dropped for good.
+    pub(crate) fn revoked(message: impl Into<String>) -> Self {
+        Self { verdict: Some(Verdict::Revoked), ..Self::new(Exit::SenderNotAuthenticated, message) }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use bulla::files::{self, Access, AtomicFile, Existing};
-use bulla::text;
+use bulla::text::TerminalGuard;
 
 use crate::cli;
 use crate::exit::{Exit, Fail};
@@ -86,7 +86,7 @@ impl Target {
             let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
             let guarded = !self.forced && stdout.is_terminal();
             return Ok(if guarded {
-                Output::Terminal { stdout, tail: Vec::new() }
+                Output::Terminal { stdout, guard: TerminalGuard::default() }
             } else {
                 Output::Stdout(stdout)
             });
@@ -108,7 +108,7 @@ pub(crate) enum Output {
     /// A terminal, which must not be told to do things by what a stranger wrote.
     Terminal {
         stdout: File,
-        tail: Vec<u8>,
+        guard: TerminalGuard,
     },
     File {
         file: AtomicFile,
@@ -117,9 +117,19 @@ pub(crate) enum Output {
 }
 
 impl Output {
+    /// Whether it is a file that appears when it is complete.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+
     pub(crate) fn finish(self) -> Result<()> {
         match self {
-            Self::Stdout(mut stdout) | Self::Terminal { mut stdout, .. } => Ok(stdout.flush()?),
+            Self::Stdout(mut stdout) => Ok(stdout.flush()?),
+            Self::Terminal { mut stdout, mut guard } => {
+                let rest = guard.finish().ok_or_else(hostile)?;
+                stdout.write_all(&rest)?;
+                Ok(stdout.flush()?)
+            }
             Self::File { file, path } => match complete(file, &path) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(describe(error, &path)),
@@ -132,19 +142,10 @@ impl Write for Output {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(buf),
-            Self::Terminal { stdout, tail } => {
-                let seen = &*tail;
-                // With the end of what came before: a character may come in two pieces.
-                let seen = [seen.as_slice(), buf].concat();
-                let text = String::from_utf8_lossy(&seen);
-                if text.chars().any(|c| !"\r\n\t".contains(c) && text::is_hostile(c)) {
-                    let fail =
-                        Fail::usage("the output has control characters, and goes to a terminal");
-                    let hint = "use -o FILE, a pipe, or -o - to force it";
-                    return Err(io::Error::other(fail.hint(hint)));
-                }
-                *tail = seen.get(seen.len().saturating_sub(3)..).unwrap_or_default().to_vec();
-                stdout.write(buf)
+            Self::Terminal { stdout, guard } => {
+                let safe = guard.pass(buf).ok_or_else(|| io::Error::other(hostile()))?;
+                stdout.write_all(&safe)?;
+                Ok(buf.len())
             }
             Self::File { file, .. } => file.write(buf),
         }
@@ -156,6 +157,11 @@ impl Write for Output {
             Self::File { file, .. } => file.flush(),
         }
     }
+}
+
+fn hostile() -> Fail {
+    Fail::usage("the output has control characters, and goes to a terminal")
+        .hint("use -o FILE, a pipe, or -o - to force it")
 }
 
 /// Makes what went to stdout durable, where that is a file.

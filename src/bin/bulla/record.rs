@@ -1,37 +1,77 @@
 //! The JSON line of a letter, as `open --json` prints it.
 
-use bulla::contact::{Contact, Receipt};
+use bulla::contact::{Book, Receipt};
 use bulla::identity::{Card, Fingerprint};
 use bulla::letter::{Letter, Proof};
-use bulla::text::{base64_encode, hex_encode, is_hostile};
+use bulla::text::{base64_encode, hex_encode, is_hostile, printable};
 use serde_json::{Map, Value, json};
 
 use crate::app::date;
-use crate::cmd::contact::trust;
+use crate::cmd::contact::{remarks, trust};
 
-/// A proven sender, and what the contact book says of him.
+/// A proven sender, and what the contact book says of them.
 #[derive(Debug)]
 pub(crate) struct Sender {
     pub(crate) name: Option<String>,
     pub(crate) fingerprint: Fingerprint,
-    pub(crate) self_asserted: String,
+    self_asserted: String,
     trust: &'static str,
+    /// What is conspicuous about the name.
+    remarks: Vec<String>,
 }
 
 impl Sender {
-    pub(crate) fn new(card: &Card, contact: Option<&Contact>) -> Self {
+    pub(crate) fn new(card: &Card, book: &Book) -> Self {
+        let fingerprint = card.fingerprint();
+        let contact = book.by_fingerprint(&fingerprint);
+        let shown = contact.map_or(card.name(), |contact| contact.name());
         Self {
             name: contact.map(|contact| contact.name().to_owned()),
-            fingerprint: card.fingerprint(),
+            fingerprint,
             self_asserted: card.name().to_owned(),
             trust: contact.map_or("unknown", |contact| trust(contact.trust())),
+            remarks: remarks(&book.lookalikes(), shown, &fingerprint),
         }
     }
 
-    /// Our name for him, or his fingerprint.
+    /// Our name for the sender, or the fingerprint.
     pub(crate) fn title(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.fingerprint.to_string())
     }
+
+    /// Who sent a letter, for people: `from ann (digits)`.
+    pub(crate) fn line(&self) -> String {
+        let trust = if self.trust == "card by hand" { "unverified card" } else { self.trust };
+        let mut known = Vec::new();
+        let who = match &self.name {
+            Some(name) => {
+                known.push(trust.to_owned());
+                format!("from {}", printable(name))
+            }
+            None => {
+                if !self.self_asserted.is_empty() {
+                    known
+                        .push(format!("self-declared name \"{}\"", printable(&self.self_asserted)));
+                }
+                format!("unknown sender {}", self.fingerprint)
+            }
+        };
+        known.extend(self.remarks.iter().cloned());
+        if known.is_empty() { who } else { format!("{who} ({})", known.join(", ")) }
+    }
+}
+
+/// Whose a body is, as far as it decides where it may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A contact's.
+    Contact,
+    /// Proven to be of one sender, who is no contact.
+    Unknown,
+    /// Of nobody knows whom: an anonymous letter, or a plain file that came among letters.
+    Anonymous,
+    /// A plain age file, which the user has named.
+    File,
 }
 
 /// A value as one line, in which no character does anything to a terminal.

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::bar::Bar;
 use crate::cli::Common;
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 
 /// Bytes of an answer that are read.
 const MAX_LINE: u64 = 1 << 10;
@@ -201,7 +202,7 @@ pub(crate) fn exit_error(exit: Exit, message: &str) {
     let code = exit.code();
     let object =
         serde_json::json!({ "message_type": "exit_error", "code": code, "message": message });
-    let _ = writeln!(std::io::stderr(), "{object}");
+    let _ = writeln!(std::io::stderr(), "{}", json_line(&object));
 }
 
 fn line(label: &str, text: &str) {

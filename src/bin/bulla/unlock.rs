@@ -49,6 +49,11 @@ impl<'a> Unlock<'a> {
         self.in_stream = true;
     }
 
+    /// Reads the identities before any file asks for them.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        self.keys().map(drop)
+    }
+
     /// The fingerprints of the identities that were needed so far.
     pub(crate) fn fingerprints(&self) -> Vec<Fingerprint> {
         self.ours().map(|ours| ours.fingerprint).collect()

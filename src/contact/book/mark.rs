@@ -66,6 +66,11 @@ impl Book {
         self.mark_of(fingerprint).and_then(|mark| mark.revoked)
     }
 
+    /// Whether any fingerprint is revoked.
+    pub fn has_revoked(&self) -> bool {
+        self.marks.iter().any(|mark| mark.revoked.is_some())
+    }
+
     /// Takes the marks of another book of the same owner: the stronger verification and any
     /// revocation hold.
     pub(super) fn merge_marks(&mut self, theirs: Vec<Mark>) {

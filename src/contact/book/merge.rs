@@ -5,9 +5,11 @@ use super::Contact;
 use super::MAX_ANONYMOUS;
 use super::MAX_CONTACTS;
 use super::MAX_STRANGERS;
+use super::cards::Taken;
 use super::check_name;
 use crate::contact::Error;
 use crate::contact::memory::Received;
+use crate::identity::Card;
 
 /// What [`Book::merge`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +18,8 @@ pub struct Merged {
     pub added: usize,
     /// Contacts that were, and of whom something later is known now.
     pub updated: usize,
-    /// Contacts whose name belongs to another here: the name there, and the one they got.
+    /// Contacts whose name belongs to another here, or may not be one: the name there, and the one
+    /// they got.
     pub renamed: Vec<(String, String)>,
 }
 
@@ -35,8 +38,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`]; and when the other was not written by a book: [`Error::Name`],
-    /// [`Error::Card`]. The book is changed in part then, and to be dropped.
+    /// [`Error::Full`]; and when the other was not written by a book: [`Error::Card`]. The book is changed in part then, and to be dropped.
     pub fn merge(&mut self, other: Self) -> Result<Merged, Error> {
         let mut merged = Merged::default();
         if other.settings.changed > self.settings.changed {
@@ -44,6 +46,9 @@ impl Book {
         }
         for contact in other.contacts {
             self.merge_contact(contact, &mut merged)?;
+        }
+        for (_, handed) in other.handed {
+            self.take_card(&Card::from_bytes(&handed)?)?;
         }
         self.sort();
         for (sender, received) in other.strangers.into_iter().rev().take(MAX_STRANGERS) {
@@ -55,25 +60,24 @@ impl Book {
     }
 
     fn merge_contact(&mut self, mut theirs: Contact, merged: &mut Merged) -> Result<(), Error> {
-        check_name(&theirs.name)?;
         let card = theirs.card()?;
         theirs.fingerprint = card.fingerprint().to_bytes();
+        let updated = self.take_card(&card)? == Taken::New;
         if let Some(ours) = self.contacts.iter_mut().find(|c| c.fingerprint == theirs.fingerprint) {
             let before = ours.clone();
-            if ours.card()?.created() < card.created() {
-                ours.card = theirs.card;
-            }
             if ours.since < theirs.since {
                 (ours.trust, ours.since) = (theirs.trust, theirs.since);
             }
             ours.received.merge(theirs.received);
-            merged.updated += usize::from(*ours != before);
+            merged.updated += usize::from(updated || *ours != before);
             return Ok(());
         }
         if self.contacts.len() >= MAX_CONTACTS {
             return Err(Error::Full { max: MAX_CONTACTS });
         }
-        let name = self.free_name(&theirs.name);
+        // A name that was fine for an older program need not be now.
+        let wanted = Some(theirs.name.as_str()).filter(|name| check_name(name).is_ok());
+        let name = self.free_name(wanted.unwrap_or("contact"));
         if name != theirs.name {
             merged.renamed.push((theirs.name, name.clone()));
         }

@@ -88,6 +88,9 @@ pub enum Error {
     /// A message that does not follow the kind of its invite.
     #[error("malformed pairing message: {0}")]
     Malformed(&'static str),
+    /// The card that is to be handed over has a capability, which outlives the contact.
+    #[error("the card to hand over has a capability, expected one without")]
+    CardCapability,
     /// The other side's card is none.
     #[error("the other side shows a card that is refused: {0}")]
     Card(#[source] identity::Error),

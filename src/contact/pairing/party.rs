@@ -24,7 +24,8 @@ use crate::wire::Encode;
 pub struct Own<'a> {
     /// Signs the keys of this pairing, so that nobody hands over another's card.
     pub identity: &'a Identity,
-    /// The card to hand over.
+    /// The card to hand over, which has no capability: what the other side may push to is the
+    /// mailbox made for it alone.
     pub card: &'a Card,
     /// The mailbox made for the other side, where letters will go.
     pub address: Address,
@@ -107,6 +108,9 @@ impl Seed {
     fn hand(&self, own: &Own<'_>, role: Role, invite: &[u8; 32]) -> Result<Hand, Error> {
         if own.card.fingerprint() != own.identity.fingerprint() {
             return Err(Error::NotTheOwner);
+        }
+        if own.card.capability().is_some() {
+            return Err(Error::CardCapability);
         }
         own.address.check()?;
         let signed = Signed {

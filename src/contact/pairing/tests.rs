@@ -23,7 +23,7 @@ struct Person {
 impl Person {
     fn new(byte: u8) -> Self {
         let identity = Identity::from_seed(Secret::take(&mut [byte; 32])).unwrap();
-        let card = identity.card(&format!("nr {byte}"), None, 0, NOW).unwrap();
+        let card = identity.card_without_capability(&format!("nr {byte}"), None, NOW).unwrap();
         Self { byte, identity, card }
     }
 
@@ -543,6 +543,10 @@ fn own_things_are_checked_before_they_go_out() {
     let borrowed = Own { identity: &ann.identity, card: &bob.card, address: ann.address(1) };
     let refused = Pairing::offer_secret(&borrowed, ann.meeting(), UNTIL, NOW);
     assert!(matches!(refused, Err(Error::NotTheOwner)));
+    let card = ann.identity.card("Ann", None, 0, NOW).unwrap();
+    let by_hand = Own { card: &card, ..ann.own() };
+    let refused = Pairing::offer_secret(&by_hand, ann.meeting(), UNTIL, NOW);
+    assert!(matches!(refused, Err(Error::CardCapability)));
     let refused = Pairing::offer_secret(&ann.own(), ann.address(1), UNTIL, NOW);
     assert!(matches!(refused, Err(Error::OneMailbox)));
     let nowhere = Address { relay: "ftp://x".into(), ..ann.meeting() };

@@ -1,6 +1,6 @@
-//! Pairings that end without a contact: what is remembered of them, and their mailboxes, until the
-//! relays have closed them.
+//! Pairings that end without a contact, and what is remembered of them.
 
+use crate::contact::pairs::Closing;
 use crate::contact::pairs::Own;
 use crate::contact::pairs::Pairs;
 use crate::contact::pairs::Purpose;
@@ -11,9 +11,6 @@ use crate::wire::Encode;
 
 /// Attempts that are remembered; the oldest makes room.
 const MAX_ABANDONED: usize = 64;
-/// Mailboxes that wait to be closed; the oldest makes room, and expires at its relay.
-const MAX_CLOSING: usize = 256;
-
 /// How long closing is tried: 30 days in seconds, as long as relays keep messages.
 const TRIED: u64 = 30 * 24 * 3600;
 
@@ -37,17 +34,6 @@ pub struct Unfinished {
     pub last: Option<u64>,
 }
 
-/// A mailbox that its relay has still to close.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Closing {
-    /// The mailbox.
-    pub mailbox: Own,
-    /// Whether a pairing met in it; otherwise it was made for letters.
-    pub meeting: bool,
-    /// Until when closing is tried, in seconds of Unix time: a relay may be gone for good.
-    until: u64,
-}
-
 impl Pairs {
     /// Ends a pairing here: forgets it, remembers an attempt that someone in between may have used
     /// for a try, and leaves its mailboxes in [`Pairs::closing`]. `now` is in seconds of Unix time.
@@ -55,36 +41,21 @@ impl Pairs {
         let Some(at) = self.underway.iter().position(|one| one.meeting == *meeting) else { return };
         let one = self.underway.remove(at);
         if is_try(&one) {
-            keep(
-                &mut self.abandoned,
-                MAX_ABANDONED,
-                Abandoned {
-                    fingerprint: one.pairing.their_fingerprint().map(|f| f.to_bytes()),
-                    name: one.name,
-                    when: now,
-                },
-            );
+            if self.abandoned.len() >= MAX_ABANDONED {
+                self.abandoned.remove(0);
+            }
+            self.abandoned.push(Abandoned {
+                fingerprint: one.pairing.their_fingerprint().map(|f| f.to_bytes()),
+                name: one.name,
+                when: now,
+            });
         }
         let kept = self.links.iter().any(|link| link.mailbox == one.mailbox);
         let until = now.saturating_add(TRIED);
-        let mut close = |mailbox, meeting| {
-            keep(&mut self.closing, MAX_CLOSING, Closing { mailbox, meeting, until });
-        };
-        close(one.meeting, true);
+        self.close_later(Closing::Meeting(one.meeting), until);
         if !kept {
-            close(one.mailbox, false);
+            self.close_later(Closing::Mailbox(one.mailbox), until);
         }
-    }
-
-    /// Returns the mailboxes of ended pairings that their relays have still to close, without those
-    /// that were tried for long enough.
-    pub fn closing(&self, now: u64) -> impl Iterator<Item = &Closing> {
-        self.closing.iter().filter(move |one| now < one.until)
-    }
-
-    /// Remembers that a relay has closed such a mailbox, and forgets those tried for long enough.
-    pub fn closed(&mut self, closed: &Closing, now: u64) {
-        self.closing.retain(|one| one != closed && now < one.until);
     }
 
     /// Returns the earlier attempts with a contact that did not finish: under the same name (none
@@ -127,13 +98,6 @@ fn is_try(one: &Underway) -> bool {
 
 fn is_same_name(one: Option<&str>, other: Option<&str>) -> bool {
     one.map(str::to_lowercase) == other.map(str::to_lowercase)
-}
-
-fn keep<T>(list: &mut Vec<T>, most: usize, one: T) {
-    if list.len() >= most {
-        list.remove(0);
-    }
-    list.push(one);
 }
 
 #[cfg(test)]
@@ -213,18 +177,19 @@ mod tests {
         pairs.begin(attempt(2, None)).unwrap();
         pairs.end(&own(2), NOW);
         let closing: Vec<_> = pairs.closing(NOW).cloned().collect();
-        let mailboxes: Vec<_> = closing.iter().map(|one| (&one.mailbox, one.meeting)).collect();
-        assert_eq!(mailboxes, [(&own(2), true), (&own(2 ^ 0x80), false)]);
-        pairs.closed(&closing[0], NOW);
+        assert_eq!(closing, [Closing::Meeting(own(2)), Closing::Mailbox(own(2 ^ 0x80))]);
+        pairs.closed(&closing[0]);
         assert_eq!(pairs.closing(NOW).collect::<Vec<_>>(), [&closing[1]]);
         assert_eq!(pairs.closing(NOW + TRIED).count(), 0);
+        assert!(pairs.tidy(&Fingerprint::from_bytes([0; 32]), NOW + TRIED));
+        assert_eq!(pairs.closing(NOW).count(), 0);
     }
 
-    /// State of version 1, which had neither, is read.
+    /// State of version 1, which had none of it, is read.
     #[test]
     fn older_records_are_read() {
         let mut bytes = wire::encode(&Pairs::default()).unwrap();
-        assert_eq!(bytes.split_off(bytes.len() - 2), [0, 0]);
+        assert_eq!(bytes.split_off(bytes.len() - 6), [0; 6]);
         bytes[0] = 1;
         let read: Pairs = wire::decode(&bytes).unwrap();
         assert!(read.underway().is_empty() && read.closing(0).next().is_none());

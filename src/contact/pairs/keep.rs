@@ -6,13 +6,20 @@ use super::MAX_MACHINES;
 use super::Own;
 use super::Pairs;
 use crate::contact::Error;
+use crate::identity::Fingerprint;
 
 impl Pairs {
-    /// What a backup keeps: the links. Pairings under way are not: an invite that was used since,
+    /// What a backup keeps: the links, and what is known of other machines. Pairings under way are not: an invite that was used since,
     /// or digits that were mistyped, would be good once more. Nor are introductions, for the same
     /// reason.
     pub(crate) fn kept(&self) -> Self {
-        Self { links: self.links.clone(), ..Self::default() }
+        Self {
+            links: self.links.clone(),
+            machines: self.machines.clone(),
+            elsewhere: self.elsewhere.clone(),
+            closing: self.closing.clone(),
+            ..Self::default()
+        }
     }
 
     /// Whether it is as [`Pairs::kept`] and a pairing leave it.
@@ -20,7 +27,9 @@ impl Pairs {
         self.underway.is_empty()
             && self.introductions.is_empty()
             && self.abandoned.is_empty()
-            && self.closing.is_empty()
+            && self.routes.is_empty()
+            && self.barred.is_empty()
+            && self.machines_are_sound()
             && self.links.len() <= MAX_LINKS
             && self.links.iter().all(|link| link.is_sound())
     }
@@ -46,6 +55,7 @@ impl Pairs {
         // The newest is last, and what is here is newer than what was kept.
         links.append(&mut self.links);
         self.links = links;
+        self.merge_machines(other.machines, other.elsewhere, other.closing);
         Ok(added)
     }
 }
@@ -53,7 +63,8 @@ impl Pairs {
 impl Pairs {
     /// Takes the contacts of another machine of the same owner. With each of them whom this one has
     /// no link with it gets one: the same secret, where they take letters, and a mailbox of its own,
-    /// as `own` makes it from that of the other machine. Says how many.
+    /// as `own` makes it for a contact from that of the other machine. Remembers the mailboxes of
+    /// the other machines. Says how many links are new.
     ///
     /// # Errors
     ///
@@ -61,9 +72,12 @@ impl Pairs {
     pub fn take_over<E: From<Error>>(
         &mut self,
         other: Self,
-        own: impl Fn(&Own) -> Result<Own, E>,
+        own: impl Fn(&Fingerprint, &Own) -> Result<Own, E>,
     ) -> Result<usize, E> {
         let mut taken = 0;
+        let theirs = other.links.iter().filter(|link| link.open);
+        let theirs = theirs.map(|link| (link.fingerprint, link.mailbox.clone()));
+        let elsewhere: Vec<_> = theirs.chain(other.elsewhere.iter().cloned()).collect();
         // Who paired twice has the last of it, unless that was closed.
         for link in other.links.into_iter().rev().filter(|link| link.open) {
             if self.links.iter().any(|known| known.fingerprint == link.fingerprint) {
@@ -72,9 +86,12 @@ impl Pairs {
             if self.links.len() >= MAX_LINKS {
                 return Err(Error::TooMany { what: "links", max: MAX_LINKS }.into());
             }
-            let mailbox = own(&link.mailbox)?;
+            let mailbox = own(&Fingerprint::from_bytes(link.fingerprint), &link.mailbox)?;
             self.links.push(Link { mailbox, ..link });
             taken += 1;
+        }
+        for (contact, own) in elsewhere {
+            self.add_elsewhere(&Fingerprint::from_bytes(contact), own);
         }
         Ok(taken)
     }

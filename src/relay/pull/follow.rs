@@ -72,6 +72,7 @@ impl<F> Pull<'_, F> {
     {
         self.deliver_waiting()?;
         self.round()?;
+        self.deliver_deferred()?;
         if self.is_enough() {
             return Ok(());
         }
@@ -85,6 +86,7 @@ impl<F> Pull<'_, F> {
             }
             if offered.elapsed() >= AGAIN {
                 self.deliver_waiting()?;
+                self.deliver_deferred()?;
                 offered = Instant::now();
             }
             if self.is_enough() {

@@ -12,7 +12,7 @@ use crate::relay::client::{Client, Event};
 use crate::relay::error::Error;
 use crate::relay::protocol::{Entry, Id};
 use crate::relay::pull::follow::{AGAIN, FIRST_PAUSE, GOOD, LONGEST_PAUSE, shortened};
-use crate::relay::pull::{Delivered, Options, Pull, Report, Stopped, follow, pull};
+use crate::relay::pull::{Delivered, Options, Pull, Report, Stopped, follow};
 use crate::relay::spool::Spool;
 
 /// A mailbox, and the relay it is at.
@@ -25,10 +25,11 @@ pub struct Owned {
     pub key: Arc<SigningSecret>,
 }
 
-/// Does what [`pull`] does for each of these mailboxes, in an order that nobody can foresee.
+/// Does what [`pull`](super::pull) does for each of these mailboxes, in an order that nobody can foresee.
 ///
 /// A relay that cannot be reached does not keep the others from being asked; then its error is
-/// that of the whole.
+/// that of the whole. A mailbox that its relay does not have is reported as
+/// [gone](Report::gone), and is no error.
 pub fn pull_all<E>(
     boxes: &[Owned],
     spool: &mut Spool,
@@ -37,15 +38,21 @@ pub fn pull_all<E>(
 ) -> Result<Report, Stopped<E>> {
     let first = match boxes {
         [] => return Ok(Report::default()),
-        [one] => return pull(&one.client, &one.key, spool, options, deliver),
         [first, ..] => first,
     };
     let mut pull = Pull::new(&first.client, &first.key, spool, options, deliver);
-    let outcome = pull.deliver_waiting().and_then(|()| pull.all(boxes));
-    let outcome = outcome.and_then(|failed| match failed {
-        Some(error) => Err(error.into()),
-        None => pull.first(boxes, super::deadline(options.wait)),
-    });
+    let until = super::deadline(options.wait);
+    let outcome = if boxes.len() == 1 {
+        let outcome = pull.deliver_waiting().and_then(|()| pull.rounds(until));
+        pull.unless_gone(0, outcome)
+    } else {
+        let outcome = pull.deliver_waiting().and_then(|()| pull.all(boxes));
+        outcome.and_then(|failed| match failed {
+            Some(error) => Err(error.into()),
+            None => pull.first(boxes, super::deadline(options.wait)),
+        })
+    };
+    let outcome = outcome.and_then(|()| pull.deliver_deferred());
     pull.spool.settle().map_err(Error::from)?;
     outcome.map(|()| pull.report)
 }
@@ -60,7 +67,14 @@ pub fn follow_all<E>(
 ) -> Result<Report, Stopped<E>> {
     let first = match boxes {
         [] => return Ok(Report::default()),
-        [one] => return follow(&one.client, &one.key, spool, options, deliver, broken),
+        [one] => {
+            return match follow(&one.client, &one.key, spool, options, deliver, broken) {
+                Err(Stopped::Relay(Error::NoMailbox)) => {
+                    Ok(Report { gone: vec![0], ..Report::default() })
+                }
+                outcome => outcome,
+            };
+        }
         [first, ..] => first,
     };
     let mut pull = Pull::new(&first.client, &first.key, spool, options, deliver);
@@ -84,13 +98,35 @@ impl<'a, F> Pull<'a, F> {
         for at in shuffled(boxes.len())? {
             let Some(mailbox) = boxes.get(at) else { continue };
             self.turn_to(mailbox);
-            match self.rounds(Instant::now()) {
+            let outcome = self.rounds(Instant::now());
+            match self.unless_gone(at, outcome) {
                 Ok(()) => {}
                 Err(Stopped::Relay(error)) => failed = Some(error),
                 Err(other) => return Err(other),
             }
         }
         Ok(failed)
+    }
+
+    /// Takes note of a mailbox that its relay does not have.
+    fn unless_gone<E>(
+        &mut self,
+        at: usize,
+        outcome: Result<(), Stopped<E>>,
+    ) -> Result<(), Stopped<E>> {
+        match outcome {
+            Err(Stopped::Relay(Error::NoMailbox)) => {
+                if !self.report.gone.contains(&at) {
+                    self.report.gone.push(at);
+                }
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn is_gone(&self, at: usize) -> bool {
+        self.report.gone.contains(&at)
     }
 
     /// Waits until something came, if nothing did so far.
@@ -102,12 +138,15 @@ impl<'a, F> Pull<'a, F> {
             return Ok(());
         }
         let watch = Watch::new();
-        (0..boxes.len()).for_each(|at| watch.begin(at, boxes));
+        let there = (0..boxes.len()).filter(|at| !self.is_gone(*at));
+        there.for_each(|at| watch.begin(at, boxes));
         while self.handed() == 0
+            && self.report.gone.len() < boxes.len()
             && let Some((at, news)) = watch.next(until)
         {
             if let News::Broke(Some(error)) = news {
-                return Err(error.into());
+                self.unless_gone(at, Err(error.into()))?;
+                continue;
             }
             self.deal_with_news(boxes, at, &news)?;
         }
@@ -129,7 +168,8 @@ impl<'a, F> Pull<'a, F> {
             && let Some(mailbox) = boxes.get(at)
         {
             self.turn_to(mailbox);
-            self.rounds(Instant::now())?;
+            let outcome = self.rounds(Instant::now());
+            self.unless_gone(at, outcome)?;
             self.seen.retain(|id| !self.spool.is_done(id));
             self.acked.clear();
         }
@@ -150,23 +190,29 @@ impl<'a, F> Pull<'a, F> {
             Some(error) => return Err(error.into()),
             None => {}
         }
+        self.deliver_deferred()?;
         let watch = Watch::new();
         let mut lines: Vec<Line> = boxes.iter().map(|_| Line::default()).collect();
         let mut offered = Instant::now();
-        while !self.is_enough() {
+        while !self.is_enough() && self.report.gone.len() < boxes.len() {
             for (at, line) in lines.iter_mut().enumerate() {
-                if line.next.is_some_and(|next| next <= Instant::now()) {
+                if !self.is_gone(at) && line.next.is_some_and(|next| next <= Instant::now()) {
                     line.next = None;
                     line.begun = Instant::now();
                     watch.begin(at, boxes);
                 }
             }
-            let mend = lines.iter().filter_map(|line| line.next).min();
+            let there = lines.iter().enumerate().filter(|(at, _)| !self.is_gone(*at));
+            let mend = there.filter_map(|(_, line)| line.next).min();
             let until = (offered + AGAIN).min(mend.unwrap_or(offered + AGAIN));
             if let Some((at, news)) = watch.next(until) {
                 self.deal_with_line(boxes, at, &news, broken)?;
                 if let (News::Broke(why), Some(line)) = (news, lines.get_mut(at)) {
                     match why {
+                        Some(Error::NoMailbox) => {
+                            self.unless_gone::<E>(at, Err(Error::NoMailbox.into()))?;
+                            continue;
+                        }
                         Some(error) if !error.is_temporary() => return Err(error.into()),
                         why => why.iter().for_each(&mut *broken),
                     }
@@ -175,6 +221,7 @@ impl<'a, F> Pull<'a, F> {
             }
             if offered.elapsed() >= AGAIN {
                 self.deliver_waiting()?;
+                self.deliver_deferred()?;
                 offered = Instant::now();
             }
         }

@@ -61,12 +61,12 @@ fn what_is_given_out_is_kept_until_it_is_opened_or_a_week_old() {
     let ids = [1, 2, 3].map(|byte| put(&mut spool, byte));
     ids.iter().for_each(|id| spool.give(id).unwrap());
     assert!(spool.waiting().is_empty() && spool.is_done(&ids[0]));
-    Spool::confirm(folder.path(), &ids[0]).unwrap();
-    Spool::confirm(folder.path(), &Id([9; 32])).unwrap();
+    Word::Opened.leave(folder.path(), &ids[0]).unwrap();
+    Word::Opened.leave(folder.path(), &Id([9; 32])).unwrap();
     assert_eq!(spool.given(), ids);
     drop(spool);
     let week_old = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
-    let third = folder.path().join(format!("{:016x}-{}.given", 2, ids[2]));
+    let third = folder.path().join(format!("{:016x}-{}.{:016x}.given", 2, ids[2], 2));
     File::open(third).unwrap().set_modified(week_old).unwrap();
 
     let mut spool = Spool::open(folder.path()).unwrap();
@@ -144,4 +144,115 @@ fn parts_are_dropped_when_wrong_old_or_of_another() {
     File::options().append(true).open(path).unwrap().set_modified(week_old).unwrap();
     Spool::open(folder.path()).unwrap();
     assert_eq!(count(), 1);
+}
+
+/// A pull that gives out `ids` in this order, to a reader that says `words` before or after each is
+/// marked as given; then the next start.
+fn next_start(folder: &Path, ids: &[Id], words: &[(Word, Id)], early: bool) -> Spool {
+    let mut spool = Spool::open(folder).unwrap();
+    let leave = || words.iter().for_each(|(word, id)| word.leave(folder, id).unwrap());
+    if early {
+        leave();
+    }
+    ids.iter().for_each(|id| spool.give(id).unwrap());
+    if !early {
+        leave();
+    }
+    drop(spool);
+    Spool::open(folder).unwrap()
+}
+
+#[test]
+fn what_a_reader_did_not_take_waits_again_in_order_whoever_was_first() {
+    for early in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path()).unwrap();
+        let ids = [9, 3, 7, 5, 4].map(|byte| put(&mut spool, byte));
+        // Given out before, to a reader of whom nothing is known: it does not come again.
+        spool.give(&ids[4]).unwrap();
+        drop(spool);
+        let words = [(Word::Opened, ids[0]), (Word::Untaken, ids[1])];
+        let spool = next_start(folder.path(), &ids[..3], &words, early);
+        assert_eq!(spool.waiting(), [ids[1], ids[2], ids[3]], "{early}");
+        assert_eq!((spool.given(), spool.deferred()), (vec![ids[4]], vec![]));
+        assert!(spool.is_done(&ids[0]));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
+        drop(spool);
+        // Word is heeded once.
+        let spool = next_start(folder.path(), &ids[1..4], &[], early);
+        assert_eq!((spool.waiting(), spool.given()), (vec![], ids[1..].to_vec()));
+    }
+}
+
+#[test]
+fn what_a_reader_refused_waits_behind_all_others() {
+    for early in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path()).unwrap();
+        let ids = [9, 3, 7].map(|byte| put(&mut spool, byte));
+        drop(spool);
+        let words = [(Word::Refused, ids[0]), (Word::Untaken, ids[2])];
+        let mut spool = next_start(folder.path(), &ids, &words, early);
+        assert_eq!((spool.waiting(), spool.deferred()), (vec![ids[2]], vec![ids[0]]));
+        assert!(spool.is_waiting(&ids[0]) && !spool.is_done(&ids[0]) && spool.knows(&ids[0]));
+        assert!(spool.open_message(&ids[0]).unwrap().is_some());
+        let new = put(&mut spool, 1);
+        drop(spool);
+        // Given out last, it is handed back with what came before it.
+        let order = [ids[2], new, ids[0]];
+        let spool = next_start(folder.path(), &order, &[(Word::Untaken, new)], early);
+        assert_eq!(spool.waiting(), [ids[0], new]);
+        drop(spool);
+        // Refused, and taken after all: it does not come again.
+        let words = [(Word::Refused, new), (Word::Opened, new)];
+        let spool = next_start(folder.path(), &[ids[0], new], &words, early);
+        assert!(spool.is_done(&new) && spool.waiting().is_empty());
+    }
+}
+
+/// Killed after any step of heeding a word, the next start ends where the one would have.
+#[test]
+fn word_is_heeded_however_often_the_start_is_killed() {
+    let begin = || {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path()).unwrap();
+        let ids = [9, 3, 7, 5].map(|byte| put(&mut spool, byte));
+        ids.iter().for_each(|id| spool.give(id).unwrap());
+        Word::Untaken.leave(folder.path(), &ids[1]).unwrap();
+        (folder, ids)
+    };
+    for killed in 0..=3 {
+        let (folder, ids) = begin();
+        // The order in which `heed` renames: those behind the first, then the first.
+        for at in [2, 3, 1].into_iter().take(killed) {
+            let name = |ending: &str| folder.path().join(format!("{at:016x}-{}.{ending}", ids[at]));
+            fs::rename(name(&format!("{at:016x}.given")), name("waiting")).unwrap();
+        }
+        let spool = Spool::open(folder.path()).unwrap();
+        assert_eq!(spool.waiting(), ids[1..], "killed after {killed}");
+        assert_eq!(spool.given(), [ids[0]]);
+    }
+}
+
+#[test]
+fn word_of_unknown_messages_and_of_an_older_spool_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    let ids = [1, 2].map(|byte| put(&mut spool, byte));
+    drop(spool);
+    for word in [Word::Untaken, Word::Refused, Word::Opened] {
+        word.leave(folder.path(), &Id([8; 32])).unwrap();
+        word.leave(&folder.path().join("none"), &Id([8; 32])).unwrap_err();
+    }
+    for (number, id) in ids.iter().enumerate() {
+        let name = |end: &str| folder.path().join(format!("{number:016x}-{id}.{end}"));
+        fs::rename(name("waiting"), name("given")).unwrap();
+    }
+    assert!(Spool::keeps(folder.path(), &ids[0]) && !Spool::keeps(folder.path(), &Id([8; 32])));
+    let mut spool = Spool::open(folder.path()).unwrap();
+    assert_eq!(spool.given(), ids);
+    spool.done(&ids[0]).unwrap();
+    spool.settle().unwrap();
+    assert!(!Spool::keeps(folder.path(), &ids[0]) && Spool::keeps(folder.path(), &ids[1]));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }

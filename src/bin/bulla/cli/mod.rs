@@ -34,7 +34,7 @@ Exit status:
   1    a negative answer: no match, empty mailbox
   2    usage
   10   no identity fits
-  11   sender not authenticated, or not the one required
+  11   sender not authenticated, revoked, or not the one required
   12   damaged or truncated
   13   not a sealed file, malformed
   14   locked, and no passphrase source
@@ -44,6 +44,7 @@ Exit status:
   21   input missing or unreadable
   22   unsafe permissions on a key file
   23   a partial answer: a damaged part of the index was left out
+  24   one letter was written, and more follow: they come again with the next relay pull
   75   temporary, a retry is worth it
   77   the relay refused, a retry is not
   141  the reader of our output went away
@@ -230,11 +231,11 @@ pub(crate) enum Contact {
     Renew(ContactName),
     /// Send no more letters to one machine of a contact's
     Drop(ContactDrop),
-    /// Close the mailbox that was made for a contact: nothing comes from him any more
+    /// Close the mailboxes that were made for a contact, and refuse what the contact signs
     Revoke(ContactRevoke),
-    /// Forget a contact, and close the mailbox made for them; or refuse someone who was introduced, or
-    /// give up a pairing that has not finished
-    Remove(ContactRevoke),
+    /// Revoke a contact and forget them; or refuse someone who was introduced, or give up a pairing
+    /// that has not finished
+    Remove(ContactRemove),
 }
 
 #[derive(Debug, Args)]
@@ -318,7 +319,29 @@ pub(crate) struct ContactRename {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Closes every mailbox that was made for the contact, on all your machines that this one knows of, and
+refuses letters that the contact signs, whatever way they come. Letters without a sender cannot be
+refused: a card that you handed out by hand lets every reader of it push, until bulla relay register
+--renew. Pairing with the contact again lifts the revocation.
+
+Examples:
+  bulla contact revoke bob
+  bulla contact revoke --undo bob")]
 pub(crate) struct ContactRevoke {
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) network: Network,
+    /// Accept letters that the contact signs again; mailboxes stay closed
+    #[arg(long)]
+    pub(crate) undo: bool,
+    /// The contact's name, or a whole fingerprint
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContactRemove {
     #[command(flatten)]
     pub(crate) keys: Keys,
     #[command(flatten)]
@@ -377,7 +400,17 @@ pub(crate) struct Seal {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+One line a letter on stderr says who sent it. Without --json or --output-dir a run writes one
+letter. A second one ends it with status 24, and the next relay pull gives out that letter and
+those after it. A letter that is anonymous, or from a sender who is no contact, is refused with
+status 11 unless --anonymous or --unknown lets it through. What is refused comes again with each
+relay pull, after all other letters, until it is taken.
+
+With --output-dir, files of such letters begin with anonymous- or unknown-, and no file of a
+contact's does.
+
 Examples:
+  bulla relay pull | bulla open --output-dir inbox
   bulla relay pull | bulla open --json | jq -r .subject
   bulla open --from bob -o src.tar letter
   bulla open -i key.txt < file.age")]
@@ -396,6 +429,12 @@ pub(crate) struct Open {
     /// Demand that this contact (or fingerprint) is the sender
     #[arg(long, value_name = "NAME")]
     pub(crate) from: Option<String>,
+    /// Let an anonymous letter reach stdout or -o
+    #[arg(long, conflicts_with = "from")]
+    pub(crate) anonymous: bool,
+    /// Let a letter from a sender who is no contact reach stdout or -o
+    #[arg(long)]
+    pub(crate) unknown: bool,
     /// Open letters that were opened before
     #[arg(long)]
     pub(crate) again: bool,

@@ -44,7 +44,7 @@ pub(crate) enum Relay {
 }
 
 // How to reach a relay.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Network {
     /// The relay. For push only where the card of the recipient names none
     #[arg(long, value_name = "URL", env = "BULLA_RELAY", hide_env_values = true, value_hint = ValueHint::Url)]
@@ -109,6 +109,13 @@ ended with 0 (--exec), or was opened into a file. What went into a pipe is kept 
 and given out again with --again: no program knows what became of it. The key of a letter
 from somebody you paired with is erased when open has let all of it out, so behind open keep
 it with --output-dir or --exec.
+
+What open did not take comes again with the next pull: letters behind the one that it wrote to
+stdout or -o, in their order, and letters of senders that it refused, after all others.
+
+The rules of open hold in a command of --exec too: a letter that is anonymous, or from a sender
+who is no contact, makes bulla open fail with status 11 there, and comes again, unless the command
+has --anonymous or --unknown, --json or --output-dir.
 
 A command of --exec does not see BULLA_IDENTITY or BULLA_IDENTITY_COMMAND, so that no child
 inherits a secret: give it BULLA_IDENTITY_FILE or the default identity.

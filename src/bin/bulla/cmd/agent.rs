@@ -16,6 +16,7 @@ use crate::app::{App, first, no_identity};
 use crate::cli::{self, AgentVerb};
 use crate::exit::{Exit, Fail};
 use crate::home::homeless;
+use crate::record::json_line;
 use crate::source::forget_secrets;
 
 /// What the process that stays says when it can be asked.
@@ -137,7 +138,7 @@ fn status(app: &App, socket: &Path) -> Result<Exit> {
             "seconds": seconds,
             "locked_memory": locked_memory,
         });
-        writeln!(io::stdout(), "{object}")?;
+        writeln!(io::stdout(), "{}", json_line(&object))?;
     } else {
         let memory = if locked_memory { "never swapped out" } else { "may be swapped out" };
         let time = spoken(seconds);

@@ -14,6 +14,7 @@ use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::output::{Nature, Target};
 use crate::recipients;
+use crate::record::json_line;
 
 pub(crate) fn run(app: &App, args: &cli::Backup) -> Result<Exit> {
     let nature = if args.armor { Nature::Text } else { Nature::Binary };
@@ -58,7 +59,7 @@ pub(crate) fn run(app: &App, args: &cli::Backup) -> Result<Exit> {
             "contacts": contacts,
             "mailboxes": mailboxes,
         });
-        writeln!(std::io::stdout(), "{object}")?;
+        writeln!(std::io::stdout(), "{}", json_line(&object))?;
     }
     Ok(Exit::Done)
 }

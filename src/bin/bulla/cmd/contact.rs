@@ -7,16 +7,17 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::Address;
-use bulla::contact::{Added, Book, Contact, Trust};
+use bulla::contact::{Added, Book, Contact, Lookalikes, Trust};
 use bulla::identity::{Card, Fingerprint};
 use bulla::letter::ratchet;
-use bulla::text::{hex_encode, printable};
+use bulla::text::{hex_encode, mixes_scripts, printable};
 use serde_json::json;
 
-use crate::app::{App, Me, date, now};
+use crate::app::{App, date, now};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::record::json_line;
 
 /// Greatest card file: 64 KiB, twenty times a card.
 const MAX_CARD: u64 = 64 << 10;
@@ -34,70 +35,11 @@ pub(crate) fn run(app: &App, verb: &cli::Contact) -> Result<Exit> {
         }
         cli::Contact::Verify(args) => verify::run(app, args),
         cli::Contact::Introduce(args) => super::pair::introduce::introduce(app, args),
-        cli::Contact::Remove(args) => {
-            let me = app.me(&args.keys)?;
-            let book = me.book()?;
-            let fingerprint = match book.get(&args.name) {
-                Ok(contact) => contact.fingerprint(),
-                Err(_) if me.pairs()?.introductions.get(&args.name, now()).is_ok() => {
-                    return super::pair::introduce::refuse(app, &me, &args.name);
-                }
-                Err(unknown) => {
-                    return match super::pair::cancel::by_name(app, &me, &args.network, &args.name)?
-                    {
-                        0 => Err(unknown.into()),
-                        _ => Ok(Exit::Done),
-                    };
-                }
-            };
-            // A relay that is gone for good must not keep him here.
-            if let Err(error) = close(&me, &args.network, &fingerprint) {
-                app.ui.warn(&format!("his mailbox stays open at its relay: {error}"));
-            }
-            // His name last: killed in between, the same can be typed again.
-            me.sessions_file(&fingerprint)?.remove()?;
-            me.pairs_file()?.update(|pairs| {
-                pairs.unlink(&fingerprint);
-                pairs.introductions.forget_by(&fingerprint);
-                Ok::<_, bulla::contact::Error>(())
-            })?;
-            let gone = me.book_file()?.update(|book| book.remove(&args.name))?;
-            app.ui.note(&format!("removed {}, {}", gone.name(), gone.fingerprint()));
-            // What was to pair under the name as well would bring it back.
-            super::pair::cancel::by_name(app, &me, &args.network, &args.name)?;
-            Ok(Exit::Done)
-        }
+        cli::Contact::Remove(args) => super::revoke::remove(app, args),
         cli::Contact::Renew(args) => renew(app, args),
         cli::Contact::Drop(args) => drop_machine(app, args),
-        cli::Contact::Revoke(args) => {
-            let me = app.me(&args.keys)?;
-            let fingerprint = me.book()?.get(&args.name)?.fingerprint();
-            let closed = close(&me, &args.network, &fingerprint)?;
-            app.ui.note(&match closed {
-                0 => format!("there is no mailbox for {}", args.name),
-                _ => format!("{} can write to you no more; pair again to change that", args.name),
-            });
-            Ok(if closed == 0 { Exit::Negative } else { Exit::Done })
-        }
+        cli::Contact::Revoke(args) => super::revoke::revoke(app, args),
     }
-}
-
-/// Closes the mailboxes that were made for somebody; says how many.
-fn close(me: &Me, network: &cli::Network, fingerprint: &Fingerprint) -> Result<usize> {
-    let mailboxes = me.pairs()?.mailboxes_of(fingerprint);
-    for own in &mailboxes {
-        let client = super::relay::client(&own.relay, network)?;
-        match client.close(&me.identity.contact_mailbox(&own.index)) {
-            // It went with its relay's store.
-            Ok(()) | Err(bulla::relay::error::Error::NoMailbox) => {}
-            Err(error) => return Err(error.into()),
-        }
-        me.pairs_file()?.update(|pairs| {
-            pairs.close(own);
-            Ok::<_, bulla::contact::Error>(())
-        })?;
-    }
-    Ok(mailboxes.len())
 }
 
 /// Begins anew with the keys of letters, because the user wants it.
@@ -154,12 +96,22 @@ fn add(app: &App, args: &cli::ContactAdd) -> Result<Exit> {
         Added::Refreshed => "replaced the card of",
         Added::Unchanged => "already knew",
     };
-    app.ui.note(&format!("{done} {}, by a card that came by hand", args.name));
+    let book = book.read()?;
+    let contact = book.get(&args.name)?;
+    let name = shown(&book.lookalikes(), contact);
+    app.ui.note(&format!("{done} {name}, by a card that came by hand"));
     app.ui.note(&format!("fingerprint: {}", card.fingerprint()));
     app.ui.note("a card by hand is as good as the way it came: compare the whole fingerprint");
+    if let Some(since) = book.revoked(&card.fingerprint()) {
+        app.ui.warn(&format!(
+            "{0} was revoked on {1} and stays so: letters that {0} signs are refused; pair again, or \
+             lift it with bulla contact revoke --undo {0}",
+            args.name,
+            date(since)
+        ));
+    }
     if app.ui.json {
-        let book = book.read()?;
-        println(&object(book.get(&args.name)?)?.to_string())?;
+        println(&json_line(&object(&book, contact)?))?;
     }
     Ok(Exit::Done)
 }
@@ -169,16 +121,19 @@ fn list(app: &App, args: &cli::ContactList) -> Result<Exit> {
     let book = me.book()?;
     if app.ui.json {
         for contact in book.contacts() {
-            println(&object(contact)?.to_string())?;
+            println(&json_line(&object(&book, contact)?))?;
         }
     } else {
-        let width = book.contacts().map(|c| c.name().chars().count()).max().unwrap_or(0);
-        for contact in book.contacts() {
+        let known = book.lookalikes();
+        let names: Vec<String> = book.contacts().map(|contact| shown(&known, contact)).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        for (name, contact) in names.iter().zip(book.contacts()) {
+            let revoked = book.revoked(&contact.fingerprint());
             println(&format!(
-                "{:width$}  {}  {}",
-                printable(contact.name()),
+                "{name:width$}  {}  {}{}",
                 trust(contact.trust()),
-                contact.fingerprint()
+                contact.fingerprint(),
+                revoked.map_or(String::new(), |since| format!("  revoked {}", date(since)))
             ))?;
         }
     }
@@ -190,14 +145,14 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
     let me = app.me(&args.keys)?;
     let (book, pairs) = (me.book()?, me.pairs()?);
     let contact = book.get(&args.name)?;
-    let card = contact.card()?;
+    let card = book.newest_card(contact)?;
     let machines = pairs.machines_of(&contact.fingerprint());
     if args.card {
         std::io::stdout().write_all(card.to_text().as_bytes())?;
         return Ok(Exit::Done);
     }
     if app.ui.json {
-        let mut object = object(contact)?;
+        let mut object = object(&book, contact)?;
         let verified = verified(&book, contact)
             .map(|(way, when)| json!({ "by": trust(way), "date": date(when) }));
         let machine = |m: &Address| json!({ "mailbox": hex_encode(&m.mailbox), "relay": m.relay });
@@ -205,7 +160,7 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
             fields.insert("verified".into(), verified.unwrap_or_default());
             fields.insert("machines".into(), machines.iter().map(machine).collect());
         }
-        println(&object.to_string())?;
+        println(&json_line(&object))?;
         return Ok(Exit::Done);
     }
     let relay = card.relay().unwrap_or("none on the card");
@@ -219,13 +174,16 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
     };
     println(&format!(
         "name:         {}\ncalls itself: {}\nfingerprint:  {}\ntrust:        {}{by}, {}\nverified:     {verified}\nrelay:        {}",
-        printable(contact.name()),
+        shown(&book.lookalikes(), contact),
         printable(card.name()),
         contact.fingerprint(),
         trust(contact.trust()),
         date(contact.since()),
         printable(relay),
     ))?;
+    if let Some(since) = book.revoked(&contact.fingerprint()) {
+        println(&format!("revoked:      {}", date(since)))?;
+    }
     for Address { mailbox, relay, .. } in machines {
         println(&format!("machine:      {} at {}", hex_encode(mailbox), printable(relay)))?;
     }
@@ -248,6 +206,21 @@ pub(crate) fn read_card(path: Option<&Path>) -> Result<Card> {
     Card::parse_text(&text).with_context(|| format!("cannot take {place} as a card"))
 }
 
+/// What is conspicuous about the name of a key's owner: it can be taken for another contact's, or
+/// mixes scripts.
+pub(crate) fn remarks(known: &Lookalikes<'_>, name: &str, owner: &Fingerprint) -> Vec<String> {
+    let like =
+        known.find(name, owner).map(|contact| format!("looks like {}", printable(contact.name())));
+    like.into_iter().chain(mixes_scripts(name).then(|| "mixed scripts".to_owned())).collect()
+}
+
+/// A contact's name as people read it, with what is conspicuous about it.
+pub(crate) fn shown(known: &Lookalikes<'_>, contact: &Contact) -> String {
+    let name = printable(contact.name());
+    let remarks = remarks(known, contact.name(), &contact.fingerprint());
+    if remarks.is_empty() { name } else { format!("{name} ({})", remarks.join(", ")) }
+}
+
 /// How trust came, as scripts and people read it.
 pub(crate) fn trust(trust: &Trust) -> &'static str {
     match trust {
@@ -261,8 +234,8 @@ pub(crate) fn trust(trust: &Trust) -> &'static str {
     }
 }
 
-pub(crate) fn object(contact: &Contact) -> Result<serde_json::Value> {
-    let mut object = super::card::object(&contact.card()?);
+pub(crate) fn object(book: &Book, contact: &Contact) -> Result<serde_json::Value> {
+    let mut object = super::card::object(&book.newest_card(contact)?);
     if let Some(fields) = object.as_object_mut() {
         let own = fields.insert("name".into(), contact.name().into());
         fields.insert("self_asserted_name".into(), own.unwrap_or_default());
@@ -272,6 +245,8 @@ pub(crate) fn object(contact: &Contact) -> Result<serde_json::Value> {
             fields.insert("introduced_by".into(), by);
         }
         fields.insert("since".into(), date(contact.since()).into());
+        let revoked = book.revoked(&contact.fingerprint()).map(date);
+        fields.insert("revoked".into(), revoked.into());
     }
     Ok(object)
 }

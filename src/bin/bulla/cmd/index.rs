@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::record::json_line;
 use crate::ui::Ui;
 
 /// Skipped files and messages that are named without -v.
@@ -136,7 +137,7 @@ fn tell(ui: &Ui, report: &Report) -> Result<Exit> {
             "removed": removed, "skipped": skipped, "named": named,
             "cut": report.cut, "named_cut": named_cut, "binary": binary, "bytes": bytes,
         });
-        writeln!(std::io::stdout(), "{object}")?;
+        writeln!(std::io::stdout(), "{}", json_line(&object))?;
         return Ok(Exit::Done);
     }
     if !binary.is_empty() {
@@ -189,7 +190,7 @@ fn stats(app: &App, args: &cli::IndexStats) -> Result<Exit> {
             "files": stats.files,
             "bytes": stats.bytes,
         });
-        writeln!(stdout, "{object}")?;
+        writeln!(stdout, "{}", json_line(&object))?;
     } else {
         writeln!(
             stdout,

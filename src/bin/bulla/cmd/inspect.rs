@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::cli;
 use crate::exit::Exit;
 use crate::input::Input;
+use crate::record::json_line;
 
 pub(crate) fn run(app: &App, args: &cli::Inspect) -> Result<Exit> {
     let input = Input::open(args.file.as_deref(), "something sealed")?;
@@ -72,7 +73,7 @@ fn show(app: &App, fields: &[(&'static str, Value)]) -> Result<()> {
         let schema = ("schema".to_owned(), json!(1));
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let object: Value = std::iter::once(schema).chain(fields).collect();
-        writeln!(stdout, "{object}")?;
+        writeln!(stdout, "{}", json_line(&object))?;
         return Ok(());
     }
     for (name, value) in fields {

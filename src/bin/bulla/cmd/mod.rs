@@ -13,6 +13,7 @@ pub(crate) mod open;
 pub(crate) mod pair;
 pub(crate) mod relay;
 pub(crate) mod restore;
+pub(crate) mod revoke;
 pub(crate) mod seal;
 pub(crate) mod search;
 pub(crate) mod show;

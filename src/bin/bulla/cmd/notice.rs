@@ -6,7 +6,7 @@ use bulla::identity::Card;
 use bulla::letter::{Letter, Notice};
 
 use super::pair::{self, introduce};
-use super::seal;
+use super::{revoke, seal};
 use crate::app::{App, Me};
 use crate::cli::Network;
 
@@ -16,6 +16,8 @@ pub(crate) const INTRODUCTION: u16 = 1;
 pub(crate) const INVITE: u16 = 2;
 /// A further machine of the sender's is in use; the letter's postscript says all of it.
 pub(crate) const MACHINE: u16 = 3;
+/// From a machine to another of the same owner: contacts were revoked.
+pub(crate) const NEWS: u16 = 5;
 
 /// Takes the notice of a letter that was verified and is no replay.
 pub(crate) fn take(app: &App, me: &Me, letter: &Letter, notice: &Notice) -> Result<()> {
@@ -25,6 +27,7 @@ pub(crate) fn take(app: &App, me: &Me, letter: &Letter, notice: &Notice) -> Resu
         INVITE => introduce::invited(app, me, from, &notice.content),
         // What it says is in the postscript, which was heard.
         MACHINE => Ok(()),
+        NEWS => revoke::heard(app, me, from, &notice.content),
         kind => {
             app.ui.warn(&format!(
                 "a notice of kind {kind} from {} is not understood: is there a newer bulla?",
@@ -54,12 +57,28 @@ pub(crate) fn send(
     notice: Notice,
 ) -> Result<()> {
     let mut letters = Vec::new();
-    for (routing, sealed) in seal::notice(app, me, to, name, &notice)? {
+    for (routing, sealed) in seal::notice(app, me, to, name, None, &notice)? {
         let relay = routing.relay.or_else(|| network.relay.clone());
         let relay = relay.with_context(|| format!("no relay is on the card of {}", to.name()))?;
-        let capability = routing.capability.unwrap_or_else(|| to.capability().clone());
+        let capability =
+            routing.capability.with_context(|| format!("{} has no mailbox", to.name()))?;
         let address = pairing::Address { relay, mailbox: routing.mailbox, capability };
         letters.push(pairing::Outgoing { address, bytes: sealed });
     }
+    pair::push(network, &letters)
+}
+
+/// Sends a notice to one address.
+pub(crate) fn send_to(
+    app: &App,
+    me: &Me,
+    network: &Network,
+    to: &Card,
+    address: &pairing::Address,
+    notice: Notice,
+) -> Result<()> {
+    let sealed = seal::notice(app, me, to, None, Some(address), &notice)?;
+    let outgoing = |(_, bytes)| pairing::Outgoing { address: address.clone(), bytes };
+    let letters: Vec<_> = sealed.into_iter().map(outgoing).collect();
     pair::push(network, &letters)
 }

@@ -5,28 +5,41 @@ use std::io::{self, Read, Write};
 use anyhow::Result;
 use bulla::age::{Dearmored, Opener};
 use bulla::contact::{Book, Place, Receipt};
-use bulla::files;
 use bulla::identity::Fingerprint;
 use bulla::letter::{self, Content, EnvelopeReader, Letter};
 use bulla::relay::protocol::Id;
-use bulla::relay::spool::Spool;
+use bulla::relay::spool::Word;
 
 use crate::app::{App, Turn};
-use crate::body::{Bodies, Body};
+use crate::body::{Bodies, Body, Room};
 use crate::classify::classify;
 use crate::cli;
-use crate::exit::{Exit, Fail};
+use crate::exit::{Exit, Fail, Verdict};
 use crate::input::Input;
 use crate::output::sync_stdout;
 use crate::paired::Found;
-use crate::record::{Sender, line};
+use crate::record::{Origin, Sender, line};
 use crate::unlock::{Ours, Unlock};
 
+mod given;
+
+pub(crate) use given::Again;
+use given::{hand_back, hint_of_more, is_given, leave_word, tell_of_replay};
+
 pub(crate) fn run(app: &App, args: &cli::Open) -> Result<Exit> {
-    let bodies = Bodies::new(app, args)?;
+    let unlock = Unlock::new(app, args);
+    let bodies = match Bodies::new(app, args) {
+        Ok(bodies) => bodies,
+        Err(error) => {
+            if classify(&error).0 == Exit::OutputExists {
+                // What fails here fails again when there is an output.
+                let _ = hand_back(args, &unlock);
+            }
+            return Err(error);
+        }
+    };
     let input = Input::open(args.file.as_deref(), "something sealed")?;
-    let mut open =
-        Open { app, args, unlock: Unlock::new(app, args), bodies, unrecorded: Vec::new() };
+    let mut open = Open { app, args, unlock, bodies, in_stream: false, unrecorded: Vec::new() };
     let (kind, input) = letter::sniff(input)?;
     let exit = match kind {
         letter::Input::Age => {
@@ -42,7 +55,7 @@ pub(crate) fn run(app: &App, args: &cli::Open) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Most letters of one output file that are kept from other processes until it is complete.
+/// Most lines of one output file whose letters are kept from other processes until it is complete.
 const MOST_TURNS: usize = 64;
 
 /// The error of an input that was never sealed.
@@ -56,7 +69,9 @@ struct Open<'a> {
     args: &'a cli::Open,
     unlock: Unlock<'a>,
     bodies: Bodies<'a>,
-    /// Letters whose common output file is not there yet.
+    /// What is opened came in envelopes: anybody may have pushed it.
+    in_stream: bool,
+    /// Letters whose lines are in an output file that is not there yet.
     unrecorded: Vec<Came>,
 }
 
@@ -78,10 +93,11 @@ struct Came {
 }
 
 impl Open<'_> {
-    /// Opens every letter of a stream. One bad letter does not cost those behind it; the last
-    /// error is the run's.
+    /// Opens the letters of a stream: all of them, or the first that may be written where there is
+    /// room for one. One bad letter does not cost those behind it; the last error is the run's.
     fn all(&mut self, mut envelopes: EnvelopeReader<impl Read + Send>) -> Result<Exit> {
         self.unlock.in_stream();
+        self.in_stream = true;
         let mut opened = 0;
         let mut failed: Option<anyhow::Error> = None;
         let mut broken = false;
@@ -93,15 +109,14 @@ impl Open<'_> {
                         opened += 1;
                         self.keep(came, id)
                     }),
-                    Err(error) => {
-                        if error.downcast_ref::<Fail>().is_some_and(|fail| fail.replay)
-                            && io::copy(&mut envelope, &mut io::sink()).is_ok()
-                            && let Ok(id) = envelope.finish()
-                        {
-                            self.tell_of_replay(&Id(id));
-                        }
-                        Err(error)
-                    }
+                    Err(error) => match error.downcast_ref::<Fail>().and_then(|f| f.verdict) {
+                        None => Err(error),
+                        Some(verdict) => match envelope.finish() {
+                            Ok(id) => Err(self.pass_over(verdict, &Id(id), error)),
+                            Err(broken) if verdict == Verdict::Untaken => Err(broken.into()),
+                            Err(_) => Err(error),
+                        },
+                    },
                 },
                 // Nothing behind this can be read. Where the last letter broke off, that says why.
                 Err(error) => match failed {
@@ -116,9 +131,20 @@ impl Open<'_> {
             };
             broken = outcome.is_err();
             if let Err(error) = outcome {
-                if let Some(before) = failed.replace(error) {
-                    self.app.ui.error(&before);
-                }
+                // What broke off counts for more than what was not begun.
+                let later = match failed.take() {
+                    Some(before) if is_untaken(&error) && self.bodies.is_broken() => {
+                        self.app.ui.error(&error);
+                        return Err(before);
+                    }
+                    before => {
+                        before.inspect(|before| {
+                            self.app.ui.error(before);
+                        });
+                        error
+                    }
+                };
+                failed = Some(later);
                 if failed.as_ref().is_some_and(|error| self.is_fatal(error)) {
                     break;
                 }
@@ -136,6 +162,7 @@ impl Open<'_> {
     fn is_fatal(&self, error: &anyhow::Error) -> bool {
         match classify(error).0 {
             Exit::ClosedPipe | Exit::Locked | Exit::WrongPassphrase | Exit::InputMissing => true,
+            Exit::MoreLetters => true,
             Exit::OutputExists => self.args.output_dir.is_none(),
             _ => false,
         }
@@ -179,16 +206,59 @@ impl Open<'_> {
     fn accept(&self, content: &Content, found: Option<&Found>) -> Result<Accepted> {
         let Content::Letter(letter) = content else {
             if self.args.from.is_some() {
-                return Err(unauthenticated("a plain age file proves no sender").into());
+                return Err(Fail::refused("a plain age file proves no sender").into());
             }
-            return Ok(Accepted { body: self.bodies.begin(None)?, about: None });
+            let origin = if self.in_stream { Origin::Anonymous } else { Origin::File };
+            self.demand_known(origin, None)?;
+            return Ok(Accepted { body: self.begin(None, origin, None)?, about: None });
         };
         let about = self.about(letter, found)?;
         let body = match letter.postscript.notice {
             Some(_) => Body::Nowhere,
-            None => self.bodies.begin(Some(letter))?,
+            None => {
+                self.begin(Some(letter), origin(about.sender.as_ref()), about.sender.as_ref())?
+            }
         };
         Ok(Accepted { body, about: Some(about) })
+    }
+
+    /// Begins a body, if there is room for it, and says whose it is.
+    fn begin(
+        &self,
+        letter: Option<&Letter>,
+        origin: Origin,
+        sender: Option<&Sender>,
+    ) -> Result<Body> {
+        if self.bodies.room() == Room::Full {
+            return Err(Fail::untaken("another letter follows: one run writes one letter").into());
+        }
+        let body = self.bodies.begin(letter, origin)?;
+        match (origin, sender) {
+            (_, Some(sender)) => self.app.ui.note(&sender.line()),
+            (Origin::File, None) => {}
+            (_, None) => self.app.ui.note("anonymous"),
+        }
+        Ok(body)
+    }
+
+    /// Demands that a sender may be where people and programs take a body for a contact's: without
+    /// more about it than one line, which they may not read.
+    fn demand_known(&self, origin: Origin, sender: Option<&Sender>) -> Result<()> {
+        if self.bodies.room() == Room::All || self.args.from.is_some() {
+            return Ok(());
+        }
+        let (message, hint) = match (origin, sender) {
+            (Origin::Unknown, Some(sender)) if !self.args.unknown => (
+                sender.line(),
+                "take it with --unknown, or add its sender first: bulla contact add NAME CARD",
+            ),
+            (Origin::Anonymous, _) if !self.args.anonymous => (
+                "the letter is anonymous".into(),
+                "take it with --anonymous, or under a name of its own with --output-dir DIR",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Fail::refused(message).hint(hint).into())
     }
 
     fn about(&self, letter: &Letter, found: Option<&Found>) -> Result<About> {
@@ -201,10 +271,19 @@ impl Open<'_> {
             let message = "a letter under the keys of one contact names another as its sender";
             return Err(unauthenticated(message).into());
         }
-        let sender = letter.from.as_ref().map(|card| {
-            let contact = book.by_fingerprint(&card.fingerprint());
-            Sender::new(card, contact)
-        });
+        if let Some(fingerprint) = &fingerprint
+            && let Some(since) = book.revoked(fingerprint)
+        {
+            let known = book.by_fingerprint(fingerprint).map(|contact| contact.name().to_owned());
+            let name = known.unwrap_or_else(|| fingerprint.to_string());
+            let since = crate::app::date(since);
+            let fail = Fail::revoked(format!(
+                "a letter from {name}, whom you revoked on {since}, is refused and dropped"
+            ));
+            let hint = format!("bulla contact revoke --undo {name} accepts them again");
+            return Err(fail.hint(hint).into());
+        }
+        let sender = letter.from.as_ref().map(|card| Sender::new(card, &book));
         if let Some(wanted) = &self.args.from {
             let wanted = match book.get(wanted) {
                 Ok(contact) => contact.fingerprint(),
@@ -213,8 +292,11 @@ impl Open<'_> {
             if fingerprint != Some(wanted) {
                 let got = sender.as_ref().map_or("nobody: it is anonymous".into(), Sender::title);
                 let message = format!("expected a letter from {wanted}, it is from {got}");
-                return Err(unauthenticated(message).into());
+                return Err(Fail::refused(message).into());
             }
+        }
+        if letter.postscript.notice.is_none() {
+            self.demand_known(origin(sender.as_ref()), sender.as_ref())?;
         }
         let place = letter.heading.place.map(|(stream, seq)| Place { stream, seq });
         // Two processes that open one letter take turns, and the second sees a replay. Who has a
@@ -275,12 +357,6 @@ impl Open<'_> {
     fn warn(&self, letter: &Letter, sender: Option<&Sender>, receipt: Option<Receipt>) {
         let ui = self.app.ui;
         let Some(sender) = sender else { return };
-        if sender.name.is_none() {
-            ui.warn(&format!(
-                "the sender is not in the contact book: {}, who calls himself {:?}",
-                sender.fingerprint, sender.self_asserted
-            ));
-        }
         match receipt {
             Some(Receipt::Fresh { missed: 1, .. }) => {
                 ui.warn(&format!("1 letter from {} before this one was not opened here", sender.title()));
@@ -347,22 +423,37 @@ impl Open<'_> {
         };
         if let Some(id) = came.envelope.filter(|_| safe) {
             // If this fails the copy is kept a week longer.
-            let _ = Spool::confirm(&me.folder()?.join("spool"), &id);
+            let _ = Word::Opened.leave(&me.folder()?.join("spool"), &id);
+        } else if let Some(id) = came.envelope {
+            // It was refused before, and need not come again for that.
+            let _ = Word::Refused.retract(&me.folder()?.join("spool"), &id);
         }
         Ok(())
     }
 
-    /// Says to `relay pull --exec` that the letter it gave has nothing to it that is not done.
-    fn tell_of_replay(&self, id: &Id) {
-        if is_given(id) {
-            for me in self.unlock.all() {
-                // Where this fails the letter is given again.
-                let _ = me.folder().and_then(|folder| {
-                    Ok(files::create_private_mark(
-                        &folder.join("spool").join(format!("{id}.replay")),
-                    )?)
-                });
+    /// Leaves word of a letter that was not written, and returns the error with what can be done.
+    fn pass_over(&self, verdict: Verdict, id: &Id, error: anyhow::Error) -> anyhow::Error {
+        let word = match verdict {
+            Verdict::Replay => {
+                tell_of_replay(&self.unlock, id);
+                return error;
             }
+            // Dropped for good: the spool takes it for opened.
+            Verdict::Revoked => {
+                tell_of_replay(&self.unlock, id);
+                Word::Opened
+            }
+            Verdict::Refused => Word::Refused,
+            Verdict::Untaken => Word::Untaken,
+        };
+        let comes_again = leave_word(&self.unlock, word, id).unwrap_or_else(|error| {
+            self.app.ui.warn(&format!("only bulla relay pull --again brings it again: {error}"));
+            false
+        });
+        match error.downcast::<Fail>() {
+            Ok(fail) if verdict == Verdict::Untaken => fail.hint(hint_of_more(comes_again)).into(),
+            Ok(fail) => fail.into(),
+            Err(error) => error,
         }
     }
 
@@ -405,31 +496,16 @@ struct About {
     receipt: Option<Receipt>,
 }
 
-/// Whether a command of `relay pull --exec` is given its letter once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// It is not known to be.
-    No,
-    /// It was given it before, and what became of it is not known: something was killed.
-    Perhaps,
-    /// It was given it before, and failed.
-    Failed,
+fn is_untaken(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Fail>().is_some_and(|fail| fail.verdict == Some(Verdict::Untaken))
 }
 
-impl Again {
-    pub(crate) fn of_command() -> Self {
-        match std::env::var("BULLA_AGAIN").as_deref() {
-            Ok("1") => Self::Failed,
-            Ok("perhaps") => Self::Perhaps,
-            _ => Self::No,
-        }
+fn origin(sender: Option<&Sender>) -> Origin {
+    match sender {
+        None => Origin::Anonymous,
+        Some(sender) if sender.name.is_none() => Origin::Unknown,
+        Some(_) => Origin::Contact,
     }
-}
-
-/// Whether `relay pull --exec` gave this letter to the command that runs here, and says itself what
-/// becomes of it.
-fn is_given(id: &Id) -> bool {
-    std::env::var("BULLA_ID").is_ok_and(|given| given == id.to_string())
 }
 
 fn unauthenticated(message: impl Into<String>) -> Fail {

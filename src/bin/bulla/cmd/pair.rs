@@ -4,6 +4,7 @@ pub(crate) mod cancel;
 mod handover;
 pub(crate) mod introduce;
 mod machine;
+mod mailboxes;
 mod method;
 mod step;
 
@@ -13,18 +14,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::{
-    Address, Digits, End, Expected, Invite, Outgoing, Own, Pairing, Role, Waits, Words,
+    Digits, End, Expected, Invite, Outgoing, Own, Pairing, Role, Waits, Words,
 };
-use bulla::contact::{self, Introduced, Purpose, Underway};
-use bulla::crypto;
-use bulla::crypto::SigningSecret;
+use bulla::contact::{self, Purpose, Underway};
 use bulla::identity::Fingerprint;
-use bulla::relay::client::{Client, bearer_text};
-use bulla::relay::protocol::{CapabilityId, Terms};
-use bulla::secret::{Secret, SecretString};
+use bulla::secret::SecretString;
 use bulla::text::printable;
 use serde_json::json;
 
+use self::mailboxes::{Made, open_for_letters};
 pub(crate) use self::step::send as push;
 use self::step::{Look, Outcome};
 use super::card::settle;
@@ -33,6 +31,7 @@ use crate::app::{App, Me, date, now};
 use crate::cli::time::deadline;
 use crate::cli::{self, Method, Network};
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 use crate::source::Source;
 use crate::{input, qr, source};
 
@@ -40,8 +39,6 @@ use crate::{input, qr, source};
 const BEGIN: usize = 32;
 /// Greatest line of an invite, in bytes.
 const MAX_LINE: u64 = 4 << 10;
-/// How long after the end of an invite its mailbox takes messages: as long as a relay keeps them.
-const AFTER: u64 = 30 * 24 * 3600;
 /// A contact that was given no name yet.
 const UNNAMED: &str = "this contact";
 /// How often the words are asked for, when what is typed are none.
@@ -128,7 +125,7 @@ fn show(
         if let (Some(fingerprint), Some(fields)) = (handed_over, object.as_object_mut()) {
             fields.insert("fingerprint".into(), fingerprint.to_string().into());
         }
-        writeln!(stdout, "{object}")?;
+        writeln!(stdout, "{}", json_line(&object))?;
     } else if args.qr {
         // In upper case it makes a smaller code, and is read all the same.
         write!(stdout, "{}", qr::draw(&line.to_ascii_uppercase())?)?;
@@ -200,7 +197,9 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
             return Err(fail.hint("name the invite's file, or pipe it in").into());
         }
         let me = app.me(&args.keys)?;
-        let introduced = introduce::go_on(&me, args)?;
+        // What is left of a revocation is tried again; pairings go on without it.
+        super::revoke::settle_once(app, &me, &args.network)?;
+        let introduced = introduce::go_on(app, &me, args)?;
         let exit = match introduced > 0 && me.pairs()?.underway().is_empty() {
             true => Exit::Done,
             false => wait(app, &me, &args.network, args.wait, None)?,
@@ -374,7 +373,6 @@ fn wait(
     seconds: u64,
     only: Option<&contact::Own>,
 ) -> Result<Exit> {
-    cancel::close(app, me, network)?;
     let pairs = me.pairs()?;
     if pairs.underway().is_empty() {
         app.ui.note("no pairing is under way");
@@ -414,90 +412,6 @@ fn wait(
     }
 }
 
-/// The two mailboxes that are made for a pairing.
-struct Made {
-    meeting: contact::Own,
-    mailbox: contact::Own,
-}
-
-impl Made {
-    fn new(client: &Client) -> Result<Self> {
-        let own =
-            || -> Result<_> { Ok(contact::Own { relay: client.url(), index: crypto::random()? }) };
-        Ok(Self { meeting: own()?, mailbox: own()? })
-    }
-
-    fn underway(
-        self,
-        name: Option<String>,
-        pairing: Pairing,
-        introduced: Option<Introduced>,
-    ) -> Underway {
-        let purpose = Purpose::Contact;
-        Underway {
-            purpose,
-            name,
-            meeting: self.meeting,
-            mailbox: self.mailbox,
-            pairing,
-            introduced,
-        }
-    }
-
-    fn meeting_address(&self, me: &Me) -> Address {
-        let index = &self.meeting.index;
-        Address {
-            relay: self.meeting.relay.clone(),
-            mailbox: me.identity.meeting_mailbox(index).public(),
-            capability: me.identity.meeting_capability(index).into(),
-        }
-    }
-
-    fn register(
-        &self,
-        me: &Me,
-        client: &Client,
-        token: Option<&Source>,
-        expires: u64,
-    ) -> Result<()> {
-        let token = token.map(|source| source.line("the token")).transpose()?;
-        let terms = Terms {
-            expires: Some(expires.saturating_add(AFTER).div_ceil(3600) * 3600),
-            messages: Some(16),
-            ..Terms::default()
-        };
-        let (meeting, identity) = (&self.meeting.index, &me.identity);
-        let (key, capability) =
-            (identity.meeting_mailbox(meeting), identity.meeting_capability(meeting));
-        open(client, &key, &capability, &terms, token.as_ref())?;
-        open_for_letters(me, client, &self.mailbox, token.as_ref())
-    }
-}
-
-/// Registers a mailbox and lets whoever has the capability push to it.
-fn open(
-    client: &Client,
-    key: &SigningSecret,
-    capability: &Secret<32>,
-    terms: &Terms,
-    token: Option<&SecretString>,
-) -> Result<()> {
-    client.register(key, token)?;
-    Ok(client.allow(key, &CapabilityId::of(&bearer_text(capability)), terms)?)
-}
-
-/// The same for a mailbox that letters come to.
-fn open_for_letters(
-    me: &Me,
-    client: &Client,
-    own: &contact::Own,
-    token: Option<&SecretString>,
-) -> Result<()> {
-    let key = me.identity.contact_mailbox(&own.index);
-    let capability = me.identity.contact_capability(&own.index, 0);
-    open(client, &key, &capability, &Terms::default(), token)
-}
-
 /// What a pairing waits for, in words; `None` when it waits for nothing that matters.
 fn waits_for(one: &Underway) -> Option<String> {
     let (pairing, name) = (&one.pairing, step::title(one));
@@ -524,7 +438,7 @@ pub(crate) fn list(app: &App, me: &Me) -> Result<usize> {
         if app.ui.json {
             let id = step::id(one);
             let object = json!({ "schema": 1, "pairing": title, "id": id, "state": waits });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
         } else {
             writeln!(stdout, "{}  pairing {waits}", printable(&title))?;
         }

@@ -23,6 +23,7 @@ use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
 use crate::output;
+use crate::record::json_line;
 use crate::source::Source;
 
 pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
@@ -90,7 +91,7 @@ pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
             "contacts_updated": merged.updated,
             "mailboxes_added": links,
         });
-        writeln!(std::io::stdout(), "{object}")?;
+        writeln!(std::io::stdout(), "{}", json_line(&object))?;
     }
     Ok(Exit::Done)
 }

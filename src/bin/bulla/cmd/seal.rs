@@ -71,6 +71,8 @@ fn recipients(app: &App, args: &cli::Seal) -> Result<Vec<Box<dyn Recipient>>> {
 /// Somebody a letter is for.
 struct To {
     card: Card,
+    /// The card with a capability, where there is one: a card from a pairing has none.
+    handed: Option<Card>,
     /// The name in the contact book, under which letters are numbered.
     name: Option<String>,
 }
@@ -87,24 +89,45 @@ struct Copy {
 impl To {
     /// Where letters go: to the mailboxes made in pairing, else to that on the card. One that hides
     /// its sender goes to the card's, since the others say who it is from.
-    fn copies(&self, pairs: Option<&Pairs>) -> Vec<Copy> {
+    fn copies(&self, pairs: Option<&Pairs>) -> Result<Vec<Copy>> {
         let fingerprint = self.card.fingerprint();
         let secret = pairs.and_then(|pairs| pairs.pairwise_of(&fingerprint).into_iter().next());
         let machines = pairs.map_or(&[][..], |pairs| pairs.machines_of(&fingerprint));
         if secret.is_none() || machines.is_empty() {
-            let routing = Routing {
-                relay: self.card.relay().map(str::to_owned),
-                mailbox: *self.card.mailbox(),
-                capability: Some(self.card.capability().clone()),
+            let handed = self.handed.as_ref();
+            let capability = handed.and_then(Card::capability);
+            let (Some(card), Some(capability)) = (handed, capability) else {
+                return Err(self.no_capability(pairs.is_none()).into());
             };
-            return vec![Copy { routing, pairwise: secret, machine: None }];
+            let routing = Routing {
+                relay: card.relay().map(str::to_owned),
+                mailbox: *card.mailbox(),
+                capability: Some(capability.clone()),
+            };
+            return Ok(vec![Copy { routing, pairwise: secret, machine: None }]);
         }
         let copy = |machine: &Address| Copy {
             routing: routing(machine),
             pairwise: secret.clone(),
             machine: Some(machine.mailbox),
         };
-        machines.iter().map(copy).collect()
+        Ok(machines.iter().map(copy).collect())
+    }
+
+    /// Says that there is no card to push to the mailbox on it.
+    fn no_capability(&self, anonymous: bool) -> Fail {
+        let title = self.title();
+        let title =
+            if title.is_empty() { self.card.fingerprint().to_string() } else { title.into() };
+        let what = if anonymous { "an anonymous letter" } else { "a letter" };
+        let name = self.name.as_deref().unwrap_or("NAME");
+        Fail::usage(format!(
+            "{what} goes to the mailbox on a card that was handed out by hand, and the card of \
+             {title} here lets nobody push"
+        ))
+        .hint(format!(
+            "ask {title} for a card made with bulla card, then: bulla contact add {name} CARD"
+        ))
     }
 
     fn title(&self) -> &str {
@@ -138,8 +161,8 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
         _ => None,
     };
     let pairs = card.as_ref().map(|(me, _)| me.pairs()).transpose()?;
-    let with_copies = |to: To| (to.copies(pairs.as_ref()), to);
-    let to: Vec<(Vec<Copy>, To)> = to.into_iter().map(with_copies).collect();
+    let with_copies = |to: To| Ok((to.copies(pairs.as_ref())?, to));
+    let to = to.into_iter().map(with_copies).collect::<Result<Vec<(Vec<Copy>, To)>>>()?;
     let heading = heading(args)?;
 
     let copies = to.iter().map(|(copies, _)| copies.len()).sum();
@@ -172,18 +195,23 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A letter for the program of somebody: sealed for each of his machines, with where it goes.
-/// `name` is his in the contact book, if he is there.
+/// Seals a letter for the program of the recipient: for each of their machines, or for one address.
+/// `name` is theirs in the contact book, if they are there.
 pub(super) fn notice(
     app: &App,
     me: &Me,
     to: &Card,
     name: Option<&str>,
+    at: Option<&Address>,
     notice: &Notice,
 ) -> Result<Vec<(Routing, Vec<u8>)>> {
     let (pairs, card) = (me.pairs()?, super::card::settle(me, |_| ())?);
-    let to = To { card: to.clone(), name: name.map(str::to_owned) };
-    let copies = to.copies(Some(&pairs));
+    let handed = handed(&me.book()?, to)?;
+    let to = To { card: to.clone(), handed, name: name.map(str::to_owned) };
+    let copies = match at {
+        Some(address) => vec![Copy { routing: routing(address), pairwise: None, machine: None }],
+        None => to.copies(Some(&pairs))?,
+    };
     let (place, keyed) = keyed(app, me, &pairs, &to, &copies)?;
     let heading = Heading { place: place.map(in_heading), date: now(), ..Heading::default() };
     let id = crypto::random()?;
@@ -285,7 +313,9 @@ fn resolve(book: &Book, to: &str) -> Result<To> {
                 .into());
         }
         (Ok(contact), _) => {
-            return Ok(To { card: contact.card()?, name: Some(contact.name().into()) });
+            let (card, name) = (contact.card()?, Some(contact.name().into()));
+            let handed = book.handed_card(&card.fingerprint())?;
+            return Ok(To { card, handed, name });
         }
         (Err(_), Some(path)) => path,
         (Err(unknown), None) => {
@@ -299,7 +329,16 @@ fn resolve(book: &Book, to: &str) -> Result<To> {
     };
     let card = super::contact::read_card(Some(path))?;
     let name = book.by_fingerprint(&card.fingerprint()).map(|contact| contact.name().to_owned());
-    Ok(To { card, name })
+    let handed = handed(book, &card)?;
+    Ok(To { card, handed, name })
+}
+
+/// The card with a capability: this one, or the one in the book.
+fn handed(book: &Book, card: &Card) -> Result<Option<Card>> {
+    match card.capability() {
+        Some(_) => Ok(Some(card.clone())),
+        None => Ok(book.handed_card(&card.fingerprint())?),
+    }
 }
 
 fn heading(args: &cli::Seal) -> Result<Heading> {

@@ -9,6 +9,7 @@ use super::search;
 use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 
 pub(crate) fn run(app: &App, args: &cli::Tag) -> Result<Exit> {
     if args.add.is_empty() && args.remove.is_empty() {
@@ -26,7 +27,7 @@ pub(crate) fn run(app: &App, args: &cli::Tag) -> Result<Exit> {
         let object = serde_json::json!({
             "schema": 1, "found": done.found, "changed": done.changed,
         });
-        writeln!(std::io::stdout(), "{object}")?;
+        writeln!(std::io::stdout(), "{}", json_line(&object))?;
     } else {
         app.ui.note(&format!("{} found, {} changed", done.found, done.changed));
     }

@@ -369,7 +369,8 @@ fn the_longest_of_everything_fits() {
     let long = |byte: u8| {
         let mut person = Person::new(byte);
         let name = "\u{1f980}".repeat(64);
-        person.card = person.identity.card(&name, Some(&relay), u32::MAX, u64::MAX).unwrap();
+        person.card =
+            person.identity.card_without_capability(&name, Some(&relay), u64::MAX).unwrap();
         person
     };
     let far = |address: Address| Address { relay: relay.clone(), ..address };

@@ -2,7 +2,8 @@
 //! end of the log, and it is dropped.
 //!
 //! It is always the oldest. So whatever says that something is gone comes after all that says
-//! it was there, and is dropped after it: nothing comes back. A segment goes when nothing in the
+//! it was there, and is dropped after it: nothing comes back. A message whose capability was
+//! revoked names none in its copy, so that no copy brings a capability back either. A segment goes when nothing in the
 //! log of messages in it is left; when more of the whole log is dead than alive, so that each
 //! byte freed costs at most one that is copied; and when it is a day old and anything is dead,
 //! so that what is known of dead messages goes too.
@@ -131,9 +132,8 @@ impl Step {
             let inbox = turn.index.find(&Mailbox(message.mailbox));
             let number = inbox.and_then(|inbox| turn.index.message(inbox, &found.id));
             let entry = number.and_then(|number| turn.index.messages.get(number));
-            if entry.is_none_or(|entry| entry.place != found.place) {
-                continue;
-            }
+            let Some(entry) = entry.filter(|entry| entry.place == found.place) else { continue };
+            let capability = turn.index.capability_of(entry);
             let Some(body) = body else {
                 damaged += 1;
                 let (mailbox, ids) = (message.mailbox, vec![message.id]);
@@ -141,7 +141,7 @@ impl Step {
                 continue;
             };
             let order = message.order.unwrap_or(super::index::order(found.place));
-            let fact = Fact::Put(Box::new(Message { order: Some(order), ..message }));
+            let fact = Fact::Put(Box::new(Message { capability, order: Some(order), ..message }));
             let record = record::encode(&fact, &body)
                 .map_err(|e| crate::relay::store::Error::Unavailable(e.to_string()))?;
             turn.put(&fact, &record);
@@ -185,7 +185,8 @@ impl Index {
             Fact::Upload(upload) => {
                 let inbox = self.find(&Mailbox(upload.mailbox))?;
                 let partial = self.uploads.get(&(inbox, Id(upload.id)))?;
-                (partial.segment == segment).then(|| Fact::Upload(Box::new(partial.upload.clone())))
+                let now = || Fact::Upload(Box::new(self.upload_now(partial)));
+                (partial.segment == segment).then(now)
             }
             Fact::Gone { mailbox, remember, ids } | Fact::Remember { mailbox, remember, ids } => {
                 let inbox = self.inboxes.get(self.find(&Mailbox(*mailbox))?)?;

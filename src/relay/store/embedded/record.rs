@@ -43,6 +43,10 @@ pub(super) enum Fact {
     Clock { now: u64 },
 }
 
+/// Stands in a record for a capability that was revoked since the message or upload came. No hash of
+/// a capability is this.
+pub(super) const REVOKED: [u8; 32] = [0; 32];
+
 /// A message that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(super) struct Message {

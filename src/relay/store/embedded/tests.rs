@@ -14,6 +14,8 @@ use crate::relay::store::BodyError;
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 86_400;
 const CAP: CapabilityId = CapabilityId([7; 32]);
+/// One that is revoked and allowed again.
+const OTHER: CapabilityId = CapabilityId([8; 32]);
 
 struct Whole(Option<Bytes>);
 
@@ -92,6 +94,15 @@ enum Fate {
     Gone,
 }
 
+/// What a capability may be after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Revoked,
+    Allowed,
+    /// The one was asked and not answered while it was the other.
+    Either,
+}
+
 /// What was asked and what was answered.
 struct Oracle {
     random: Random,
@@ -101,19 +112,27 @@ struct Oracle {
     /// Those whose ack was answered.
     acked: BTreeSet<(u8, Id)>,
     uploads: BTreeMap<u64, u64>,
+    /// Of [`OTHER`] in each mailbox: how it stands, and how often it was allowed.
+    other: [(Standing, u64); BOXES as usize],
+    /// What was pushed by it, and the how manieth time it was allowed then.
+    by_other: BTreeMap<(u8, Id), u64>,
     step: u64,
 }
 
 impl Oracle {
     fn new(seed: u64) -> Self {
-        let (messages, pushed, asked, acked, uploads) = Default::default();
-        Self { random: Random(seed), messages, pushed, asked, acked, uploads, step: 0 }
+        let (messages, pushed, asked, acked, uploads, by_other) = Default::default();
+        let other = [(Standing::Revoked, 0); BOXES as usize];
+        let random = Random(seed);
+        Self { random, messages, pushed, asked, acked, uploads, other, by_other, step: 0 }
     }
 
     /// One step of a random life. Fails when the power does.
     async fn live(&mut self, store: &Embedded) -> Result<(), Error> {
         self.step += 1;
-        match self.random.below(12) {
+        match self.random.below(15) {
+            12 => self.revoke_or_allow(store).await,
+            13..=14 => self.push_by_other(store).await,
             0..=5 => self.push(store).await,
             6..=8 => self.ack(store).await,
             9 => self.upload(store).await,
@@ -177,6 +196,65 @@ impl Oracle {
             self.acked.insert((number, id));
         }
         Ok(())
+    }
+
+    async fn revoke_or_allow(&mut self, store: &Embedded) -> Result<(), Error> {
+        let number = self.random.below(BOXES.into()) as u8;
+        let (standing, times) = &mut self.other[usize::from(number)];
+        let before = std::mem::replace(standing, Standing::Either);
+        if before == Standing::Allowed {
+            assert!(store.revoke(mailbox(number), OTHER).await?);
+            *standing = Standing::Revoked;
+        } else {
+            *times += 1;
+            store.allow(mailbox(number), OTHER, Terms::default()).await?;
+            *standing = Standing::Allowed;
+        }
+        Ok(())
+    }
+
+    async fn push_by_other(&mut self, store: &Embedded) -> Result<(), Error> {
+        let number = self.random.below(BOXES.into()) as u8;
+        let length = 1 + self.random.below(3000) as usize;
+        let bytes = text(self.random.next(), length);
+        let push = Push { capability: OTHER, ..push(number, &bytes) };
+        let key = (number, push.message.id);
+        let body = &mut Whole(Some(Bytes::copy_from_slice(&bytes)));
+        let (standing, times) = self.other[usize::from(number)];
+        if standing == Standing::Revoked {
+            let refused = store.put(push, body).await;
+            assert!(matches!(refused, Err(Error::NoMailbox | Error::Failed(_))), "{refused:?}");
+            return Ok(());
+        }
+        self.messages.insert(key, (Fate::Either, bytes.clone(), self.step));
+        self.by_other.insert(key, times);
+        assert_eq!(store.put(push, body).await?, Put::New);
+        self.messages.get_mut(&key).unwrap().0 = Fate::Stored;
+        Ok(())
+    }
+
+    /// What was revoked stays so, and each capability holds what was pushed by it since it was
+    /// allowed.
+    async fn check_capabilities(&mut self, store: &Embedded, number: u8, there: &[Entry]) {
+        let all = store.capabilities(mailbox(number)).await.unwrap();
+        let one = all.iter().find(|one| one.id == CAP).unwrap();
+        let (standing, times) = &mut self.other[usize::from(number)];
+        let other = all.iter().find(|one| one.id == OTHER);
+        assert_eq!(all.len(), 1 + usize::from(other.is_some()));
+        if *standing == Standing::Either {
+            *standing = if other.is_some() { Standing::Allowed } else { Standing::Revoked };
+        }
+        assert_eq!(other.is_some(), *standing == Standing::Allowed, "a capability came back");
+        let held = |of: &dyn Fn(Option<&u64>) -> bool| {
+            let held = there.iter().filter(|entry| of(self.by_other.get(&(number, entry.id))));
+            held.fold((0, 0), |(messages, bytes), entry| (messages + 1, bytes + entry.size))
+        };
+        assert_eq!((one.messages, one.bytes), held(&|by| by.is_none()));
+        if let Some(other) = other {
+            assert_eq!((other.messages, other.bytes), held(&|by| by == Some(times)));
+        }
+        let range = self.pushed[usize::from(number)]..=self.asked[usize::from(number)];
+        assert!(range.contains(&one.pushed), "{} pushed, {range:?}", one.pushed);
     }
 
     /// A part of an upload to mailbox 0.
@@ -245,15 +323,13 @@ impl Oracle {
             let bytes = list.iter().map(|entry| entry.size).sum();
             let usage = Usage { messages: list.len() as u64, bytes };
             assert_eq!(store.usage(mailbox(number)).await.unwrap(), Some(usage));
-            let [one] = store.capabilities(mailbox(number)).await.unwrap()[..] else { panic!() };
-            assert_eq!((one.messages, one.bytes), (usage.messages, usage.bytes));
-            let range = self.pushed[usize::from(number)]..=self.asked[usize::from(number)];
-            assert!(range.contains(&one.pushed), "{} pushed, {range:?}", one.pushed);
+            self.check_capabilities(store, number, &list).await;
             total.messages += usage.messages;
             total.bytes += usage.bytes;
             // A late repetition of what was acknowledged brings nothing back.
             let mut late = self.messages.iter().filter(|((at, _), _)| *at == number);
-            let acked = late.find(|(key, _)| self.acked.contains(*key));
+            let by_cap = |key: &(u8, Id)| !self.by_other.contains_key(key);
+            let acked = late.find(|(key, _)| self.acked.contains(*key) && by_cap(key));
             if let Some((_, (_, bytes, _))) = acked {
                 assert_eq!(put(store, number, bytes).await.unwrap(), Put::Already);
             }
@@ -747,5 +823,100 @@ fn whoever_hangs_up_leaves_a_whole_message_or_none() {
         let mut broken = Whole(None);
         let short = store.put(push(0, b"none"), &mut broken).await;
         assert!(matches!(short, Ok(Put::New) | Err(Error::Body(BodyError::WrongLength))));
+    });
+}
+
+/// The messages and uploads in the log that name a capability.
+fn naming(machine: &Machine, capability: CapabilityId) -> usize {
+    let disk = machine.folder("log");
+    let numbers: Vec<u32> =
+        disk.list().unwrap().iter().filter_map(|name| segment::number(name)).collect();
+    let names = |number: u32| {
+        let (_, records) = segment::Segment::read(&*disk, number).unwrap().unwrap();
+        let named = records.map(|met| match met.fact {
+            record::Fact::Put(message) => message.capability,
+            record::Fact::Upload(upload) => upload.capability,
+            _ => record::REVOKED,
+        });
+        named.filter(|named| *named == capability.0).count()
+    };
+    numbers.into_iter().map(names).sum()
+}
+
+#[test]
+fn a_copy_does_not_bring_a_revoked_capability_back() {
+    let machine = Machine::new(7);
+    run(async {
+        let store = start(&machine, small()).unwrap();
+        with_boxes(&store).await.unwrap();
+        store.allow(mailbox(0), OTHER, Terms::default()).await.unwrap();
+        let by_other = |bytes: &[u8]| Push { capability: OTHER, ..push(0, bytes) };
+        let whole = |bytes: &[u8]| Whole(Some(Bytes::copy_from_slice(bytes)));
+        let kept = text(1, 3000);
+        assert_eq!(store.put(by_other(&kept), &mut whole(&kept)).await.unwrap(), Put::New);
+        let upload = text(2, 280_000);
+        store.append(by_other(&upload), 0, &mut whole(&upload[..1000])).await.unwrap();
+        assert!(naming(&machine, OTHER) >= 2);
+        assert!(store.revoke(mailbox(0), OTHER).await.unwrap());
+        // The log is gone through until nothing that was written before is in it.
+        for seed in 10..3000 {
+            let bytes = text(seed, 3000);
+            put(&store, 1, &bytes).await.unwrap();
+            let id = Id(crypto::sha256(&[&bytes]));
+            store.ack(mailbox(1), vec![id], NOW).await.unwrap();
+        }
+        assert_eq!(naming(&machine, OTHER), 0, "a copy names what was revoked");
+        drop(store);
+        let store = start(&machine, small()).unwrap();
+        let again = text(3, 10);
+        let refused = store.put(by_other(&again), &mut whole(&again)).await;
+        assert!(matches!(refused, Err(Error::NoMailbox)), "{refused:?}");
+        let refused = store.append(by_other(&upload), 1000, &mut whole(&upload[1000..])).await;
+        assert!(matches!(refused, Err(Error::NoMailbox)), "{refused:?}");
+        let known = store.capabilities(mailbox(0)).await.unwrap();
+        assert_eq!(known.iter().map(|one| one.id).collect::<Vec<_>>(), [CAP]);
+        // What it had pushed is there, and counts for the mailbox alone.
+        assert_eq!(body(&store, 0, Id(crypto::sha256(&[&kept]))).await, Some(kept));
+        // It can be allowed anew, and holds nothing then.
+        store.allow(mailbox(0), OTHER, Terms::default()).await.unwrap();
+        let known = store.capabilities(mailbox(0)).await.unwrap();
+        assert_eq!(known.iter().map(|one| one.messages).sum::<u64>(), 0);
+        drop(store);
+        let store = start(&machine, small()).unwrap();
+        let known = store.capabilities(mailbox(0)).await.unwrap();
+        assert_eq!(known.iter().map(|one| one.messages).sum::<u64>(), 0);
+    });
+}
+
+/// A log as it was written before copies named no revoked capability.
+#[test]
+fn a_message_that_names_an_unknown_capability_allows_nothing() {
+    let machine = Machine::new(8);
+    run(async {
+        let store = start(&machine, small()).unwrap();
+        with_boxes(&store).await.unwrap();
+        let (first, second) = (text(1, 100), text(2, 100));
+        let by_other = |bytes: &[u8]| Push { capability: OTHER, ..push(0, bytes) };
+        let fact = message(&by_other(&first), None);
+        let record = record::encode(&fact, &first).unwrap();
+        store
+            .ask(SMALL + record.len() as u64, true, move |turn| {
+                turn.put(&fact, &record);
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let refused = async |store: &Embedded| {
+            let body = &mut Whole(Some(Bytes::copy_from_slice(&second)));
+            let refused = store.put(by_other(&second), body).await;
+            assert!(matches!(refused, Err(Error::NoMailbox)), "{refused:?}");
+        };
+        refused(&store).await;
+        drop(store);
+        let store = start(&machine, small()).unwrap();
+        refused(&store).await;
+        let known = store.capabilities(mailbox(0)).await.unwrap();
+        assert_eq!(known.iter().map(|one| one.id).collect::<Vec<_>>(), [CAP]);
+        assert_eq!(listed(&store, 0).await.len(), 1);
     });
 }

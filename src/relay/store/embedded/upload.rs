@@ -331,10 +331,11 @@ fn progress(
         let mailbox = turn.index.any(&crate::relay::protocol::Mailbox(upload.mailbox));
         let known = mailbox.and_then(|mailbox| turn.index.uploads.get(&(mailbox, Id(upload.id))));
         // It was closed or swept meanwhile, unless it is this one still.
-        if known.is_none_or(|known| known.upload.file != upload.file) {
+        let Some(known) = known.filter(|known| known.upload.file == upload.file) else {
             return Err(Error::NoMailbox);
-        }
-        turn.say(&Fact::Upload(Box::new(upload.clone())))?;
+        };
+        let record::Upload { capability, .. } = turn.index.upload_now(known);
+        turn.say(&Fact::Upload(Box::new(record::Upload { capability, ..upload.clone() })))?;
         if let Some(hash) = hash {
             turn.index.free_upload(&upload, hash);
         }

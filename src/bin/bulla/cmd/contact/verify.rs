@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::app::{App, Me, now};
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 
 /// How often a yes or no is asked for.
 const ASKED: usize = 4;
@@ -40,7 +41,7 @@ pub(super) fn run(app: &App, args: &cli::ContactVerify) -> Result<Exit> {
             "over": over,
             "matches": matches,
         });
-        writeln!(stdout, "{object}")?;
+        writeln!(stdout, "{}", json_line(&object))?;
     } else if matches.is_none() {
         writeln!(stdout, "{ours}")?;
     }

@@ -4,15 +4,16 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use bulla::contact::pairing::{Kind, Role, Waits};
-use bulla::contact::{self, Closing, Purpose, Underway};
-use bulla::relay::error::Error as RelayError;
+use bulla::contact::{self, Purpose, Underway};
 use bulla::text::printable;
 use serde_json::json;
 
-use super::{relay, step, waits_for};
+use super::super::revoke;
+use super::{step, waits_for};
 use crate::app::{App, Me, date, now};
 use crate::cli::Network;
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 
 /// Lists the invites that no one has paired by yet.
 pub(super) fn list(app: &App, me: &Me) -> Result<Exit> {
@@ -32,7 +33,7 @@ pub(super) fn list(app: &App, me: &Me) -> Result<Exit> {
                 "state": state,
                 "expires": date(one.pairing.expires()),
             });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
         } else {
             let name = one.name.as_deref().map(|name| format!("  {}", printable(name)));
             let method = method.map(|method| format!("  {method}"));
@@ -98,34 +99,7 @@ pub(super) fn end(app: &App, me: &Me, network: &Network, ended: &[&Underway]) ->
         ended.iter().for_each(|one| pairs.end(&one.meeting, now()));
         Ok::<_, contact::Error>(())
     })?;
-    close(app, me, network)
-}
-
-/// Closes the mailboxes of ended pairings at their relays. What a relay does not close now is tried
-/// again by the next run.
-pub(super) fn close(app: &App, me: &Me, network: &Network) -> Result<()> {
-    let pairs = me.pairs()?;
-    for closing in pairs.closing(now()) {
-        let Closing { mailbox: own, meeting, .. } = closing;
-        let key = match meeting {
-            true => me.identity.meeting_mailbox(&own.index),
-            false => me.identity.contact_mailbox(&own.index),
-        };
-        let closed = relay::client(&own.relay, network).and_then(|client| Ok(client.close(&key)?));
-        match closed {
-            Err(error) if !matches!(error.downcast_ref(), Some(RelayError::NoMailbox)) => {
-                app.ui.warn(&format!(
-                    "a mailbox of a pairing that ended is still open at its relay, and the next \
-                     bulla pair tries again: {error:#}"
-                ));
-            }
-            _ => me.pairs_file()?.update(|pairs| {
-                pairs.closed(closing, now());
-                Ok::<_, contact::Error>(())
-            })?,
-        }
-    }
-    Ok(())
+    revoke::settle_once(app, me, network)
 }
 
 /// Whether a pairing has led to nothing yet.

@@ -1,23 +1,31 @@
 //! Introductions: somebody whom two know tells each of the other, and both accept.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use bulla::contact::pairing::{Expected, Invite, Own, Pairing};
+use bulla::contact::pairing::{Address, Expected, Invite, Own, Pairing, Role, Waits};
 use bulla::contact::{self, Introduced, Introducer, Introduction, Underway, WAITS};
 use bulla::identity::Card;
 use bulla::letter::Notice;
-use bulla::secret::SecretString;
+use bulla::relay::protocol::Terms;
 use bulla::text::printable;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::machine::is_denied;
 use super::{Made, step};
 use crate::app::{App, Me, date, now};
 use crate::cli::{self, Network};
 use crate::cmd::card::settle;
 use crate::cmd::{notice, relay};
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
+
+/// Invites of one introduction that wait at the relay at once.
+const MOST_INVITES: u64 = 4;
+/// Greatest letter with an invite, in bytes.
+const INVITE_BYTES: u64 = 16 << 10;
 
 /// Tells two contacts of each other.
 pub(crate) fn introduce(app: &App, args: &cli::Introduce) -> Result<Exit> {
@@ -47,6 +55,14 @@ pub(crate) fn heard(app: &App, me: &Me, from: &Card, content: &[u8]) -> Result<(
     };
     let told = Introduction::from_bytes(content)?;
     let fingerprint = told.card()?.fingerprint();
+    if let Some(since) = book.revoked(&fingerprint) {
+        app.ui.warn(&format!(
+            "{} introduces {fingerprint}, which you revoked on {}: ignored",
+            by.name(),
+            date(since)
+        ));
+        return Ok(());
+    }
     if fingerprint == me.identity.fingerprint() {
         app.ui.warn(&format!("{} introduces you to yourself", by.name()));
         return Ok(());
@@ -54,15 +70,18 @@ pub(crate) fn heard(app: &App, me: &Me, from: &Card, content: &[u8]) -> Result<(
     let pairs = me.pairs()?;
     let met =
         |one: &Underway| one.introduced.as_ref().is_some_and(|i| i.fingerprint() == fingerprint);
-    if !pairs.pairwise_of(&fingerprint).is_empty() || pairs.underway().iter().any(met) {
+    let underway = pairs.underway().iter().any(met);
+    if !pairs.pairwise_of(&fingerprint).is_empty() || underway {
+        if underway {
+            // The other side may have accepted this introduction and not the one before.
+            me.pairs_file()?.update(|pairs| pairs.add_route(&by.fingerprint(), &told))?;
+        }
         app.ui.note(&format!("{} introduces {fingerprint} again, whom you know", by.name()));
         return Ok(());
     }
     let taken = |name: &str| book.get(name).is_ok_and(|other| other.fingerprint() != fingerprint);
     let by = Introducer::from(by);
-    let one = me
-        .pairs_file()?
-        .update(|pairs| pairs.introductions.hear(by, told, taken, now()).cloned())?;
+    let one = me.pairs_file()?.update(|pairs| pairs.hear(by, &told, taken, now()).cloned())?;
     let by = &one.by().name;
     app.ui.note(&match one.accepted() {
         true => format!("{by} introduces {} again, who has to accept", one.name),
@@ -112,9 +131,7 @@ pub(super) fn accept(app: &App, me: &Me, args: &cli::Pair, name: &str) -> Result
     let meeting = match before {
         Some(one) => {
             // Accepted before: what may not have come goes again.
-            if let (Some(invite), Some(introduced)) = (one.pairing.invite(), &one.introduced) {
-                send(app, me, &args.network, &introduced.card()?, &invite.to_line()?)?;
-            }
+            push_invite(app, me, &args.network, one, true)?;
             one.meeting.clone()
         }
         None if pairs.introductions.get(name, now())?.invites() => {
@@ -125,11 +142,13 @@ pub(super) fn accept(app: &App, me: &Me, args: &cli::Pair, name: &str) -> Result
             let renamed = args.name.as_deref();
             let one =
                 file.update(|pairs| pairs.introductions.accept(name, renamed, now()).cloned())?;
+            open_routes(me, args, &one)?;
             match one.invite() {
                 Some(invite) => take_up(me, args, &one, invite)?,
                 None => {
                     app.ui.note(&format!(
-                        "accepted: when {} accepts too, a letter says so, and bulla pair goes on",
+                        "accepted: waits for {} to accept; an invite then comes as a letter: bulla \
+                         relay pull | bulla open, then bulla pair",
                         one.name
                     ));
                     return Ok(Exit::Done);
@@ -158,11 +177,12 @@ fn invite(app: &App, me: &Me, args: &cli::Pair, one: &Introduced) -> Result<cont
     let ours = settle(me, |_| ())?;
     let own = Own { identity: &me.identity, card: &ours, address: me.address(&made.mailbox) };
     let (pairing, invite) = Pairing::offer_secret(&own, made.meeting_address(me), expires, now())?;
+    drop(invite);
     let meeting = made.meeting.clone();
     let name = args.name.clone().unwrap_or_else(|| one.name.clone());
     let underway = made.underway(Some(name), pairing, Some(one.clone()));
-    begin(me, underway, one)?;
-    send(app, me, &args.network, &card, &invite.to_line()?)?;
+    begin(me, underway.clone(), one)?;
+    push_invite(app, me, &args.network, &underway, true)?;
     Ok(meeting)
 }
 
@@ -187,15 +207,106 @@ fn begin(me: &Me, underway: Underway, one: &Introduced) -> Result<()> {
     Ok(())
 }
 
-fn send(app: &App, me: &Me, network: &Network, to: &Card, line: &SecretString) -> Result<()> {
-    let notice = Notice { kind: notice::INVITE, content: line.as_bytes().to_vec() };
-    notice::send(app, me, network, to, None, notice).context("the invite was not sent")
+/// Pushes the invite to the mailbox on the joiner's card, by the routes that were not used yet. The
+/// relay refuses it until the joiner accepts. With `all` it is pushed by every route once more.
+fn push_invite(
+    app: &App,
+    me: &Me,
+    network: &Network,
+    underway: &Underway,
+    all: bool,
+) -> Result<()> {
+    let (Some(invite), Some(one)) = (underway.pairing.invite(), &underway.introduced) else {
+        return Ok(());
+    };
+    let (card, line, joiner) = (one.card()?, invite.to_line()?, one.fingerprint());
+    let notice = || Notice { kind: notice::INVITE, content: line.as_bytes().to_vec() };
+    let failed = "the invite was not sent";
+    let pairs = me.pairs()?;
+    if !pairs.has_route(&joiner) {
+        // An introduction by an older program: the capability is on the card.
+        return match all {
+            true => notice::send(app, me, network, &card, None, notice()).context(failed),
+            false => Ok(()),
+        };
+    }
+    let routes = match all {
+        true => pairs.routes_of(&joiner).cloned().collect(),
+        false => pairs.fresh_routes(&joiner),
+    };
+    let relay = card.relay().unwrap_or_default().to_owned();
+    let mut refused = false;
+    for route in routes {
+        let capability = Arc::new(route.capability(&joiner));
+        let address = Address { relay: relay.clone(), mailbox: *card.mailbox(), capability };
+        match notice::send_to(app, me, network, &card, &address, notice()) {
+            Ok(()) => me.pairs_file()?.update(|pairs| {
+                pairs.sent(&route);
+                Ok::<_, contact::Error>(())
+            })?,
+            Err(error) if is_denied(&error) => refused = true,
+            Err(error) => return Err(error.context(failed)),
+        }
+    }
+    if refused {
+        app.ui.note(&format!(
+            "{} has not accepted yet: the next bulla pair sends the invite again",
+            step::title(underway)
+        ));
+    }
+    Ok(())
 }
 
-/// Takes up the invites of all who were accepted and have accepted. Says how many have not.
-pub(super) fn go_on(me: &Me, args: &cli::Pair) -> Result<usize> {
+/// Opens the mailbox on the own card to the capabilities of an introduction, for the invite.
+fn open_routes(me: &Me, args: &cli::Pair, one: &Introduced) -> Result<()> {
+    let routes = me.pairs()?.fresh_routes(&one.fingerprint());
+    if routes.is_empty() {
+        return Ok(());
+    }
+    let client = relay::own(me, &args.network)?;
+    let token = args.token.as_ref().map(|source| source.line("the token")).transpose()?;
+    let terms = Terms {
+        expires: Some(one.until().div_ceil(3600) * 3600),
+        messages: Some(MOST_INVITES),
+        bytes: Some(MOST_INVITES * INVITE_BYTES),
+        ..Terms::default()
+    };
+    let own = me.identity.fingerprint();
+    for route in routes {
+        let capability = route.capability(&own);
+        super::mailboxes::open(
+            &client,
+            &me.identity.card_mailbox(),
+            &capability,
+            &terms,
+            token.as_ref(),
+        )?;
+        me.pairs_file()?.update(|pairs| {
+            pairs.opened(&route, &client.url());
+            Ok::<_, contact::Error>(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Pushes the invites that were refused so far, and takes up those of contacts who were accepted and
+/// have accepted. Returns how many have not.
+pub(super) fn go_on(app: &App, me: &Me, args: &cli::Pair) -> Result<usize> {
     let mut waiting = 0;
+    for one in me.pairs()?.underway() {
+        if one.pairing.role() == Role::Inviter && matches!(one.pairing.waits_for(), Waits::Joiner) {
+            // One relay that is away does not keep the others from being asked.
+            if let Err(error) = push_invite(app, me, &args.network, one, false) {
+                app.ui.warn(&format!("{error:#}: the next bulla pair tries again"));
+            }
+        }
+    }
     for one in me.pairs()?.introductions.waiting(now()).filter(|one| one.accepted()) {
+        if !one.invites()
+            && let Err(error) = open_routes(me, args, one)
+        {
+            app.ui.warn(&format!("the invite of {} cannot come yet: {error:#}", one.name));
+        }
         match one.invite().filter(|invite| now() < invite.expires()) {
             Some(invite) => drop(take_up(me, args, one, invite)?),
             None => waiting += 1,
@@ -232,7 +343,7 @@ pub(super) fn list(app: &App, me: &Me) -> Result<usize> {
                 "accepted": one.accepted(),
                 "until": date(one.until()),
             });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
         } else {
             let (name, by) = (printable(&one.name), printable(&by.name));
             let until = date(one.until());

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use bulla::age::Opener;
 use bulla::contact::backup::{self, Backup, Inside};
 use bulla::contact::pairing::Invite;
-use bulla::contact::{self, Own, Pairs, Purpose};
+use bulla::contact::{self, Machine, Own, Pairs, Purpose};
 use bulla::files::{self, Access, AtomicFile, Existing};
 use bulla::identity::{self, Card, Fingerprint, Identity};
 use bulla::letter::ratchet::{Next, Sessions};
@@ -35,6 +35,7 @@ use crate::app::{App, Me, first, now};
 use crate::cli::time::deadline;
 use crate::cli::{self, Method, Network};
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 use crate::source::Source;
 use crate::unlock::Unlock;
 
@@ -90,6 +91,13 @@ pub(super) fn serve(app: &App, me: &Me, network: &Network, meeting: &Own) -> Res
     if let (Some(address), Some(secret)) = (address, secret.first()) {
         // The link with the machine itself is not handed over.
         pairs.unlink(&newcomer);
+        let machine = Machine::new(&newcomer, false, &mailbox.relay);
+        open_between(app, me, network, &machine, None);
+        file.update(|pairs| {
+            pairs.foresee(&me.identity, &newcomer);
+            pairs.add_machine(machine);
+            Ok::<_, contact::Error>(())
+        })?;
         let key_file = me.key_file.as_ref().map_or(&[][..], |bytes| bytes);
         let backup = Backup::new(&me.identity, key_file, &me.book()?, &pairs, now())?;
         let own_card = settle(me, |_| ())?;
@@ -125,6 +133,27 @@ pub(super) fn serve(app: &App, me: &Me, network: &Network, meeting: &Own) -> Res
 
 pub(super) fn is_denied(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(RelayError::Denied | RelayError::NoMailbox))
+}
+
+/// Opens the mailboxes in which two machines tell each other whom they revoked. Without them each
+/// closes what it knows of the other, and that is all.
+fn open_between(
+    app: &App,
+    me: &Me,
+    network: &Network,
+    machine: &Machine,
+    token: Option<&SecretString>,
+) {
+    for own in [machine.inbox(&me.identity), machine.outbox(&me.identity)] {
+        let opened = relay::client(&own.relay, network)
+            .and_then(|client| open_for_letters(me, &client, &own, token));
+        if let Err(error) = opened {
+            app.ui.warn(&format!(
+                "your machines cannot tell each other whom you revoke, so revoke on each: {error:#}"
+            ));
+            return;
+        }
+    }
 }
 
 /// Closes a mailbox that was made for the other machine. A relay that is away keeps an empty one.
@@ -365,6 +394,8 @@ impl<'a> Newcomer<'a> {
             output: cli::Output { output: None, force: false },
             output_dir: None,
             from: None,
+            anonymous: false,
+            unknown: false,
             again: false,
             file: None,
         };
@@ -414,19 +445,30 @@ impl<'a> Newcomer<'a> {
         };
         let me = Me::new(identity, &app.home);
         let network = &args.network;
-        let own = |theirs: &Own| -> Result<Own> {
+        // The other machine computes them too, so that it can close them.
+        let id = self.me.identity.fingerprint();
+        let own = |contact: &Fingerprint, theirs: &Own| -> Result<Own> {
             let url = network.relay.as_ref().unwrap_or(&theirs.relay);
             let relay = relay::client(url, network)?.url();
-            Ok(Own { relay, index: bulla::crypto::random()? })
+            let index = me.identity.machine_index(&id.to_bytes(), &contact.to_bytes());
+            Ok(Own { relay, index })
         };
+        let theirs = self.me.pairs()?.machines_of(&fingerprint).first().cloned();
+        let other = theirs.map(|address| Machine::new(&id, true, &address.relay));
         me.pairs_file()?.update(|here| {
             here.take_over(pairs, own)?;
+            if let Some(other) = other.clone() {
+                here.add_machine(other);
+            }
             Ok::<_, anyhow::Error>(me.book_file()?.update(|here| here.merge(book))?)
         })?;
         let token = args.token.as_ref().map(|source| source.line("the token")).transpose()?;
         let pairs = me.pairs()?;
         for (own, _) in pairs.mailboxes() {
             open_for_letters(&me, &relay::client(&own.relay, network)?, own, token.as_ref())?;
+        }
+        if let Some(other) = &other {
+            open_between(app, &me, network, other, token.as_ref());
         }
         self.me.takeover_file()?.update(|takeover| {
             takeover.installing = true;
@@ -449,7 +491,7 @@ impl<'a> Newcomer<'a> {
                 "contacts": me.book()?.contacts().len(),
                 "told": told,
             });
-            writeln!(std::io::stdout(), "{object}")?;
+            writeln!(std::io::stdout(), "{}", json_line(&object))?;
         }
         Ok(Exit::Done)
     }

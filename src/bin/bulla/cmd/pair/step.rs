@@ -17,11 +17,12 @@ use bulla::secret::Secret;
 use bulla::text::hex_encode;
 use serde_json::json;
 
-use super::super::{contact, relay};
+use super::super::{contact, relay, revoke};
 use super::{cancel, machine};
 use crate::app::{App, Me, date, now};
 use crate::cli::Network;
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +152,18 @@ fn fetch(
     Ok(bytes)
 }
 
+/// What a step came to, when it is durable.
+struct Taken {
+    send: Vec<Outgoing>,
+    event: Result<Event, Fail>,
+    name: String,
+    purpose: Purpose,
+    /// Whether it lifted a revocation.
+    lifted: bool,
+    /// Attempts with the contact that did not finish.
+    earlier: Unfinished,
+}
+
 /// Takes a step with a pairing as it is now: what comes of it is durable before anything is said.
 pub(super) fn take(
     app: &App,
@@ -163,21 +176,30 @@ pub(super) fn take(
         let Some(one) = pairs.at(meeting).cloned() else { return Ok(None) };
         let Some(Step { state, send, mut event }) = step(&one.pairing)? else { return Ok(None) };
         let mut name = title(&one);
-        let mut earlier = match &event {
-            Event::Digits(_) => pairs.unfinished(Some(meeting), one.name.as_deref(), None),
-            _ => Unfinished::default(),
-        };
+        let (mut lifted, mut earlier) = (false, Unfinished::default());
+        if let Event::Digits(_) = &event {
+            earlier = pairs.unfinished(Some(meeting), one.name.as_deref(), None);
+        }
         if let Event::Paired(paired) = &mut event {
-            if !one.is_with(&paired.card) {
-                // Nothing is said to him, and he is nobody's contact here.
+            let contact = paired.card.fingerprint();
+            let barred =
+                me.book()?.revoked(&contact).filter(|_| pairs.is_barred(meeting, &contact));
+            let refused = match barred {
+                // Nothing is said to the other side, which is no contact here.
+                _ if !one.is_with(&paired.card) => Some(another(&name, &one)),
+                Some(since) => Some(self::barred(since)),
+                None => None,
+            };
+            if let Some(refused) = refused {
                 pairs.end(meeting, now());
-                return Ok(Some((
-                    Vec::new(),
-                    Err(another(&name, &one)),
+                return Ok(Some(Taken {
+                    send: Vec::new(),
+                    event: Err(refused),
                     name,
-                    one.purpose,
+                    purpose: one.purpose,
+                    lifted,
                     earlier,
-                )));
+                }));
             }
             if let Some(introduced) = &one.introduced {
                 paired.trust = Trust::Introduced(introduced.by().clone());
@@ -187,6 +209,7 @@ pub(super) fn take(
                 name = me
                     .book_file()?
                     .update(|book| book.pair(wanted, card, paired.trust.clone(), paired.since))?;
+                lifted = revoke::lift(me, pairs, &card.fingerprint())?;
                 pairs.introductions.forget(&card.fingerprint());
                 if matches!(paired.trust, Trust::Digits | Trust::Words) {
                     let fingerprint = card.fingerprint();
@@ -202,10 +225,15 @@ pub(super) fn take(
             pairs.link(one.mailbox.clone(), paired)?;
         }
         pairs.go_on(meeting, state);
-        Ok(Some((send, Ok(event), name, one.purpose, earlier)))
+        Ok(Some(Taken { send, event: Ok(event), name, purpose: one.purpose, lifted, earlier }))
     })?;
-    let Some((messages, event, name, purpose, earlier)) = done else { return Ok(Outcome::Nothing) };
+    let Some(Taken { send: messages, event, name, purpose, lifted, earlier }) = done else {
+        return Ok(Outcome::Nothing);
+    };
     send(network, &messages)?;
+    if lifted {
+        app.ui.note(&format!("{name} was revoked, and is no longer: you paired again"));
+    }
     warn_of_earlier(app, &name, earlier);
     match event {
         Ok(Event::Paired(_)) if purpose != Purpose::Contact => {
@@ -213,7 +241,7 @@ pub(super) fn take(
             Ok(Outcome::Step)
         }
         Ok(event) => tell(app, me, &name, &event),
-        Err(another) => Ok(Outcome::Ended(app.ui.error(&another.into()))),
+        Err(refused) => Ok(Outcome::Ended(app.ui.error(&refused.into()))),
     }
 }
 
@@ -223,6 +251,16 @@ fn another(name: &str, one: &Underway) -> Fail {
     let message = format!("this is not {name} as {by} introduced him: he shows another card");
     Fail::new(Exit::SenderNotAuthenticated, message)
         .hint(format!("ask {by}, and have him introduce you again"))
+}
+
+/// What is said when a contact who was revoked takes up an invite from before.
+fn barred(since: u64) -> Fail {
+    let message = format!(
+        "a contact that you revoked on {} took up an invite from before: nothing comes of it",
+        date(since)
+    );
+    Fail::new(Exit::SenderNotAuthenticated, message)
+        .hint("to pair with that contact again, make a new invite: bulla invite")
 }
 
 /// Begins the ratchets of letters with somebody.
@@ -265,6 +303,11 @@ pub(super) fn push(network: &Network, address: &Address, bytes: &[u8]) -> Result
 fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
     let said = match event {
         Event::Paired(paired) => {
+            let book = me.book()?;
+            let name = match book.get(name) {
+                Ok(known) => contact::shown(&book.lookalikes(), known),
+                Err(_) => name.to_owned(),
+            };
             app.ui.note(&match &paired.trust {
                 Trust::Introduced(by) => format!("paired with {name}, introduced by {}", by.name),
                 trust => format!("paired with {name}, by {}", contact::trust(trust)),
@@ -272,8 +315,10 @@ fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
             app.ui.note(&format!("fingerprint: {}", paired.card.fingerprint()));
             if app.ui.json {
                 let book = me.book()?;
-                let object = contact::object(book.get(name)?)?;
-                writeln!(std::io::stdout(), "{object}")?;
+                let known = book.by_fingerprint(&paired.card.fingerprint());
+                let Some(known) = known else { return Ok(Outcome::Step) };
+                let object = contact::object(&book, known)?;
+                writeln!(std::io::stdout(), "{}", json_line(&object))?;
             }
             return Ok(Outcome::Step);
         }
@@ -298,7 +343,7 @@ fn tell(app: &App, me: &Me, name: &str, event: &Event) -> Result<Outcome> {
 pub(super) fn show_digits(app: &App, name: &str, shown: Digits) -> Result<()> {
     if app.ui.json {
         let object = json!({ "schema": 1, "pairing": name, "digits": shown.to_string() });
-        writeln!(std::io::stdout(), "{object}")?;
+        writeln!(std::io::stdout(), "{}", json_line(&object))?;
     }
     app.ui.note(&format!(
         "{name} must type {shown}, and you the four shown there: bulla pair --confirm {name} DIGITS"

@@ -16,6 +16,7 @@ use crate::app::{App, date};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::output::{Nature, Target};
+use crate::record::json_line;
 use crate::source::Source;
 
 pub(crate) fn run(app: &App, verb: &cli::RelayCapability) -> Result<Exit> {
@@ -60,7 +61,7 @@ fn list(app: &App, args: &cli::RelayCapabilityList) -> Result<Exit> {
                 "messages": messages,
                 "bytes": bytes,
             });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
         } else {
             let terms = terms_text(terms);
             writeln!(stdout, "{id}  {of:7}  {messages} of {pushed} wait  {terms}")?;
@@ -88,7 +89,7 @@ fn new(app: &App, args: &cli::RelayCapabilityNew) -> Result<Exit> {
         let capability = capability.as_ref().map(|text| text.as_str());
         let terms = terms_object(&terms);
         let object = json!({ "schema": 1, "id": id, "capability": capability, "terms": terms });
-        writeln!(output, "{object}")?;
+        writeln!(output, "{}", json_line(&object))?;
     } else if let Some(text) = &capability {
         writeln!(output, "{}", text.as_str())?;
     }

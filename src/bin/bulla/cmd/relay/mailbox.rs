@@ -8,17 +8,19 @@ use anyhow::{Context as _, Result};
 use bulla::relay::protocol::{Id, Mailbox};
 use serde_json::json;
 
-use super::Mine;
+use super::{Kind, Mine, if_there};
 use crate::app::{App, date};
 use crate::cli;
 use crate::exit::Exit;
+use crate::record::json_line;
 
 pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
     let me = app.me(&args.keys)?;
     let mut stdout = std::io::stdout().lock();
     let mut any = false;
-    for Mine { owned, name } in super::mine(&me, &args.network)? {
-        for entry in owned.client.list(&owned.key, Duration::ZERO, usize::MAX)? {
+    for Mine { owned, kind } in super::mine(&me, &args.network)? {
+        let listed = owned.client.list(&owned.key, Duration::ZERO, usize::MAX);
+        for entry in if_there(app, &me, &kind, listed)?.into_iter().flatten() {
             any = true;
             let expires = date(entry.expires);
             if args.null {
@@ -30,11 +32,11 @@ pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
                     "size": entry.size,
                     "expires": expires,
                     "mailbox": Mailbox(owned.key.public()),
-                    "contact": name,
+                    "contact": kind.contact(),
                 });
-                writeln!(stdout, "{object}")?;
+                writeln!(stdout, "{}", json_line(&object))?;
             } else {
-                let name = name.as_deref().unwrap_or_default();
+                let name = kind.contact().unwrap_or_default();
                 let line = format!("{}  {:>10}  {expires}  {name}", entry.id, entry.size);
                 writeln!(stdout, "{}", line.trim_end())?;
             }
@@ -53,8 +55,9 @@ pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
     let mut deleted = 0;
     // Where a message is, its relay knows; a relay that is asked for those of others learns ids
     // that say nothing to it.
-    for Mine { owned, .. } in super::mine(&me, &args.network)? {
-        let here = owned.client.list(&owned.key, Duration::ZERO, usize::MAX)?;
+    for Mine { owned, kind } in super::mine(&me, &args.network)? {
+        let here = owned.client.list(&owned.key, Duration::ZERO, usize::MAX);
+        let here = if_there(app, &me, &kind, here)?.unwrap_or_default();
         let here: Vec<Id> = here.iter().map(|e| e.id).filter(|id| ids.contains(id)).collect();
         if !here.is_empty() {
             deleted += owned.client.ack(&owned.key, &here)?;
@@ -70,16 +73,20 @@ pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
 pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
     let me = app.me(&args.keys)?;
     let mut stdout = std::io::stdout().lock();
-    for (at, Mine { owned, name }) in super::mine(&me, &args.network)?.into_iter().enumerate() {
+    let mut shown = 0;
+    for Mine { owned, kind } in super::mine(&me, &args.network)? {
         let client = &owned.client;
-        let (info, status) = (client.info()?, client.status(&owned.key)?);
+        let status = client.status(&owned.key);
+        let Some(status) = if_there(app, &me, &kind, status)? else { continue };
+        let info = client.info()?;
+        shown += 1;
         let mailbox = Mailbox(owned.key.public());
         if app.ui.json {
             let object = json!({
                 "schema": 1,
                 "relay": client.url(),
                 "mailbox": mailbox,
-                "contact": name,
+                "contact": kind.contact(),
                 "messages": status.messages,
                 "bytes": status.bytes,
                 "max_messages": status.max_messages,
@@ -88,11 +95,15 @@ pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
                 "limits": info.limits,
                 "registration": info.registration,
             });
-            writeln!(stdout, "{object}")?;
+            writeln!(stdout, "{}", json_line(&object))?;
             continue;
         }
-        let blank = if at == 0 { "" } else { "\n" };
-        let made_for = name.map_or("on the card".into(), |name| format!("for {name}"));
+        let blank = if shown == 1 { "" } else { "\n" };
+        let made_for = match kind {
+            Kind::Card => "on the card".into(),
+            Kind::Contact(_, name) => format!("for {name}"),
+            Kind::Machine => "for another machine of yours".into(),
+        };
         writeln!(
             stdout,
             "{blank}relay     {}\nmailbox   {mailbox} {made_for}\n\
@@ -107,5 +118,8 @@ pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
             info.limits.ttl_hours,
         )?;
     }
-    Ok(Exit::Done)
+    if shown == 0 {
+        app.ui.note("no mailbox is open");
+    }
+    Ok(if shown == 0 { Exit::Negative } else { Exit::Done })
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use bulla::contact::Own;
 use bulla::crypto::SigningSecret;
 use bulla::relay::client::{Client, Options};
 use bulla::relay::pull::Owned;
@@ -77,8 +78,28 @@ pub(crate) fn own_or(me: &Me, network: &Network, url: &str) -> Result<Client> {
 /// A mailbox that letters come to.
 struct Mine {
     owned: Owned,
-    /// The contact it was made for; it is the card's otherwise.
-    name: Option<String>,
+    kind: Kind,
+}
+
+/// What a mailbox is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// Letters to the owner's card.
+    Card,
+    /// Letters of one contact.
+    Contact(Own, String),
+    /// News from another machine of the owner.
+    Machine,
+}
+
+impl Kind {
+    /// The contact's name, if it is for one.
+    fn contact(&self) -> Option<&str> {
+        match self {
+            Self::Contact(_, name) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// The mailboxes that letters come to, the card's first. With `--relay` they are those at that
@@ -87,27 +108,81 @@ fn mine(me: &Me, network: &Network) -> Result<Vec<Mine>> {
     let (book, pairs) = (me.book()?, me.pairs()?);
     let named = network.relay.as_ref().map(|url| client(url, network)).transpose()?;
     let named = named.map(|client| client.url());
-    let mut places: Vec<(String, SigningSecret, Option<String>)> = Vec::new();
-    // Who never registered one has only those that pairings made.
-    if book.settings.relay.is_some() || pairs.mailboxes().next().is_none() {
+    let mut places: Vec<(String, SigningSecret, Kind)> = Vec::new();
+    // An account that never registered one has only those that pairings made, open or closed. One
+    // without any state may have registered elsewhere: a job starts without a home each time.
+    let unused = !pairs.had_mailboxes() && book.contacts().len() == 0 && !book.has_revoked();
+    if book.settings.relay.is_some() || unused {
         let url = named.clone().or(book.settings.relay.clone()).ok_or_else(unknown_relay)?;
-        places.push((url, me.identity.card_mailbox(), None));
+        places.push((url, me.identity.card_mailbox(), Kind::Card));
     }
-    for (own, contact) in pairs.mailboxes() {
-        if named.as_ref().is_none_or(|named| *named == own.relay) {
-            let known = book.by_fingerprint(&contact).map(|contact| contact.name().to_owned());
-            let name = known.unwrap_or_else(|| contact.to_string());
-            places.push((own.relay.clone(), me.identity.contact_mailbox(&own.index), Some(name)));
-        }
+    let here = |own: &Own| named.as_ref().is_none_or(|named| *named == own.relay);
+    for (own, contact) in pairs.mailboxes().filter(|(own, _)| here(own)) {
+        let known = book.by_fingerprint(&contact).map(|contact| contact.name().to_owned());
+        let name = known.unwrap_or_else(|| contact.to_string());
+        let key = me.identity.contact_mailbox(&own.index);
+        places.push((own.relay.clone(), key, Kind::Contact(own.clone(), name)));
+    }
+    for own in pairs.machines().iter().map(|machine| machine.inbox(&me.identity)).filter(here) {
+        let key = me.identity.contact_mailbox(&own.index);
+        places.push((own.relay, key, Kind::Machine));
     }
     let mut clients: BTreeMap<String, Arc<Client>> = BTreeMap::new();
-    let with_client = |(url, key, name): (String, SigningSecret, _)| -> Result<Mine> {
+    let with_client = |(url, key, kind): (String, SigningSecret, _)| -> Result<Mine> {
         let known = clients.get(&url).filter(|_| !network.unlink).cloned();
         let client = known.map_or_else(|| client(&url, network).map(Arc::new), Ok)?;
         clients.insert(url, client.clone());
-        Ok(Mine { owned: Owned { client, key: Arc::new(key) }, name })
+        Ok(Mine { owned: Owned { client, key: Arc::new(key) }, kind })
     };
     places.into_iter().map(with_client).collect()
+}
+
+/// What a request to one of the mailboxes came to; `None` when the relay has no such mailbox and
+/// nothing is missed: another machine of the owner closed it.
+fn if_there<T>(
+    app: &App,
+    me: &Me,
+    kind: &Kind,
+    outcome: Result<T, bulla::relay::error::Error>,
+) -> Result<Option<T>> {
+    match (outcome, kind) {
+        (Err(bulla::relay::error::Error::NoMailbox), Kind::Machine) => Ok(None),
+        (Err(error @ bulla::relay::error::Error::NoMailbox), Kind::Contact(own, name)) => {
+            is_gone(app, me, own, name, error).map(|()| None)
+        }
+        (outcome, _) => Ok(outcome.map(Some)?),
+    }
+}
+
+/// Deals with a mailbox for a contact that its relay does not have.
+fn is_gone(
+    app: &App,
+    me: &Me,
+    own: &Own,
+    name: &str,
+    error: bulla::relay::error::Error,
+) -> Result<()> {
+    let pairs = me.pairs()?;
+    let contact = pairs.mailboxes().find(|(open, _)| *open == own).map(|(_, contact)| contact);
+    let revoked =
+        contact.is_some_and(|contact| me.book().is_ok_and(|book| book.revoked(&contact).is_some()));
+    if revoked {
+        me.pairs_file()?.update(|pairs| {
+            pairs.close(own);
+            Ok::<_, bulla::contact::Error>(())
+        })?;
+        return Ok(());
+    }
+    if pairs.machines().is_empty() {
+        let hint = format!("{name} can no longer write to you: pair with {name} again");
+        let message = format!("the mailbox for {name} at {}: {error}", own.relay);
+        return Err(Fail::new(Exit::Refused, message).hint(hint).into());
+    }
+    app.ui.warn(&format!(
+        "the mailbox for {name} is gone at {}: did you revoke {name} on another machine?",
+        own.relay
+    ));
+    Ok(())
 }
 
 fn own_url(me: &Me, network: &Network) -> Result<Option<String>> {

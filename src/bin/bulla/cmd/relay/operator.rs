@@ -17,6 +17,7 @@ use crate::app::{App, date, now};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::output::{Nature, Target};
+use crate::record::json_line;
 
 /// Where a relay with this store listens for its operator: a store that is no folder has no
 /// place of its own for that.
@@ -121,7 +122,7 @@ pub(super) fn status(app: &App, at: &cli::OperatorAt) -> Result<Exit> {
         let mailboxes = totals.mailboxes;
         let object =
             json!({ "schema": 1, "mailboxes": mailboxes, "messages": messages, "bytes": bytes });
-        writeln!(stdout, "{object}")?;
+        writeln!(stdout, "{}", json_line(&object))?;
     } else {
         let mailboxes = totals.mailboxes;
         writeln!(stdout, "mailboxes {mailboxes}\nwaiting   {messages} messages, {bytes} bytes")?;

@@ -22,6 +22,7 @@ use crate::exit::{Exit, Fail};
 use crate::harden;
 use crate::output::{Nature, Output, Target};
 use crate::paired;
+use crate::record::json_line;
 use crate::source;
 
 pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
@@ -33,8 +34,11 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
                 .hint("bulla relay pull | bulla open, or --output-dir DIR")
         })?;
     let me = app.me(&args.keys)?;
-    let boxes = super::mine(&me, &args.network)?;
-    let boxes: Vec<_> = boxes.into_iter().map(|mine| mine.owned).collect();
+    // What is left of a revocation is tried again; pull goes on without it.
+    super::super::revoke::settle_once(app, &me, &args.network)?;
+    let mine = super::mine(&me, &args.network)?;
+    let (boxes, kinds): (Vec<_>, Vec<_>) =
+        mine.into_iter().map(|mine| (mine.owned, mine.kind)).unzip();
     let mut spool = Spool::open(me.folder()?.join("spool"))?;
     paired::erase_rest(app, &me, |id| spool.is_waiting(id))?;
     let relay = boxes.first().map(|first| first.client.url());
@@ -70,8 +74,15 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
         Stopped::Deliver(error) => error,
         _ => anyhow::anyhow!("the pull stopped"),
     })?;
-    out.finish(to_stdout)?;
-
+    // Of the mailboxes that are not there, the first that should be is the error of the run.
+    let missing = report.gone.iter().filter_map(|at| kinds.get(*at)).try_for_each(|kind| {
+        let gone = Err(bulla::relay::error::Error::NoMailbox);
+        super::if_there::<()>(app, &me, kind, gone).map(drop)
+    });
+    if report.delivered > 0 || missing.is_ok() {
+        out.finish(to_stdout)?;
+    }
+    missing?;
     if report.refused > 0 {
         app.ui.warn(&format!(
             "{} letters were too long or damaged and stay at the relay",
@@ -113,7 +124,7 @@ impl Delivery<'_> {
         };
         // Nothing holds it back: with --follow its reader gets it now.
         envelope(stream, &self.routing, letter)?;
-        // Whether the reader did anything with it is not known here: see `Spool::confirm`.
+        // Whether the reader did anything with it is not known here: see `relay::spool::Word`.
         Ok(Delivered::GivenOut)
     }
 
@@ -127,7 +138,7 @@ impl Delivery<'_> {
         match write() {
             Ok(()) if self.app.ui.json => {
                 let object = json!({ "schema": 1, "id": id, "path": path });
-                writeln!(io::stdout(), "{object}")?;
+                writeln!(io::stdout(), "{}", json_line(&object))?;
             }
             Ok(()) => self.app.ui.note(&format!("wrote {}", path.display())),
             // Its name is the hash of its bytes: a run that was killed wrote it.
@@ -168,8 +179,11 @@ impl Delivery<'_> {
             }
         }
         let status = child.wait()?;
-        // A status can mean anything; `open` leaves word when it is of a letter opened before.
-        let known = status.code() == Some(Exit::Conflict.code().into()) && replay.exists();
+        // A status can mean anything; `open` leaves word when it is of a letter opened before, or
+        // of one that is refused for good.
+        let over = [Exit::Conflict, Exit::SenderNotAuthenticated];
+        let over = over.iter().any(|exit| status.code() == Some(exit.code().into()));
+        let known = over && replay.exists();
         if replay.exists() {
             std::fs::remove_file(replay)?;
         }
@@ -189,7 +203,7 @@ impl Delivery<'_> {
             }
         }
         if known {
-            self.app.ui.note(&format!("{id} was opened before"));
+            self.app.ui.note(&format!("{id} was opened before, or is refused for good"));
         }
         Ok(Delivered::Yes)
     }

@@ -23,6 +23,7 @@ use crate::classify::classify;
 use crate::cli::{self, Network};
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::record::json_line;
 
 /// Letters up to this are held in memory while they are pushed, longer ones in a file: a retry
 /// needs the bytes again.
@@ -220,7 +221,7 @@ impl Push<'_> {
                     let new = pushed == Pushed::New;
                     let object =
                         json!({ "schema": 1, "id": id, "relay": relay, "size": size, "new": new });
-                    writeln!(stdout, "{object}")?;
+                    writeln!(stdout, "{}", json_line(&object))?;
                 } else {
                     writeln!(stdout, "{id}")?;
                 }
@@ -234,7 +235,7 @@ impl Push<'_> {
                         "schema": 1, "id": id, "relay": relay, "size": size, "new": null,
                         "error": { "code": classify(&error).0.code(), "message": format!("{error:#}") },
                     });
-                    writeln!(stdout, "{object}")?;
+                    writeln!(stdout, "{}", json_line(&object))?;
                 }
                 self.fail(error);
             }
@@ -250,7 +251,7 @@ impl Push<'_> {
             let message = format!("{error:#}");
             let error = json!({ "code": classify(&error).0.code(), "message": message });
             let object = json!({ "schema": 1, "id": id, "new": null, "error": error });
-            writeln!(io::stdout(), "{object}")?;
+            writeln!(io::stdout(), "{}", json_line(&object))?;
         }
         self.fail(Rc::new(error));
         Ok(())

@@ -12,6 +12,7 @@ use super::super::card::settle;
 use crate::app::{App, Me};
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::record::json_line;
 
 /// How many generations another machine may be ahead of this one, and how many old ones are
 /// looked for.
@@ -65,7 +66,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayRegister) -> Result<Exit> {
             "capability_id": id,
             "terms": super::capability::terms_object(&terms),
         });
-        writeln!(std::io::stdout(), "{object}")?;
+        writeln!(std::io::stdout(), "{}", json_line(&object))?;
     }
     Ok(Exit::Done)
 }

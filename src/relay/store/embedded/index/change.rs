@@ -72,6 +72,33 @@ impl Index {
         number
     }
 
+    /// The number of the capability that a record names, which is made known if it is not: its
+    /// fact may have been written again behind the record. [`NONE`] when it was revoked.
+    fn named_grant(&mut self, mailbox: [u8; 32], capability: [u8; 32]) -> u32 {
+        if capability == record::REVOKED {
+            return NONE;
+        }
+        self.grant(Mailbox(mailbox), CapabilityId(capability))
+    }
+
+    /// What a record that is written now names of this number: the capability, or
+    /// [`record::REVOKED`]. A capability that was named after its revocation would be known again.
+    fn name_of_grant(&self, grant: u32) -> [u8; 32] {
+        let allowed = self.grants.get(grant).filter(|grant| grant.allowed);
+        allowed.map_or(record::REVOKED, |grant| grant.id.0)
+    }
+
+    /// The same for a message's.
+    pub(in super::super) fn capability_of(&self, entry: &Entry) -> [u8; 32] {
+        self.name_of_grant(entry.grant)
+    }
+
+    /// An upload as a record of it names it now.
+    pub(in super::super) fn upload_now(&self, partial: &Partial) -> record::Upload {
+        let capability = self.name_of_grant(partial.grant);
+        record::Upload { capability, ..partial.upload.clone() }
+    }
+
     pub(super) fn register(&mut self, name: Mailbox, token: Option<TokenId>, segment: u32) {
         let number = self.inbox(name);
         let Some(inbox) = self.inboxes.get_mut(number) else { return };
@@ -158,7 +185,6 @@ impl Index {
         length: u16,
         effects: &mut Effects,
     ) {
-        let grant = self.grant_number(&Mailbox(message.mailbox), &CapabilityId(message.capability));
         let mailbox = self.inbox(Mailbox(message.mailbox));
         let id = Id(message.id);
         let fact = u8::try_from(length).unwrap_or(u8::MAX);
@@ -176,10 +202,7 @@ impl Index {
             self.lives(at, |live| *live += new);
             return;
         }
-        let grant = match grant {
-            Some(grant) => grant,
-            None => self.grant(Mailbox(message.mailbox), CapabilityId(message.capability)),
-        };
+        let grant = self.named_grant(message.mailbox, message.capability);
         if let Some(upload) = self.end_upload(mailbox, &id)
             && message.file != Some(upload.file)
         {
@@ -327,7 +350,7 @@ impl Index {
             return;
         }
         effects.files.extend(self.end_upload(mailbox, &key.1).map(|upload| upload.file));
-        let grant = self.grant(Mailbox(upload.mailbox), CapabilityId(upload.capability));
+        let grant = self.named_grant(upload.mailbox, upload.capability);
         self.reserve(mailbox, grant, upload.size);
         let upload = upload.clone();
         self.uploads.insert(key, Partial { grant, upload, busy: false, hash: None, segment });

@@ -1,0 +1,92 @@
+//! Where a letter came from: the spool that gave it out, or a command of `relay pull --exec`; and what
+//! they are told of one that is not written.
+
+use std::io;
+
+use anyhow::Result;
+use bulla::files;
+use bulla::letter::{self, EnvelopeReader};
+use bulla::relay::protocol::Id;
+use bulla::relay::spool::{Spool, Word};
+
+use crate::cli;
+use crate::input::Input;
+use crate::unlock::Unlock;
+
+/// Leaves word that the letters of a stream were not taken, none of them.
+pub(super) fn hand_back(args: &cli::Open, unlock: &Unlock<'_>) -> Result<()> {
+    let (kind, input) = letter::sniff(Input::open(args.file.as_deref(), "something sealed")?)?;
+    if kind != letter::Input::Envelopes {
+        return Ok(());
+    }
+    if let Some(first) = EnvelopeReader::new(input).next()? {
+        let id = Id(first.finish()?);
+        unlock.prepare()?;
+        leave_word(unlock, Word::Untaken, &id)?;
+    }
+    Ok(())
+}
+
+/// Leaves word of a letter with the spool that gave it out. Says whether there is one, and the
+/// letter comes again.
+pub(super) fn leave_word(unlock: &Unlock<'_>, word: Word, id: &Id) -> io::Result<bool> {
+    let mut left = false;
+    // A command of --exec says by its status that its letter is to come again.
+    for folder in unlock.all().filter(|_| !is_given(id)).filter_map(|me| me.folder().ok()) {
+        let spool = folder.join("spool");
+        if Spool::keeps(&spool, id) {
+            word.leave(&spool, id)?;
+            left = true;
+        }
+    }
+    Ok(left)
+}
+
+/// Says to `relay pull --exec` that the letter it gave has nothing to it that is not done.
+pub(super) fn tell_of_replay(unlock: &Unlock<'_>, id: &Id) {
+    if is_given(id) {
+        for me in unlock.all() {
+            // Where this fails the letter is given again.
+            let _ = me.folder().and_then(|folder| {
+                Ok(files::create_private_mark(&folder.join("spool").join(format!("{id}.replay")))?)
+            });
+        }
+    }
+}
+
+/// What to type when one letter was written, and more follow.
+pub(super) fn hint_of_more(comes_again: bool) -> &'static str {
+    if comes_again {
+        "the next: bulla relay pull | bulla open\n\
+         all of them: bulla relay pull | bulla open --output-dir DIR"
+    } else {
+        "all of them: bulla open --output-dir DIR, or --json"
+    }
+}
+
+/// Whether a command of `relay pull --exec` is given its letter once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It is not known to be.
+    No,
+    /// It was given it before, and what became of it is not known: something was killed.
+    Perhaps,
+    /// It was given it before, and failed.
+    Failed,
+}
+
+impl Again {
+    pub(crate) fn of_command() -> Self {
+        match std::env::var("BULLA_AGAIN").as_deref() {
+            Ok("1") => Self::Failed,
+            Ok("perhaps") => Self::Perhaps,
+            _ => Self::No,
+        }
+    }
+}
+
+/// Whether `relay pull --exec` gave this letter to the command that runs here, and says itself what
+/// becomes of it.
+pub(super) fn is_given(id: &Id) -> bool {
+    std::env::var("BULLA_ID").is_ok_and(|given| given == id.to_string())
+}
