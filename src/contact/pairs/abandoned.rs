@@ -126,11 +126,11 @@ mod tests {
     fn attempt(number: u8, name: Option<&str>) -> Underway {
         let [ann, bob] =
             [1, 2].map(|byte| Identity::from_seed(Secret::take(&mut [byte; 32])).unwrap());
-        let card = ann.card("Ann", None, 0, NOW).unwrap();
+        let card = ann.card_without_capability("Ann", None, NOW).unwrap();
         let side = Side { identity: &ann, card: &card, address: address(&ann, 1) };
         let (_, invite) =
             Pairing::offer_public(&side, address(&ann, number), NOW + 60, NOW).unwrap();
-        let card = bob.card("Bob", None, 0, NOW).unwrap();
+        let card = bob.card_without_capability("Bob", None, NOW).unwrap();
         let side = Side { identity: &bob, card: &card, address: address(&bob, 1) };
         let reply = address(&bob, number);
         Underway {
