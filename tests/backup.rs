@@ -93,7 +93,7 @@ fn a_lost_machine_comes_back() {
     let world = world();
     letter(&world.alice, &world.bob, "bob", "one");
     let seen = world.by_card(b"seen");
-    world.alice.pipe(&["open"], &seen).expect(0);
+    world.alice.pipe(&["open", "--unknown"], &seen).expect(0);
     let backup = backup(&world.alice);
     // Numbers that the backup does not know of.
     letter(&world.alice, &world.bob, "bob", "two");
@@ -117,7 +117,7 @@ fn a_lost_machine_comes_back() {
     assert_eq!(card(&again), card(&world.alice));
 
     // What was opened before is a replay; letters go both ways, and no number comes twice.
-    again.pipe(&["open"], &seen).expect(16);
+    again.pipe(&["open", "--unknown"], &seen).expect(16);
     let line = letter(&again, &world.bob, "bob", "three");
     assert_eq!((&line["seq"], &line["from"]["name"]), (&1.into(), &"alice".into()));
     let line = letter(&world.bob, &again, "alice", "four");
@@ -221,20 +221,20 @@ fn the_same_identity_is_merged_and_another_is_left_alone() {
     let backup = backup(&world.alice);
     world.alice.run(&["contact", "rename", "bob", "Robert"]).expect(0);
     let seen = world.by_card(b"seen");
-    world.alice.pipe(&["open"], &seen).expect(0);
+    world.alice.pipe(&["open", "--unknown"], &seen).expect(0);
     let before = fs::read(identity_file(&world.alice)).unwrap();
     let merged = restore(&world.alice, &["--json"], &backup).expect(0);
     assert_eq!(merged.json()[0]["identity"], "kept");
     assert_eq!(merged.json()[0]["contacts_added"], 0);
     assert!(merged.err.contains("the identity is here already"), "{}", merged.err);
     world.alice.run(&["contact", "show", "Robert"]).expect(0);
-    world.alice.pipe(&["open"], &seen).expect(16);
+    world.alice.pipe(&["open", "--unknown"], &seen).expect(16);
     // Removed by mistake, and back again: a backup lifts no revocation.
     world.alice.run(&["contact", "remove", "Robert"]).expect(0);
     restore(&world.alice, &[], &backup).expect(0);
     let shown = world.alice.run(&["contact", "show", "bob", "--json"]).expect(0).json();
     assert!(!shown[0]["revoked"].is_null());
-    world.alice.pipe(&["open"], &seen).expect(16);
+    world.alice.pipe(&["open", "--unknown"], &seen).expect(16);
     assert_eq!(fs::read(identity_file(&world.alice)).unwrap(), before);
 
     let theirs = fs::read(identity_file(&world.bob)).unwrap();
