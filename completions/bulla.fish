@@ -49,6 +49,11 @@ complete -c bulla -n "__fish_bulla_needs_command" -f -a "completions" -d 'Print 
 complete -c bulla -n "__fish_bulla_needs_command" -f -a "man" -d 'Print a man page'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l passphrase -d 'Lock it with the passphrase from a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l identity-passphrase -d 'Passphrase of the identity that is replaced: a file, -, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l token -d 'The token the relay\'s operator gave you, for the new mailboxes: a file, @ENV:NAME or @FD:N' -r -F
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l age -d 'Make a plain age identity instead, for use with age itself' -r -f -a "pq\t'ML-KEM-768 with X25519 (age 1.3 and later)'
 x25519\t'X25519 alone, which every age knows'"
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -58,6 +63,8 @@ complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l no-input -d 'Neve
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s f -l force -d 'Replace a file that exists'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s d -l default -d 'Write to the place where every verb looks for the identity'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s p -l lock -d 'Lock the identity with a passphrase asked on the terminal'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l replace -d 'Replace the default identity, which was stolen, and tell all contacts'
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand card" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand card" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F

@@ -52,6 +52,10 @@ pub mod label {
     pub const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
     /// Key of what pairings leave.
     pub const STORAGE_PAIRS: &[u8] = b"bulla/v1/storage/pairs";
+    /// Key of what is still to be told of a new identity.
+    pub const STORAGE_UNTOLD: &[u8] = b"bulla/v1/storage/untold";
+    /// Key of which new identity was announced by which old one.
+    pub const STORAGE_SUCCESSORS: &[u8] = b"bulla/v1/storage/successors";
     /// Key of what a new machine remembers until it is in use.
     pub const STORAGE_TAKEOVER: &[u8] = b"bulla/v1/storage/takeover";
     /// Storage root to the key of the ratchets with one contact, whose fingerprint is the salt.
@@ -448,6 +452,8 @@ mod tests {
             LETTER_PAIRWISE_SIGNED,
             STORAGE_PAIRS,
             STORAGE_TAKEOVER,
+            STORAGE_UNTOLD,
+            STORAGE_SUCCESSORS,
             STORAGE_RATCHET,
             STORAGE_RATCHET_NAME,
             STORAGE_OWED,

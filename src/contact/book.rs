@@ -3,6 +3,7 @@
 mod cards;
 mod mark;
 mod merge;
+mod succeed;
 
 pub use merge::Merged;
 

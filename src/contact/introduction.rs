@@ -324,6 +324,35 @@ impl Introductions {
         Ok(one)
     }
 
+    /// Remembers the successor that a contact's old identity announces, with the invite of the new one.
+    /// As [`Introductions::hear`] otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`].
+    pub fn announce(
+        &mut self,
+        by: Introducer,
+        card: &Card,
+        invite: &Invite,
+        taken: impl Fn(&str) -> bool,
+        now: u64,
+    ) -> Result<&Introduced, Error> {
+        let (old, new) = (by.fingerprint, card.fingerprint().to_bytes());
+        let told = Told {
+            card: card.to_bytes().to_vec(),
+            name: by.name.clone(),
+            note: String::new(),
+            invites: false,
+        };
+        self.hear(by, Introduction { told, secret: None }, taken, now)?;
+        let found = self.waiting.iter_mut();
+        let mut found = found.filter(|one| one.by.fingerprint == old && one.fingerprint == new);
+        let one = found.next().ok_or_else(|| Error::NotIntroduced(String::new()))?;
+        one.invite = Some(invite.clone());
+        Ok(one)
+    }
+
     /// Remembers an invite that came from the owner of a card, for his introduction. Says whose it
     /// is; nobody's when none has come yet.
     ///

@@ -10,6 +10,7 @@ mod introduction;
 mod memory;
 pub mod pairing;
 mod pairs;
+mod succession;
 mod takeover;
 
 pub use book::Added;
@@ -38,6 +39,10 @@ pub use pairs::Purpose;
 pub use pairs::Route;
 pub use pairs::Underway;
 pub use pairs::Unfinished;
+pub use succession::Succession;
+pub use succession::Successors;
+pub use succession::Untold;
+pub use succession::Untolds;
 pub use takeover::Takeover;
 
 use crate::crypto;

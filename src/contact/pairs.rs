@@ -60,6 +60,15 @@ pub enum Purpose {
     Waiting(Vec<u8>),
     /// It was handed all of it.
     Served,
+    /// To pair again with the contact of this fingerprint, under a new identity.
+    Successor([u8; 32]),
+}
+
+impl Purpose {
+    /// Whether a contact comes of it.
+    pub fn is_contact(&self) -> bool {
+        matches!(self, Self::Contact | Self::Successor(_))
+    }
 }
 
 /// A pairing that is not over.
@@ -82,7 +91,11 @@ pub struct Underway {
 impl Underway {
     /// Whether a card is of the one it is with, as far as that is known beforehand.
     pub fn is_with(&self, card: &Card) -> bool {
-        self.introduced.as_ref().is_none_or(|one| one.fingerprint() == card.fingerprint())
+        let fingerprint = card.fingerprint();
+        match &self.purpose {
+            Purpose::Successor(of) if *of != fingerprint.to_bytes() => false,
+            _ => self.introduced.as_ref().is_none_or(|one| one.fingerprint() == fingerprint),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use bulla::contact::pairing::Address;
-use bulla::contact::{Book, BookFile, Own, Pairs, Takeover};
+use bulla::contact::{Book, BookFile, Own, Pairs, Successors, Takeover, Untolds};
 use bulla::crypto;
 use bulla::crypto::label;
 use bulla::files::{self, Lock};
@@ -216,6 +216,16 @@ impl Me {
     /// The file of what a new machine remembers until it is in use.
     pub(crate) fn takeover_file(&self) -> Result<StateFile<Takeover>> {
         Ok(StateFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_TAKEOVER)))
+    }
+
+    /// The file of what contacts are still to be told of this identity.
+    pub(crate) fn untold_file(&self) -> Result<StateFile<Untolds>> {
+        Ok(StateFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_UNTOLD)))
+    }
+
+    /// The file of the new identities that contacts announced.
+    pub(crate) fn successors_file(&self) -> Result<StateFile<Successors>> {
+        Ok(StateFile::new(self.folder()?, self.identity.storage_key(label::STORAGE_SUCCESSORS)))
     }
 
     /// The file of the ratchets with a contact, whose name says nothing without the identity.

@@ -68,6 +68,15 @@ impl Pairs {
         counts
     }
 
+    /// Revokes the old identity of a contact, whose new one was paired with at `meeting`. As
+    /// [`Pairs::revoke`] otherwise.
+    pub fn succeed(&mut self, meeting: &Own, old: &Fingerprint) {
+        let kept = self.underway.extract_if(.., |one| one.meeting == *meeting);
+        let mut kept: Vec<Underway> = kept.collect();
+        self.revoke(old);
+        self.underway.append(&mut kept);
+    }
+
     /// Whether the pairing that meets there began before the contact was revoked.
     pub fn is_barred(&self, meeting: &Own, contact: &Fingerprint) -> bool {
         self.barred.contains(&(meeting.index, contact.to_bytes()))

@@ -166,7 +166,14 @@ pub(crate) struct Output {
 Examples:
   bulla keygen --default
   bulla keygen -o id.key && bulla card -i id.key > me.card
-  bulla keygen -o id.key -p")]
+  bulla keygen -o id.key -p
+  bulla keygen --replace
+
+--replace is for an identity that was stolen. The old key is kept beside the new one: older letters
+and the index open with it. Each contact gets a letter that the old identity proves, with the new card
+and an invite; they accept it with bulla pair --accept, and pair with the new identity, or refuse it.
+A thief of the old key can write such a letter too. So this is weaker than pairing again: tell those
+who matter the new fingerprint over a channel they trust.")]
 pub(crate) struct Keygen {
     #[command(flatten)]
     pub(crate) output: Output,
@@ -179,6 +186,17 @@ pub(crate) struct Keygen {
     /// Lock it with the passphrase from a file, -, @ENV:NAME or @FD:N
     #[arg(long, value_name = "SRC", conflicts_with = "lock", value_hint = ValueHint::FilePath)]
     pub(crate) passphrase: Option<Source>,
+    /// Replace the default identity, which was stolen, and tell all contacts
+    #[arg(long, conflicts_with_all = ["output", "default", "force", "age"])]
+    pub(crate) replace: bool,
+    /// Passphrase of the identity that is replaced: a file, -, @ENV:NAME or @FD:N
+    #[arg(long, value_name = "SRC", requires = "replace", value_hint = ValueHint::FilePath)]
+    pub(crate) identity_passphrase: Option<Source>,
+    /// The token the relay's operator gave you, for the new mailboxes: a file, @ENV:NAME or @FD:N
+    #[arg(long, value_name = "SRC", requires = "replace", value_hint = ValueHint::FilePath)]
+    pub(crate) token: Option<Source>,
+    #[command(flatten, next_help_heading = "With --replace")]
+    pub(crate) network: Network,
     /// Make a plain age identity instead, for use with age itself
     #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "pq")]
     pub(crate) age: Option<AgeKind>,

@@ -19,6 +19,9 @@ use crate::output::{Nature, Target};
 use crate::source::Source;
 
 pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
+    if args.replace {
+        return super::replace::run(app, args);
+    }
     let place: Option<PathBuf> = if args.default {
         Some(app.home.make_identity_place()?)
     } else {
@@ -33,12 +36,7 @@ pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
     let target = Target::new(&output, None, Nature::Text)?;
 
     let made = make(args.age)?;
-    let passphrase = match &args.passphrase {
-        Some(source) => Some(source.passphrase()?),
-        None if args.lock => Some(app.ui.ask_new_passphrase()?),
-        None => None,
-    };
-    let text = match passphrase {
+    let text = match lock(app, args)? {
         Some(passphrase) => {
             Zeroizing::new(identity::protect(&made.text, &ScryptRecipient::new(passphrase))?)
         }
@@ -61,6 +59,15 @@ pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// The passphrase that the new identity is to have.
+pub(super) fn lock(app: &App, args: &cli::Keygen) -> Result<Option<SecretString>> {
+    match &args.passphrase {
+        Some(source) => Ok(Some(source.passphrase()?)),
+        None if args.lock => Ok(Some(app.ui.ask_new_passphrase()?)),
+        None => Ok(None),
+    }
+}
+
 /// The error of a default identity that exists, which says whose it is.
 fn exists(app: &App, path: &Path) -> Fail {
     let found = app.key_file(Some(&Source::File(path.to_owned()))).ok().flatten();
@@ -74,7 +81,10 @@ fn exists(app: &App, path: &Path) -> Fail {
         None => "a file that cannot be read".into(),
     };
     Fail::new(Exit::OutputExists, format!("there is an identity in {}: {what}", path.display()))
-        .hint("make another one beside it: bulla keygen -o FILE")
+        .hint(
+            "make another one beside it: bulla keygen -o FILE\n\
+             or, if it was stolen, replace it and tell your contacts: bulla keygen --replace",
+        )
 }
 
 /// A new identity's text, and what to tell of it.

@@ -12,6 +12,7 @@ pub(crate) mod notice;
 pub(crate) mod open;
 pub(crate) mod pair;
 pub(crate) mod relay;
+pub(crate) mod replace;
 pub(crate) mod restore;
 pub(crate) mod revoke;
 pub(crate) mod seal;

@@ -5,7 +5,7 @@ use bulla::contact::{self, pairing};
 use bulla::identity::Card;
 use bulla::letter::{Letter, Notice};
 
-use super::pair::{self, introduce};
+use super::pair::{self, introduce, succession};
 use super::{revoke, seal};
 use crate::app::{App, Me};
 use crate::cli::Network;
@@ -16,6 +16,8 @@ pub(crate) const INTRODUCTION: u16 = 1;
 pub(crate) const INVITE: u16 = 2;
 /// A further machine of the sender's is in use; the letter's postscript says all of it.
 pub(crate) const MACHINE: u16 = 3;
+/// The sender's identity was stolen, and has a successor: a [`Succession`](contact::Succession).
+pub(crate) const SUCCESSOR: u16 = 4;
 /// From a machine to another of the same owner: contacts were revoked.
 pub(crate) const NEWS: u16 = 5;
 
@@ -27,6 +29,7 @@ pub(crate) fn take(app: &App, me: &Me, letter: &Letter, notice: &Notice) -> Resu
         INVITE => introduce::invited(app, me, from, &notice.content),
         // What it says is in the postscript, which was heard.
         MACHINE => Ok(()),
+        SUCCESSOR => succession::heard(app, me, from, &notice.content),
         NEWS => revoke::heard(app, me, from, &notice.content),
         kind => {
             app.ui.warn(&format!(
@@ -56,8 +59,20 @@ pub(crate) fn send(
     name: Option<&str>,
     notice: Notice,
 ) -> Result<()> {
+    pair::push(network, &sealed(app, me, network, to, name, &notice)?)
+}
+
+/// Seals a notice, and sends nothing.
+pub(crate) fn sealed(
+    app: &App,
+    me: &Me,
+    network: &Network,
+    to: &Card,
+    name: Option<&str>,
+    notice: &Notice,
+) -> Result<Vec<pairing::Outgoing>> {
     let mut letters = Vec::new();
-    for (routing, sealed) in seal::notice(app, me, to, name, None, &notice)? {
+    for (routing, sealed) in seal::notice(app, me, to, name, None, notice)? {
         let relay = routing.relay.or_else(|| network.relay.clone());
         let relay = relay.with_context(|| format!("no relay is on the card of {}", to.name()))?;
         let capability =
@@ -65,7 +80,7 @@ pub(crate) fn send(
         let address = pairing::Address { relay, mailbox: routing.mailbox, capability };
         letters.push(pairing::Outgoing { address, bytes: sealed });
     }
-    pair::push(network, &letters)
+    Ok(letters)
 }
 
 /// Sends a notice to one address.

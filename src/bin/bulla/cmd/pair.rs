@@ -6,7 +6,9 @@ pub(crate) mod introduce;
 mod machine;
 mod mailboxes;
 mod method;
+mod newcomer;
 mod step;
+pub(crate) mod succession;
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::thread::sleep;
@@ -22,7 +24,9 @@ use bulla::secret::SecretString;
 use bulla::text::printable;
 use serde_json::json;
 
-use self::mailboxes::{Made, open_for_letters};
+pub(crate) use self::machine::is_denied;
+use self::mailboxes::open_for_letters;
+pub(crate) use self::mailboxes::{Made, open};
 pub(crate) use self::step::send as push;
 use self::step::{Look, Outcome};
 use super::card::settle;
@@ -185,8 +189,8 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
     }
     let Some(line) = invite_line(args)? else {
         // This machine is being taken into use.
-        if machine::is_underway(app, args)? {
-            return machine::go_on(app, args);
+        if newcomer::is_underway(app, args)? {
+            return newcomer::go_on(app, args);
         }
         if args.fingerprint.is_some() {
             return Err(fingerprint_unused().into());
@@ -199,6 +203,7 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
         let me = app.me(&args.keys)?;
         // What is left of a revocation is tried again; pairings go on without it.
         super::revoke::settle_once(app, &me, &args.network)?;
+        let untold = super::replace::tell(app, &me, &args.network, args.token.as_ref())?.left;
         let introduced = introduce::go_on(app, &me, args)?;
         let exit = match introduced > 0 && me.pairs()?.underway().is_empty() {
             true => Exit::Done,
@@ -208,12 +213,12 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
             app.ui.note("whom you accepted has not accepted yet, or his letter was not opened");
             return Ok(Exit::Negative);
         }
-        return Ok(exit);
+        return Ok(if untold.is_empty() { exit } else { Exit::Temporary });
     };
     if machine::is_line(&line) {
         let invite = machine::parse(&line)?;
-        method::settle(app, args, &invite, true, machine::knows(app, args, &invite)?)?;
-        return machine::join(app, args, &invite);
+        method::settle(app, args, &invite, true, newcomer::knows(app, args, &invite)?)?;
+        return newcomer::join(app, args, &invite);
     }
     if args.fingerprint.is_some() {
         return Err(fingerprint_unused().into());

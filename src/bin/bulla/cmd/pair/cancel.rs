@@ -46,7 +46,7 @@ pub(super) fn list(app: &App, me: &Me) -> Result<Exit> {
 
 /// The method of an invite, while no one has taken it up.
 fn method(one: &Underway) -> Option<&'static str> {
-    if one.purpose != Purpose::Contact {
+    if !one.purpose.is_contact() {
         return Some("device");
     }
     one.pairing.invite().map(|invite| match invite.kind() {
@@ -104,8 +104,9 @@ pub(super) fn end(app: &App, me: &Me, network: &Network, ended: &[&Underway]) ->
 
 /// Whether a pairing has led to nothing yet.
 fn is_pending(one: &Underway) -> bool {
-    matches!(one.purpose, Purpose::Contact | Purpose::Machine)
-        && !matches!(one.pairing.waits_for(), Waits::Done | Waits::Over(_))
+    one.purpose.is_contact()
+        || one.purpose == Purpose::Machine
+            && !matches!(one.pairing.waits_for(), Waits::Done | Waits::Over(_))
 }
 
 /// Whether a pairing is by an invite made here.

@@ -14,7 +14,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::machine::is_denied;
-use super::{Made, step};
+use super::{Made, step, succession};
 use crate::app::{App, Me, date, now};
 use crate::cli::{self, Network};
 use crate::cmd::card::settle;
@@ -140,6 +140,17 @@ pub(super) fn accept(app: &App, me: &Me, args: &cli::Pair, name: &str) -> Result
         }
         None => {
             let renamed = args.name.as_deref();
+            let found = pairs.introductions.get(name, now())?;
+            if renamed.is_some() && succession::is_successor(me, found)? {
+                let fail = Fail::usage("a new identity gets the name of the one it replaces");
+                return Err(fail.hint("leave --as out, and rename the contact later").into());
+            }
+            if let [other, ..] = &succession::rivals(me, found)?[..] {
+                app.ui.warn(&format!(
+                    "{other} was announced by the same old identity: if this one is the thief's, you \
+                     now write to the thief"
+                ));
+            }
             let one =
                 file.update(|pairs| pairs.introductions.accept(name, renamed, now()).cloned())?;
             open_routes(me, args, &one)?;
@@ -318,6 +329,15 @@ pub(super) fn go_on(app: &App, me: &Me, args: &cli::Pair) -> Result<usize> {
 /// Forgets somebody who was introduced.
 pub(crate) fn refuse(app: &App, me: &Me, name: &str) -> Result<Exit> {
     let one = me.pairs_file()?.update(|pairs| pairs.introductions.refuse(name, now()))?;
+    if succession::is_successor(me, &one)? {
+        succession::forget(me, &one.fingerprint())?;
+        app.ui.note(&format!(
+            "refused {}, the new identity that {} announced",
+            one.name,
+            one.by().name
+        ));
+        return Ok(Exit::Done);
+    }
     app.ui.note(&format!("refused {}, whom {} introduced", one.name, one.by().name));
     Ok(Exit::Done)
 }
@@ -329,6 +349,7 @@ pub(super) fn list(app: &App, me: &Me) -> Result<usize> {
     for one in me.pairs()?.introductions.waiting(now()) {
         count += 1;
         let by = one.by();
+        let is_successor = succession::is_successor(me, one)?;
         let state = match one.accepted() {
             true => "waits for the other side to accept".to_owned(),
             false => format!("bulla pair --accept {}", one.name),
@@ -341,13 +362,15 @@ pub(super) fn list(app: &App, me: &Me) -> Result<usize> {
                 "introduced_by": { "name": by.name, "fingerprint": by.fingerprint().to_string() },
                 "note": one.note(),
                 "accepted": one.accepted(),
+                "successor": is_successor,
                 "until": date(one.until()),
             });
             writeln!(stdout, "{}", json_line(&object))?;
         } else {
             let (name, by) = (printable(&one.name), printable(&by.name));
             let until = date(one.until());
-            writeln!(stdout, "{name}  introduced by {by}, until {until}: {state}")?;
+            let how = if is_successor { "new identity of" } else { "introduced by" };
+            writeln!(stdout, "{name}  {how} {by}, until {until}: {state}")?;
         }
     }
     Ok(count)

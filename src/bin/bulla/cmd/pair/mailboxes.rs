@@ -15,19 +15,19 @@ use crate::source::Source;
 const AFTER: u64 = 30 * 24 * 3600;
 
 /// The two mailboxes that are made for a pairing.
-pub(super) struct Made {
-    pub(super) meeting: contact::Own,
-    pub(super) mailbox: contact::Own,
+pub(crate) struct Made {
+    pub(crate) meeting: contact::Own,
+    pub(crate) mailbox: contact::Own,
 }
 
 impl Made {
-    pub(super) fn new(client: &Client) -> Result<Self> {
+    pub(crate) fn new(client: &Client) -> Result<Self> {
         let own =
             || -> Result<_> { Ok(contact::Own { relay: client.url(), index: crypto::random()? }) };
         Ok(Self { meeting: own()?, mailbox: own()? })
     }
 
-    pub(super) fn underway(
+    pub(crate) fn underway(
         self,
         name: Option<String>,
         pairing: Pairing,
@@ -44,7 +44,7 @@ impl Made {
         }
     }
 
-    pub(super) fn meeting_address(&self, me: &Me) -> Address {
+    pub(crate) fn meeting_address(&self, me: &Me) -> Address {
         let index = &self.meeting.index;
         Address {
             relay: self.meeting.relay.clone(),
@@ -53,7 +53,7 @@ impl Made {
         }
     }
 
-    pub(super) fn register(
+    pub(crate) fn register(
         &self,
         me: &Me,
         client: &Client,
@@ -75,7 +75,7 @@ impl Made {
 }
 
 /// Registers a mailbox and lets whoever has the capability push to it.
-pub(super) fn open(
+pub(crate) fn open(
     client: &Client,
     key: &SigningSecret,
     capability: &Secret<32>,

@@ -18,7 +18,7 @@ use bulla::text::hex_encode;
 use serde_json::json;
 
 use super::super::{contact, relay, revoke};
-use super::{cancel, machine};
+use super::{cancel, machine, succession};
 use crate::app::{App, Me, date, now};
 use crate::cli::Network;
 use crate::exit::{Exit, Fail};
@@ -204,14 +204,28 @@ pub(super) fn take(
             if let Some(introduced) = &one.introduced {
                 paired.trust = Trust::Introduced(introduced.by().clone());
             }
+            let known = me.book()?;
+            if let (Purpose::Successor(_), Some(known)) =
+                (&one.purpose, known.by_fingerprint(&paired.card.fingerprint()))
+            {
+                // It is the same contact: only the identity here is another.
+                (paired.trust, paired.since) = (known.trust().clone(), known.since());
+            }
             let (wanted, card) = (one.name.as_deref(), &paired.card);
-            if one.purpose == Purpose::Contact {
+            if one.purpose.is_contact() {
                 name = me
                     .book_file()?
                     .update(|book| book.pair(wanted, card, paired.trust.clone(), paired.since))?;
                 lifted = revoke::lift(me, pairs, &card.fingerprint())?;
                 pairs.introductions.forget(&card.fingerprint());
-                if matches!(paired.trust, Trust::Digits | Trust::Words) {
+                if let Some(introduced) = &one.introduced
+                    && let Some(of_old) = succession::take_place(me, pairs, meeting, introduced)?
+                {
+                    name = of_old;
+                }
+                if one.purpose == Purpose::Contact
+                    && matches!(paired.trust, Trust::Digits | Trust::Words)
+                {
                     let fingerprint = card.fingerprint();
                     earlier = pairs.unfinished(Some(meeting), wanted, Some(&fingerprint));
                 }
@@ -235,7 +249,16 @@ pub(super) fn take(
         app.ui.note(&format!("{name} was revoked, and is no longer: you paired again"));
     }
     warn_of_earlier(app, &name, earlier);
+    if let Ok(Event::Paired(paired)) = &event
+        && let Trust::Introduced(by) = &paired.trust
+    {
+        succession::settle(app, me, network, &by.fingerprint(), &paired.card.fingerprint())?;
+    }
     match event {
+        Ok(Event::Paired(_)) if matches!(purpose, Purpose::Successor(_)) => {
+            app.ui.note(&format!("paired with {name} again, under your new identity"));
+            Ok(Outcome::Step)
+        }
         Ok(Event::Paired(_)) if purpose != Purpose::Contact => {
             app.ui.note("your other machine is there");
             Ok(Outcome::Step)
@@ -247,6 +270,11 @@ pub(super) fn take(
 
 /// What is said when somebody else took part than the one who was introduced.
 fn another(name: &str, one: &Underway) -> Fail {
+    if matches!(one.purpose, Purpose::Successor(_)) {
+        let message = format!("this is not {name} as you knew them: another card was shown");
+        return Fail::new(Exit::SenderNotAuthenticated, message)
+            .hint(format!("pair with {name} again, over a channel you trust"));
+    }
     let by = one.introduced.as_ref().map_or("", |introduced| introduced.by().name.as_str());
     let message = format!("this is not {name} as {by} introduced him: he shows another card");
     Fail::new(Exit::SenderNotAuthenticated, message)
@@ -402,7 +430,7 @@ pub(super) fn ended(end: End) -> Fail {
 
 /// What a pairing is called until there is a contact.
 pub(super) fn title(one: &Underway) -> String {
-    if one.purpose != Purpose::Contact {
+    if !one.purpose.is_contact() {
         return "another machine".into();
     }
     one.name.clone().unwrap_or_else(|| id(one))
