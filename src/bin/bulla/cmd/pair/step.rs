@@ -106,10 +106,14 @@ fn go_on_with(
         cancel::end(app, me, network, &[one])?;
         return Ok(None);
     }
-    if again {
-        send(network, one.pairing.resend())?;
-    }
     let over = matches!(one.pairing.waits_for(), Waits::Done | Waits::Over(_));
+    if again {
+        match send(network, one.pairing.resend()) {
+            // The other side has closed its mailbox since, and needs nothing more.
+            Err(error) if over && machine::is_denied(&error) => {}
+            sent => sent?,
+        }
+    }
     let listed = client.list(&key, if over { Duration::ZERO } else { wait }, MAX_LIST)?;
     let (mut done, mut ended) = (Vec::new(), None);
     for entry in listed {
