@@ -149,10 +149,8 @@ fn a_key_is_never_away_while_it_is_replaced() {
     let inode = fs::metadata(identity(&ann)).unwrap().ino();
     let all_keys = || -> usize {
         let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-        files
-            .filter(|file| file.is_file())
-            .filter(|file| fs::metadata(file).unwrap().ino() == inode)
-            .count()
+        let is_it = |file: &PathBuf| fs::metadata(file).is_ok_and(|file| file.ino() == inode);
+        files.filter(is_it).count()
     };
     let mut runs: Vec<_> =
         (0..6).map(|_| ann.command(&["keygen", "--default", "--force"]).spawn().unwrap()).collect();
