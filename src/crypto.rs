@@ -73,12 +73,12 @@ pub mod label {
     pub const FINGERPRINT: &[u8] = b"bulla/v1/fingerprint";
     /// What a card's self-signature signs before the card.
     pub const CARD_SIGNATURE: &[u8] = b"bulla/v1/card";
-    /// What a letter's signature signs before the age header's hash, when it proves the sender
+    /// Prefix of the message of a letter's signature, when it proves the sender
     /// alone.
     pub const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter/signature";
     /// The same, when it proves the sender together with the MAC of a pairing.
     pub const LETTER_SIGNATURE_PAIRED: &[u8] = b"bulla/v1/letter/paired";
-    /// What the signature after a letter's body signs before the headers' hashes.
+    /// Prefix of the message of the signature after a letter's body.
     pub const LETTER_BODY: &[u8] = b"bulla/v1/letter/body";
     /// Pairwise secret to the key of the MAC that alone proves letters under the ratchet.
     pub const LETTER_PAIRWISE: &[u8] = b"bulla/v1/pairwise/letter";

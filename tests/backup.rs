@@ -312,7 +312,7 @@ fn a_lock_stays_or_is_changed() {
     assert!(refused.err.contains("lock it again with --force --lock"), "{}", refused.err);
 }
 
-/// What the old passphrase opens does not stay.
+/// Nothing that the old passphrase opens stays.
 #[test]
 fn the_same_identity_is_locked_again_without_a_copy() {
     let alice = Person::with_identity();

@@ -132,7 +132,7 @@ fn exchange(bob: &Person, ann: &Person) -> Vec<u8> {
     answer
 }
 
-/// What the client is given.
+/// Input of the client.
 #[derive(Default)]
 struct Given<'a> {
     contact: Option<&'a Home>,

@@ -211,7 +211,7 @@ fn a_refused_device_line_leaves_nothing() {
     world.bob.pipe(&DEVICE, &line).expect(20);
     world.bob.run(&["pair"]).expect(0);
 
-    // Nobody to confirm it: the invite is not even taken up.
+    // No one to confirm it: the invite is not even taken up.
     let laptop = Person::new();
     let unasked = laptop.pipe(&DEVICE, &line).expect(2);
     assert!(unasked.err.contains("hint: add --fingerprint"), "{}", unasked.err);

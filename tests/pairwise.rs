@@ -323,7 +323,7 @@ fn the_forge_works() {
     assert_eq!(reader.opens(&forged), (Proof::Signature, b"HELLO".to_vec()));
 }
 
-/// A thief of Bob's home has all of his secrets, and writes to him as Ann.
+/// A thief of Bob's home has all of Bob's secrets, and writes to Bob as Ann.
 #[test]
 fn forgery_a_thief_of_the_recipient_writes_as_the_contact() {
     let reader = Reader::new(&[ANN, MALLORY], None);
@@ -369,7 +369,7 @@ fn forgery_a_thief_of_the_recipient_writes_as_the_contact() {
     }
 }
 
-/// Who can forge Ann's signature, and no more, does not change keys and machines: the MAC is there
+/// A forger of Ann's signature alone does not change keys and machines: the MAC is there
 /// for that.
 #[test]
 fn forgery_without_the_secret() {
@@ -515,7 +515,7 @@ fn seal_under(sealed: &[u8], key: &[u8; 16], plain: &[u8]) -> Vec<u8> {
 }
 
 /// Bob can write under the ratchet what Ann never wrote, and no one can tell: so what she did write
-/// there proves nothing to others. It is also what a thief of his state can do until it heals.
+/// there proves nothing to others. It is also what a thief of Bob's state can do until it heals.
 #[test]
 fn the_recipient_could_have_written_a_letter_under_the_ratchet() {
     let (mut ann, bob) = ratchets();
@@ -527,7 +527,7 @@ fn the_recipient_could_have_written_a_letter_under_the_ratchet() {
     let made_by_bob = seal_under(&sealed, &key, &parts.with_body(b"I owe you 99", &[]).plaintext());
     assert_eq!(reader.opens(&made_by_bob), (Proof::Pairwise, b"I owe you 99".to_vec()));
 
-    // What changes keys, machines or contacts he cannot write, there or elsewhere.
+    // The thief cannot write what changes keys, machines or contacts, there or elsewhere.
     let key = next_key(&mut ann);
     let plan = Plan { postscript: notice(), ..Plan::paired() };
     let parts = Parts::of(&reader, &plan.to(BOB, b""));

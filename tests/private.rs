@@ -1,4 +1,4 @@
-//! What stays with its owner: keys out of core dumps, state out of the reach of other users, and
+//! Privacy from other users: keys out of core dumps, state out of the reach of other users, and
 //! letters sealed to the card that was meant.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -16,7 +16,7 @@ use common::{BULLA, Person};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tempfile::TempDir;
 
-/// The program in a home of an ordinary user, whoever runs the tests.
+/// The program in a home of an ordinary user, whichever user runs the tests.
 struct Ordinary {
     folder: TempDir,
     user: Option<u32>,
@@ -157,7 +157,7 @@ fn an_ordinary_user_keeps_descriptors_pdfs_and_the_agent() {
     assert!(said.contains("paper.pdf") && said.contains("plain"), "{said}");
 }
 
-/// What others than the owner may do with anything below a folder.
+/// Returns what users other than the owner may do with anything below a folder.
 fn exposed(folder: &Path) -> Vec<String> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
     let mode = |entry: &walkdir::DirEntry| entry.metadata().unwrap().mode() & 0o7777;
@@ -223,7 +223,7 @@ fn a_file_with_the_name_of_nobody_is_no_recipient() {
         let card = person.run(&["card", "--name", "x", "--relay", "http://127.0.0.1:9"]).expect(0);
         fs::write(place, card.out).unwrap();
     };
-    // A file that somebody left in the folder where the user works.
+    // A file that someone left in the folder where the user works.
     card(&mallory, &alice.home().join("carol"));
     let seal = |to: &str| alice.pipe(&["seal", "--to", to], b"for carol alone");
     let refused = seal("carol").expect(2);

@@ -119,7 +119,7 @@ fn a_letter_between_those_who_paired_has_a_key_of_its_own() {
 fn letters_that_hide_their_sender_or_come_from_a_job_say_that_they_have_no_forward_secrecy() {
     let world = world();
     let World { alice, bob, .. } = &world;
-    // Pairing hands over no card that lets anybody push.
+    // Pairing hands over no card with a capability.
     let refused = alice.pipe(&["seal", "--to", "bob", "--anonymous"], b"guess").expect(2);
     assert!(refused.err.contains("ask bob for a card made with bulla card"), "{}", refused.err);
     assert!(refused.out.is_empty());

@@ -15,7 +15,7 @@ struct World {
     ann: Person,
     bob: Person,
     carl: Person,
-    /// Where the mailboxes of Bob and Carl are.
+    /// Relay of the mailboxes of Bob and Carl.
     there: Relay,
     _here: Relay,
     _stores: [tempfile::TempDir; 2],

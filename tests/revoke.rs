@@ -116,12 +116,12 @@ fn a_card_from_a_pairing_or_a_letter_lets_nobody_push() {
     let inside = card_inside(&carol, &seal(alice, "carol", "x"));
     assert_eq!((inside.capability(), inside.fingerprint()), (None, handed.fingerprint()));
 
-    // F8: revoked, he takes the card.
+    // F8: the revoked contact takes the card.
     alice.run(&["contact", "revoke", "bob"]).expect(0);
     fs::write(bob.path("a.card"), handed.to_text()).unwrap();
     for to in ["alice", bob.path("a.card").to_str().unwrap()] {
         let refused = bob.pipe(&["seal", "--anonymous", "--to", to], b"spam").expect(2);
-        assert!(refused.err.contains("lets nobody push"), "{}", refused.err);
+        assert!(refused.err.contains("has no capability to push"), "{}", refused.err);
         assert!(refused.err.contains("hint: ask "), "{}", refused.err);
         assert!(refused.out.is_empty());
     }
@@ -153,7 +153,7 @@ fn a_revocation_holds_on_the_other_machine() {
     settle(&[bob]);
     assert!(push(bob, &seal(bob, "alice", "before")));
     assert_eq!(open(&laptop).json()[0]["body"], "before");
-    // This one is at the other machine's mailbox when he is revoked.
+    // This one is at the other machine's mailbox when the contact is revoked.
     assert!(push(bob, &seal(bob, "alice", "on its way")));
     let said = alice.run(&["contact", "revoke", "bob"]).expect(0).err;
     assert!(said.contains("1 mailbox here, 1 mailbox of your other machines"), "{said}");
@@ -278,7 +278,11 @@ fn signed_letters_of_a_revoked_contact_are_refused_and_dropped() {
     let pulled = alice.run(&["relay", "pull"]).expect(0).out;
     let refused = alice.pipe(&["open"], &pulled).expect(11);
     assert_eq!(refused.out, b"");
-    assert!(refused.err.contains("a letter from bob, whom you revoked on 20"), "{}", refused.err);
+    assert!(
+        refused.err.contains("letter from bob refused and dropped: the contact was revoked on 20"),
+        "{}",
+        refused.err
+    );
     // It is dropped: nothing is given out once more.
     alice.run(&["relay", "pull", "--again"]).expect(1);
     alice.pipe(&["open", "--again"], &pulled).expect(11);
@@ -294,7 +298,7 @@ fn signed_letters_of_a_revoked_contact_are_refused_and_dropped() {
     assert!(push(bob, &job()) && push(&carol, &seal(&carol, "alice", "hello")));
     let opened = open(alice).expect(11);
     assert_eq!(opened.json()[0]["body"], "hello");
-    // Without a sender there is nobody to refuse, until the card is renewed.
+    // Without a sender there is no one to refuse, until the card is renewed.
     let hidden = || bob.pipe(&["seal", "--anonymous", "--to", "alice"], b"psst").expect(0).out;
     assert!(push(bob, &hidden()));
     assert_eq!(open(alice).json()[0]["body"], "psst");
@@ -315,7 +319,7 @@ fn a_removed_contact_stays_revoked_until_paired_with_again() {
         alice.run(&["contact", "add", "bob", card.to_str().unwrap()]).expect(0).err
     };
     assert!(added.contains("bob was revoked on 20") && added.contains("--undo bob"), "{added}");
-    // Somebody may be revoked by fingerprint alone.
+    // A fingerprint alone may be revoked.
     alice.run(&["contact", "remove", "bob"]).expect(0);
     alice.run(&["contact", "revoke", "--undo", &fingerprint]).expect(0);
     alice.run(&["contact", "revoke", "--undo", &fingerprint]).expect(1);
@@ -354,7 +358,7 @@ fn introductions_by_and_of_a_revoked_contact_are_ignored() {
     pair(alice, &carol, "alice", "carol", &relay.url);
     bob.run(&["relay", "register", "--relay", &relay.url]).expect(0);
     carol.run(&["relay", "register", "--relay", &relay.url]).expect(0);
-    // By: what waits is forgotten, and is heard no more.
+    // By: what waits is forgotten, and later ones are ignored.
     let dora = Person::with_identity();
     dora.run(&["relay", "register", "--relay", &relay.url]).expect(0);
     pair(bob, &dora, "bob", "dora", &relay.url);
@@ -362,7 +366,7 @@ fn introductions_by_and_of_a_revoked_contact_are_ignored() {
     settle(&[alice]);
     alice.run(&["contact", "revoke", "bob"]).expect(0);
     alice.run(&["pair", "--accept", "dora"]).expect(2);
-    // Of: another may not bring him back.
+    // Of: another contact may not bring them back.
     pair(&carol, bob, "carol", "bob", &relay.url);
     carol.run(&["contact", "introduce", "alice", "bob"]).expect(0);
     let said = open(alice).err;

@@ -1,4 +1,4 @@
-//! Who sent a letter: what is said of it, where its body may go, and what becomes of letters that a
+//! Senders of letters: what is said of each, where its body may go, and what becomes of letters that a
 //! run of `open` does not write.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -102,7 +102,7 @@ fn an_unknown_sender_is_named_and_not_taken_for_a_contact() {
     pull_open(bob, "", "--anonymous").expect(11);
     let ran = pull_open(bob, "", "--unknown").expect(0);
     assert_eq!((ran.text(), ran.err), ("it is me".into(), format!("{line}\n")));
-    // Whoever names the sender has said as much.
+    // Naming the sender says as much.
     push(mallory, &[], "again");
     pull_open(bob, "", "--from ann").expect(11);
     assert_eq!(pull_open(bob, "", &format!("--from {who}")).expect(0).text(), "again");

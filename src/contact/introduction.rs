@@ -54,7 +54,7 @@ impl From<&Contact> for Introducer {
     }
 }
 
-/// What the introducer tells one of the two about the other.
+/// Record about one of the two, as the introducer tells it to the other.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 struct Told {
     card: Vec<u8>,
@@ -65,7 +65,7 @@ struct Told {
     invites: bool,
 }
 
-/// What an introducer writes to one of the two: the other's card, and a secret that both get.
+/// Introduction to one of the two: the other's card, and a secret that both get.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Introduction {
     told: Told,
@@ -206,12 +206,12 @@ impl Introduced {
         self.accepted
     }
 
-    /// Whether the contact was accepted here, and the invite has not come.
+    /// Returns whether the contact was accepted here, and the invite has not come.
     pub(super) fn awaits_invite(&self) -> bool {
         self.accepted && !self.told.invites && self.invite.is_none()
     }
 
-    /// Whether this introducer made it.
+    /// Returns whether this introducer made it.
     pub(super) fn is_by(&self, introducer: &[u8; 32]) -> bool {
         self.by.fingerprint == *introducer
     }

@@ -65,7 +65,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// Whether a contact comes of it.
+    /// Returns whether a contact comes of it.
     pub fn is_contact(&self) -> bool {
         matches!(self, Self::Contact | Self::Successor(_))
     }
@@ -124,7 +124,7 @@ pub struct Pairs {
     machines: Vec<Machine>,
     /// Mailboxes for contacts on other machines, with the contact's fingerprint.
     elsewhere: Vec<([u8; 32], Own)>,
-    /// What is to be closed at a relay and could not be yet, and until when that is tried, in seconds
+    /// Mailboxes and capabilities still to close at a relay, and until when that is tried, in seconds
     /// of Unix time.
     closing: Vec<(Closing, u64)>,
     /// Pairings, by the index of their mailbox, that must not end with a contact revoked since they
@@ -270,7 +270,7 @@ impl Pairs {
         open.map(move |link| (&link.mailbox, of(link)))
     }
 
-    /// Whether a mailbox was ever made for a contact who is still known, open or closed.
+    /// Returns whether a mailbox was ever made for a contact who is still known, open or closed.
     pub fn had_mailboxes(&self) -> bool {
         !self.links.is_empty()
     }

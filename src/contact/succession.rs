@@ -20,7 +20,7 @@ use crate::wire::Record;
 /// Announcements that are remembered; the oldest is forgotten.
 const MAX: usize = 512;
 
-/// What an old identity tells a contact: the new card, and an invite of the new identity.
+/// Announcement to a contact by an old identity: the new card, and an invite of the new identity.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Succession {
     card: Vec<u8>,
@@ -118,7 +118,7 @@ pub struct Untold {
     pub name: String,
     /// The letters, one for each machine of the contact.
     pub letters: Vec<Outgoing>,
-    /// Where the new identity waits for the contact: to be registered before a letter leaves.
+    /// Mailbox in which the new identity waits for the contact: registered before a letter leaves.
     pub meeting: Own,
     /// The new identity's mailbox for the contact's letters.
     pub mailbox: Own,

@@ -6,7 +6,7 @@ use crate::wire::Decode;
 use crate::wire::Encode;
 use crate::wire::Record;
 
-/// What a new machine remembers from one run to the next, under the identity that it throws away.
+/// State of a new machine between runs, under the identity that it throws away.
 #[derive(Debug, Default, Encode, Decode)]
 pub struct Takeover {
     expected: Option<[u8; 32]>,

@@ -8,7 +8,7 @@ use tempfile::{NamedTempFile, TempPath};
 
 use super::{folder_of, kept, sync_folder};
 
-/// What a finished file may do to one that is already there.
+/// Treatment of a file that is already there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     /// Fail with [`io::ErrorKind::AlreadyExists`], atomically.
@@ -20,7 +20,7 @@ pub enum Existing {
     Overwrite,
 }
 
-/// Who may read a new file.
+/// Permissions of a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// The owner alone (0600).
@@ -30,7 +30,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// What a file is created with; the umask takes from it.
+    /// Returns the mode a file is created with; the umask takes from it.
     #[cfg(unix)]
     fn mode(self) -> u32 {
         match self {
@@ -134,7 +134,7 @@ impl AtomicFile {
             }
         };
         match unnamed::link(file, &self.path) {
-            // A link takes nobody's place, a rename does.
+            // A link replaces no file, a rename does.
             Err(error)
                 if error.kind() == io::ErrorKind::AlreadyExists
                     && self.existing != Existing::Keep =>

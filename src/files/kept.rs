@@ -179,7 +179,7 @@ fn fingerprint(bytes: &[u8]) -> Option<String> {
     short.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()).then_some(short)
 }
 
-/// Where the file system has one name for a file only, or forbids another.
+/// Keeps the file on a file system without hard links.
 fn copy(path: &Path, kept: &Path) -> io::Result<()> {
     let mut file = AtomicFile::create(kept, Existing::Keep, Access::Private)?;
     io::copy(&mut File::open(path)?, &mut file)?;

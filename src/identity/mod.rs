@@ -255,7 +255,7 @@ impl Identity {
     }
 
     /// Makes the same card without a capability: for pairings and inside letters. It proves the
-    /// keys and lets nobody push.
+    /// keys, and does not allow to push.
     pub fn card_without_capability(
         &self,
         name: &str,

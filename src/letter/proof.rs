@@ -42,7 +42,7 @@ impl Record for Authenticator {
     const MAX: usize = 128;
 }
 
-/// How a letter's sender is proven.
+/// Proof of a letter's sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     /// Not at all: the letter is anonymous.
@@ -72,7 +72,7 @@ impl Pairwise for Unpaired {
     }
 }
 
-/// What an authenticator covers: the hash of the age header, then the hash of the letter header.
+/// Message of an authenticator: the hash of the age header, then the hash of the letter header.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Message([u8; 64]);
 
@@ -110,7 +110,7 @@ impl Message {
     }
 }
 
-/// What decides which proof a letter needs.
+/// Facts that decide which proof a letter needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Needs {
     /// It is sealed under a key of the ratchet, not to the key on a card.
@@ -183,7 +183,7 @@ impl Authenticator {
         }
     }
 
-    /// Whether the body's signature follows the body.
+    /// Returns whether the body's signature follows the body.
     pub(super) fn signs_body(&self) -> bool {
         matches!(self, Self::Ed25519(_) | Self::Signed { .. })
     }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `lock` | held by the one process that uses the spool |
 //! | `{number:016x}-{id}.waiting` | the sealed bytes of a message that is to be delivered |
-//! | `{number:016x}-{id}.{turn:016x}.given` | the same, given to a reader of whom nothing is known since |
+//! | `{number:016x}-{id}.{turn:016x}.given` | the same, given to a reader that has left no word since |
 //! | `{number:016x}-{id}.deferred` | the same, refused by its reader: given out again after the others |
 //! | `{number:016x}-{id}.done` | empty: the message was delivered |
 //! | `{id}.opened` `{id}.untaken` `{id}.refused` | empty: what a reader left word of, see [`Word`] |
@@ -55,7 +55,7 @@ const PARTIAL: &str = ".partial";
 pub struct Spool {
     folder: PathBuf,
     next: u64,
-    /// Of the next message that is given out.
+    /// Turn of the next message that is given out.
     turn: u64,
     messages: BTreeMap<u64, (Id, State)>,
     numbers: HashMap<Id, u64>,

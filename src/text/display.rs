@@ -47,14 +47,14 @@ fn each(text: &str, mut with: impl FnMut(char, bool)) {
     }
 }
 
-/// Whether a terminal would obey a character, or show what is around it in another order.
+/// Returns whether a terminal would obey a character, or show what is around it in another order.
 pub fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
             | '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
-/// Whether a character is not seen, or cannot be known to be: of the categories Cc, Cf, Co, Cn, Zl
+/// Returns whether a character is not seen, or cannot be known to be: of the categories Cc, Cf, Co, Cn, Zl
 /// and Zp, and others that Unicode lets a font leave out (Default_Ignorable_Code_Point), or that
 /// are drawn blank and are no space.
 pub(super) fn is_hidden(c: char) -> bool {
@@ -82,7 +82,7 @@ fn is_variation_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Whether a joiner or a selector of style does its work where it stands.
+/// Returns whether a joiner or a selector of style does its work where it stands.
 fn is_joined(before: Option<char>, c: char, after: Option<char>) -> bool {
     let is_emoji = |c: char| !c.is_ascii() && c.is_emoji_char();
     let both = |of: fn(char) -> bool| before.is_some_and(of) && after.is_some_and(of);
@@ -94,7 +94,7 @@ fn is_joined(before: Option<char>, c: char, after: Option<char>) -> bool {
     }
 }
 
-/// Whether a letter or mark is of a script that is written with joiners.
+/// Returns whether a letter or mark is of a script that is written with joiners.
 fn is_cursive(c: char) -> bool {
     use Script as S;
     let scripts = [

@@ -25,7 +25,7 @@ pub fn name_fault(name: &str) -> Option<&'static str> {
     None
 }
 
-/// What a name looks like: its skeletons (UTS 39, section 4).
+/// Skeletons of a name, which names that look alike share (UTS 39, section 4).
 #[derive(Debug, Clone)]
 pub struct Likeness([String; 3]);
 
@@ -37,13 +37,13 @@ impl Likeness {
         Self(forms.map(|form| skeleton(&form).collect()))
     }
 
-    /// Whether two names can be mistaken for each other, or are one but for upper and lower case.
+    /// Returns whether two names can be mistaken for each other, or are one but for upper and lower case.
     pub fn is_like(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).any(|(one, other)| one == other)
     }
 }
 
-/// Whether the letters of a name are of several scripts that are not written together (UTS 39,
+/// Returns whether the letters of a name are of several scripts that are not written together (UTS 39,
 /// section 5.1).
 pub fn mixes_scripts(name: &str) -> bool {
     !name.is_single_script()

@@ -27,7 +27,7 @@ use crate::mutate::cases;
 
 /// Files of single damaged bytes in a run.
 const DAMAGED: usize = 120;
-/// Of so many files the program opens one, the library the others.
+/// The program opens one file in this many, the library the others.
 const BY_PROGRAM: usize = 12;
 
 /// The plaintext's hash, or nothing: refused.

@@ -38,7 +38,7 @@ impl Random {
     }
 }
 
-/// To whom the files are sealed.
+/// Recipient of the files.
 pub(crate) struct Keys {
     pub(crate) recipient: [u8; 32],
     pub(crate) passphrase: &'static str,
@@ -51,7 +51,7 @@ pub(crate) struct Case {
     pub(crate) passphrase: bool,
 }
 
-/// What a file is made of, before the MAC is computed.
+/// Parts of a file, before the MAC is computed.
 struct File {
     version: Vec<u8>,
     /// Whole stanzas with their line feeds.

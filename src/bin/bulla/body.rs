@@ -1,4 +1,4 @@
-//! Where the bodies of letters go: an output for one of them, a file each, or lines of JSON.
+//! Destinations of letter bodies: an output for one body, a file for each, or lines of JSON.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -33,10 +33,10 @@ pub(crate) struct Bodies<'a> {
     whole: bool,
 }
 
-/// Where a body may go.
+/// Destination that is left for a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
-    /// Where all go: each has a file, or a line, of its own.
+    /// A file, or a line, of its own: any number of bodies fit.
     All,
     /// To the output that is for one.
     One,
@@ -73,7 +73,7 @@ impl<'a> Bodies<'a> {
         Ok(Self { app, target, folder, lines, begun, whole: false })
     }
 
-    /// Whether the next body may be let out.
+    /// Returns whether the next body may be let out.
     pub(crate) fn room(&self) -> Room {
         if self.folder.is_some() || self.app.ui.json {
             Room::All
@@ -84,7 +84,7 @@ impl<'a> Bodies<'a> {
         }
     }
 
-    /// Whether a body went to an output that is for one, and broke off there.
+    /// Returns whether a body went to an output that is for one, and broke off there.
     pub(crate) fn is_broken(&self) -> bool {
         self.begun.load(Ordering::Relaxed) && !self.whole
     }
@@ -105,7 +105,7 @@ impl<'a> Bodies<'a> {
         Ok(Body::Line(Vec::new(), lines))
     }
 
-    /// Whether bodies are nowhere yet: they are lines of a file that appears when all are in it.
+    /// Returns whether bodies are nowhere yet: they are lines of a file that appears when all are in it.
     pub(crate) fn is_held_back(&self) -> bool {
         self.app.ui.json && self.folder.is_none() && self.target.is_file()
     }
@@ -196,7 +196,7 @@ impl Write for Body {
     }
 }
 
-/// What the names of files begin with whose sender is no contact.
+/// Prefixes of file names of letters whose sender is no contact.
 const UNKNOWN: &str = "unknown-";
 const ANONYMOUS: &str = "anonymous-";
 

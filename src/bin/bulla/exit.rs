@@ -40,7 +40,7 @@ pub(crate) struct Fail {
     pub(crate) exit: Exit,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
-    /// What it says of a letter in a stream, when it is about one.
+    /// Verdict on a letter in a stream, when it is about one.
     pub(crate) verdict: Option<Verdict>,
 }
 

@@ -117,7 +117,7 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// Whether it is a file that appears when it is complete.
+    /// Returns whether it is a file that appears when it is complete.
     pub(crate) fn is_file(&self) -> bool {
         matches!(self, Self::File { .. })
     }
@@ -205,7 +205,7 @@ pub(crate) fn complete(file: AtomicFile, path: &Path) -> io::Result<Option<PathB
     Ok(kept)
 }
 
-/// Whether every verb looks for the identity at this path.
+/// Returns whether every verb looks for the identity at this path.
 fn is_identity_place(path: &Path) -> bool {
     let set = std::env::var_os("BULLA_IDENTITY_FILE").filter(|value| !value.is_empty());
     let mut places = [set.map(PathBuf::from), Home::from_env().identity()].into_iter().flatten();

@@ -16,7 +16,7 @@ pub(crate) struct Sender {
     pub(crate) fingerprint: Fingerprint,
     self_asserted: String,
     trust: &'static str,
-    /// What is conspicuous about the name.
+    /// Remarks on the name.
     remarks: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl Sender {
         self.name.clone().unwrap_or_else(|| self.fingerprint.to_string())
     }
 
-    /// Who sent a letter, for people: `from ann (digits)`.
+    /// Returns the line that names the sender: `from ann (digits)`.
     pub(crate) fn line(&self) -> String {
         let trust = if self.trust == "card by hand" { "unverified card" } else { self.trust };
         let mut known = Vec::new();
@@ -61,14 +61,14 @@ impl Sender {
     }
 }
 
-/// Whose a body is, as far as it decides where it may go.
+/// Origin of a body, as far as it decides where the body may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A contact's.
     Contact,
     /// Proven to be of one sender, who is no contact.
     Unknown,
-    /// Of nobody knows whom: an anonymous letter, or a plain file that came among letters.
+    /// No sender is proven: an anonymous letter, or a plain file that came among letters.
     Anonymous,
     /// A plain age file, which the user has named.
     File,

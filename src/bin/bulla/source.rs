@@ -153,7 +153,7 @@ fn begins_with(word: &str, beginnings: &[&str]) -> bool {
     })
 }
 
-/// Whether an invite was typed among the arguments, as a word or as the value of a flag.
+/// Returns whether an invite was typed among the arguments, as a word or as the value of a flag.
 pub(crate) fn is_invite_among(mut arguments: impl Iterator<Item = OsString>) -> bool {
     arguments.any(|argument| {
         let text = argument.to_string_lossy();

@@ -132,7 +132,7 @@ impl Ui {
         Ok(line)
     }
 
-    /// Whether there is someone who can be asked.
+    /// Returns whether there is someone who can be asked.
     pub(crate) fn can_ask(&self) -> bool {
         self.controlling().is_ok()
     }

@@ -10,7 +10,7 @@ use crate::contact::Error;
 use crate::identity::Card;
 use crate::identity::Fingerprint;
 
-/// What became of a card.
+/// Outcome of adding a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
     /// It is kept, and was not known.

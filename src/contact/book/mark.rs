@@ -1,5 +1,5 @@
-//! What the book holds of a fingerprint, whether or not it is a contact's: its strongest
-//! verification and its revocation. Both outlive the contact's entry and its name.
+//! Marks of fingerprints, of contacts and others: the strongest verification, and the
+//! revocation. Both outlive the contact's entry and its name.
 
 use super::Book;
 use super::Trust;
@@ -66,7 +66,7 @@ impl Book {
         self.mark_of(fingerprint).and_then(|mark| mark.revoked)
     }
 
-    /// Whether any fingerprint is revoked.
+    /// Returns whether any fingerprint is revoked.
     pub fn has_revoked(&self) -> bool {
         self.marks.iter().any(|mark| mark.revoked.is_some())
     }

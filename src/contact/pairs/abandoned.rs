@@ -19,7 +19,7 @@ const TRIED: u64 = 30 * 24 * 3600;
 pub(super) struct Abandoned {
     /// The name the contact was to have.
     name: Option<String>,
-    /// Of the card that was handed over, where it came so far.
+    /// Fingerprint of the card that was handed over, if the pairing came so far.
     fingerprint: Option<[u8; 32]>,
     /// When it was given up, in seconds of Unix time.
     when: u64,
@@ -91,7 +91,7 @@ impl Pairs {
     }
 }
 
-/// Whether a pairing gave someone in between a try at its digits or words.
+/// Returns whether a pairing gave someone in between a try at its digits or words.
 fn is_try(one: &Underway) -> bool {
     one.purpose == Purpose::Contact && one.introduced.is_none() && one.pairing.was_tried()
 }

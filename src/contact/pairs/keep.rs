@@ -9,7 +9,7 @@ use crate::contact::Error;
 use crate::identity::Fingerprint;
 
 impl Pairs {
-    /// What a backup keeps: the links, and what is known of other machines. Pairings under way are not: an invite that was used since,
+    /// Returns the part that a backup keeps: the links, and what is known of other machines. Pairings under way are not: an invite that was used since,
     /// or digits that were mistyped, would be good once more. Nor are introductions, for the same
     /// reason.
     pub(crate) fn kept(&self) -> Self {

@@ -20,7 +20,7 @@ use crate::wire::Record;
 
 /// News that wait for one machine: as many as fit a notice. The oldest makes room.
 const MAX_NEWS: usize = 256;
-/// What the mailboxes between two machines are for: that of the older machine, and of the newer.
+/// Labels of the mailboxes between two machines: that of the older machine, and of the newer.
 const TO_OLDER: &[u8] = &[1];
 const TO_NEWER: &[u8] = &[2];
 
@@ -31,7 +31,7 @@ pub struct Machine {
     id: [u8; 32],
     /// Whether this machine is the newer one.
     newer_here: bool,
-    /// Where both mailboxes are.
+    /// URL of the relay of both mailboxes.
     relay: String,
     news: Vec<News>,
 }

@@ -77,7 +77,7 @@ impl Pairs {
         self.underway.append(&mut kept);
     }
 
-    /// Whether the pairing that meets there began before the contact was revoked.
+    /// Returns whether the pairing that meets there began before the contact was revoked.
     pub fn is_barred(&self, meeting: &Own, contact: &Fingerprint) -> bool {
         self.barred.contains(&(meeting.index, contact.to_bytes()))
     }

@@ -91,7 +91,7 @@ impl Pairs {
         Ok(())
     }
 
-    /// Whether an introduction of a contact brought a secret.
+    /// Returns whether an introduction of a contact brought a secret.
     pub fn has_route(&self, of: &Fingerprint) -> bool {
         self.routes_of(of).next().is_some()
     }

@@ -44,7 +44,7 @@ impl Line {
     }
 }
 
-/// What a step is made of. The secret is bound to key and ciphertext; the key travelled sealed, so
+/// Material of a step. The secret is bound to key and ciphertext; the key travelled sealed, so
 /// it adds what its owner drew.
 pub(super) struct Agreed(Zeroizing<[u8; 64]>);
 

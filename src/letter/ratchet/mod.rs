@@ -273,7 +273,7 @@ impl Ratchet {
         self.current.replaced.get_or_insert(hour(now));
     }
 
-    /// Whether it was retired, longer ago than such a session is kept.
+    /// Returns whether it was retired, longer ago than such a session is kept.
     fn is_over(&self, now: u64) -> bool {
         self.current.replaced.is_some_and(|at| hour(now).saturating_sub(at) > KEEP)
     }

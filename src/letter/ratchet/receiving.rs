@@ -202,8 +202,8 @@ impl Receiving {
         })
     }
 
-    /// Whether nothing can have come: no key was offered yet that a letter could answer. Until then
-    /// the line of a session that answers an offer is known to whoever has read the offer.
+    /// Returns whether nothing can have come: no key was offered yet that a letter could answer. Until then
+    /// the line of a session that answers an offer is known to every reader of the offer.
     pub(super) fn is_silent(&self) -> bool {
         self.epochs.is_empty() && self.offered.is_empty()
     }

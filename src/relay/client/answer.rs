@@ -40,7 +40,7 @@ pub(super) fn refusal(mut response: Response<Body>, patience: Duration) -> Error
     let retry_after = retry_after(response.headers());
     let relay_time = relay_time(response.headers());
     let work = work(response.headers());
-    // Without the body the status has to do: whoever trickles it gains no time.
+    // Without the body the status has to do: a relay that trickles it gains no time.
     let body = Paced::within(response.body_mut().as_reader(), patience);
     let body = files::read_to_limit(body, MAX_FAILURE);
     let failure = body.ok().and_then(|body| serde_json::from_slice::<Failure>(&body).ok());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Slowest body in bytes a second, once the first patience is over: what a relay asks of clients.
 const SLOWEST: u64 = 1 << 10;
 
-/// How far a body is, and how far it has to be.
+/// Progress of a body against the pace it has to keep.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// When the first bytes were asked for: connecting has bounds of its own.

@@ -25,7 +25,7 @@ pub struct Owned {
     pub key: Arc<SigningSecret>,
 }
 
-/// Does what [`pull`](super::pull) does for each of these mailboxes, in an order that nobody can foresee.
+/// Does what [`pull`](super::pull) does for each of these mailboxes, in a random order.
 ///
 /// A relay that cannot be reached does not keep the others from being asked; then its error is
 /// that of the whole. A mailbox that its relay does not have is reported as

@@ -168,7 +168,7 @@ fn what_a_reader_did_not_take_waits_again_in_order_whoever_was_first() {
         let folder = tempfile::tempdir().unwrap();
         let mut spool = Spool::open(folder.path()).unwrap();
         let ids = [9, 3, 7, 5, 4].map(|byte| put(&mut spool, byte));
-        // Given out before, to a reader of whom nothing is known: it does not come again.
+        // Given out before, to a reader that left no word: it does not come again.
         spool.give(&ids[4]).unwrap();
         drop(spool);
         let words = [(Word::Opened, ids[0]), (Word::Untaken, ids[1])];

@@ -12,7 +12,7 @@ use super::{Spool, State};
 use crate::files;
 use crate::relay::protocol::Id;
 
-/// What a reader says of a message that it was given.
+/// Word of a reader on a message that it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
     /// It was opened and is safe: its bytes may go.
@@ -63,7 +63,7 @@ pub(super) fn parse(name: &str) -> Option<(Word, Id)> {
 }
 
 impl Spool {
-    /// Whether the spool in `folder` gives out a message, or did so and can do it again.
+    /// Returns whether the spool in `folder` gives out a message, or did so and can do it again.
     pub fn keeps(folder: &Path, id: &Id) -> bool {
         let kept = |name: &str| {
             super::parse_name(name).is_some_and(|(_, of, state)| of == *id && state != State::Done)

@@ -191,7 +191,7 @@ fn show(app: &App, args: &cli::ContactShow) -> Result<Exit> {
 }
 
 /// Returns the strongest verification that a contact's fingerprint ever had, with its date. A card
-/// by hand alone is none.
+/// by hand alone does not count.
 fn verified<'a>(book: &'a Book, contact: &Contact) -> Option<(&'a Trust, u64)> {
     book.strongest(&contact.fingerprint()).filter(|(way, _)| !matches!(way, Trust::CardByHand))
 }
@@ -206,7 +206,7 @@ pub(crate) fn read_card(path: Option<&Path>) -> Result<Card> {
     Card::parse_text(&text).with_context(|| format!("cannot take {place} as a card"))
 }
 
-/// What is conspicuous about the name of a key's owner: it can be taken for another contact's, or
+/// Returns remarks on the name of a key's owner: it can be taken for another contact's, or
 /// mixes scripts.
 pub(crate) fn remarks(known: &Lookalikes<'_>, name: &str, owner: &Fingerprint) -> Vec<String> {
     let like =

@@ -69,7 +69,7 @@ struct Open<'a> {
     args: &'a cli::Open,
     unlock: Unlock<'a>,
     bodies: Bodies<'a>,
-    /// What is opened came in envelopes: anybody may have pushed it.
+    /// The input is an envelope stream: any sender may have pushed what is in it.
     in_stream: bool,
     /// Letters whose lines are in an output file that is not there yet.
     unrecorded: Vec<Came>,
@@ -278,7 +278,7 @@ impl Open<'_> {
             let name = known.unwrap_or_else(|| fingerprint.to_string());
             let since = crate::app::date(since);
             let fail = Fail::revoked(format!(
-                "a letter from {name}, whom you revoked on {since}, is refused and dropped"
+                "letter from {name} refused and dropped: the contact was revoked on {since}"
             ));
             let hint = format!("bulla contact revoke --undo {name} accepts them again");
             return Err(fail.hint(hint).into());

@@ -153,7 +153,7 @@ fn show(
     if let Some(fingerprint) = handed_over {
         app.ui.note(&format!("it hands over your identity, fingerprint: {fingerprint}"));
     }
-    // Not beside the line: whoever changes the one would change the other.
+    // Not beside the line: an attacker who changes one would change the other.
     app.ui.note(&match method {
         Method::Device => "there, run: bulla pair --method device".into(),
         _ => format!(
@@ -197,7 +197,7 @@ fn go_on(app: &App, args: &cli::Pair) -> Result<Exit> {
         }
         if args.words.is_some() || args.method.is_some() {
             let flag = if args.words.is_some() { "--words" } else { "--method" };
-            let fail = Fail::usage(format!("{flag} goes with an invite, and there is none"));
+            let fail = Fail::usage(format!("{flag} goes with an invite, and none was given"));
             return Err(fail.hint("name the invite's file, or pipe it in").into());
         }
         let me = app.me(&args.keys)?;
@@ -401,14 +401,14 @@ fn wait(
             return Ok(Exit::Done);
         }
         if Instant::now() >= until {
-            for (count, whom) in [
+            for (count, side) in [
                 (standing.digits, "the digits to be typed here"),
                 (standing.waiting.saturating_sub(standing.digits), "the other side"),
             ] {
                 match count {
                     0 => {}
-                    1 => app.ui.note(&format!("one pairing waits for {whom}")),
-                    more => app.ui.note(&format!("{more} pairings wait for {whom}")),
+                    1 => app.ui.note(&format!("one pairing waits for {side}")),
+                    more => app.ui.note(&format!("{more} pairings wait for {side}")),
                 }
             }
             return Ok(Exit::Negative);

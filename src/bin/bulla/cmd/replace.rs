@@ -160,7 +160,7 @@ fn register(app: &App, me: &Me, args: &cli::Keygen) {
     }
 }
 
-/// Who was told, and who is still to be told.
+/// Contacts that were told, and contacts still to be told.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) told: Vec<String>,

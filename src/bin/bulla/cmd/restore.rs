@@ -233,7 +233,7 @@ pub(super) fn place(
     Ok(Place::Instead(path, theirs))
 }
 
-/// Where an identity that is here is locked with a new passphrase. Nothing stays that the old one
+/// Place of an identity that is here and is locked with a new passphrase. Nothing stays that the old one
 /// opens, unless the file holds more than this identity.
 fn lock_again(app: &App, args: &cli::Restore) -> Result<Place> {
     let (Some(path), Some(found)) = (identity_file(app)?, app.key_file(None)?) else {

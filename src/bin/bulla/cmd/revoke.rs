@@ -86,7 +86,7 @@ pub(crate) fn remove(app: &App, args: &cli::ContactRemove) -> Result<Exit> {
     done(left)
 }
 
-/// Finds a contact, or anybody by a whole fingerprint: the fingerprint, and what to call them.
+/// Finds a contact by name, or any key by its whole fingerprint. Returns the fingerprint and a name.
 fn named(me: &Me, name: &str) -> Result<(Fingerprint, String)> {
     let book = me.book()?;
     match book.get(name) {

@@ -123,7 +123,7 @@ impl To {
         let name = self.name.as_deref().unwrap_or("NAME");
         Fail::usage(format!(
             "{what} goes to the mailbox on a card that was handed out by hand, and the card of \
-             {title} here lets nobody push"
+             {title} here has no capability to push"
         ))
         .hint(format!(
             "ask {title} for a card made with bulla card, then: bulla contact add {name} CARD"

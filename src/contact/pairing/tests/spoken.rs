@@ -93,7 +93,7 @@ fn words_go_with_their_invite_and_are_not_in_it() {
     assert!(matches!(one, Err(Error::OneMailbox)));
 }
 
-/// Whoever changes the line replaces it by one for a weaker method: the joiner's own word decides.
+/// An attacker who changes the line replaces it by one for a weaker method: the joiner's own word decides.
 #[test]
 fn an_invite_for_another_method_is_refused() {
     let bob = bob();

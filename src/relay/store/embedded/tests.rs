@@ -94,7 +94,7 @@ enum Fate {
     Gone,
 }
 
-/// What a capability may be after a crash.
+/// States of a capability that a crash may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     Revoked,
@@ -112,9 +112,9 @@ struct Oracle {
     /// Those whose ack was answered.
     acked: BTreeSet<(u8, Id)>,
     uploads: BTreeMap<u64, u64>,
-    /// Of [`OTHER`] in each mailbox: how it stands, and how often it was allowed.
+    /// State of [`OTHER`] in each mailbox, and how often it was allowed.
     other: [(Standing, u64); BOXES as usize],
-    /// What was pushed by it, and the how manieth time it was allowed then.
+    /// Messages pushed by it, each with how often it had been allowed by then.
     by_other: BTreeMap<(u8, Id), u64>,
     step: u64,
 }
@@ -233,7 +233,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// What was revoked stays so, and each capability holds what was pushed by it since it was
+    /// Checks that what was revoked stays so, and each capability holds what was pushed by it since it was
     /// allowed.
     async fn check_capabilities(&mut self, store: &Embedded, number: u8, there: &[Entry]) {
         let all = store.capabilities(mailbox(number)).await.unwrap();
@@ -877,7 +877,7 @@ fn a_copy_does_not_bring_a_revoked_capability_back() {
         assert_eq!(known.iter().map(|one| one.id).collect::<Vec<_>>(), [CAP]);
         // What it had pushed is there, and counts for the mailbox alone.
         assert_eq!(body(&store, 0, Id(crypto::sha256(&[&kept]))).await, Some(kept));
-        // It can be allowed anew, and holds nothing then.
+        // It can be allowed again, and holds nothing then.
         store.allow(mailbox(0), OTHER, Terms::default()).await.unwrap();
         let known = store.capabilities(mailbox(0)).await.unwrap();
         assert_eq!(known.iter().map(|one| one.messages).sum::<u64>(), 0);

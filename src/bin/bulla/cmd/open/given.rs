@@ -1,5 +1,5 @@
-//! Where a letter came from: the spool that gave it out, or a command of `relay pull --exec`; and what
-//! they are told of one that is not written.
+//! Word to the source of a letter that is not written: the spool that gave it out, or `relay pull
+//! --exec`.
 
 use std::io;
 
@@ -54,7 +54,7 @@ pub(super) fn tell_of_replay(unlock: &Unlock<'_>, id: &Id) {
     }
 }
 
-/// What to type when one letter was written, and more follow.
+/// Returns the hint for a run that wrote one letter when more follow.
 pub(super) fn hint_of_more(comes_again: bool) -> &'static str {
     if comes_again {
         "the next: bulla relay pull | bulla open\n\

@@ -83,7 +83,7 @@ pub(crate) fn by_name(app: &App, me: &Me, network: &Network, name: &str) -> Resu
         app.ui.note(&format!("the pairing with {} is given up", step::title(one)));
         if matches!(one.pairing.waits_for(), Waits::TheirDigits(_)) {
             app.ui.note(
-                "the other side may have you as a contact, whose letters come to you no more",
+                "the other side may have you as a contact, but their letters no longer reach you",
             );
         }
     }
@@ -102,7 +102,7 @@ pub(super) fn end(app: &App, me: &Me, network: &Network, ended: &[&Underway]) ->
     revoke::settle_once(app, me, network)
 }
 
-/// Whether a pairing has led to nothing yet.
+/// Returns whether a pairing has led to nothing yet.
 fn is_pending(one: &Underway) -> bool {
     one.purpose.is_contact()
         || one.purpose == Purpose::Machine

@@ -1,4 +1,4 @@
-//! What is settled before a new machine takes an identity over: that it has none of its own, and that
+//! Checks before a new machine takes an identity over: that it has none of its own, and that
 //! the one it gets is the user's.
 
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub(super) fn refuse_identity(app: &App, args: &cli::Pair) -> Result<()> {
         .into())
 }
 
-/// Where an identity comes from, if there is one by any of the ways in which verbs find it.
+/// Returns the source of the identity that verbs would find, if there is one.
 fn identity_here(app: &App, args: &cli::Pair) -> Option<String> {
     if let Some(source) = &args.keys.identity {
         return Some(format!("-i {source}"));
@@ -40,7 +40,7 @@ fn identity_here(app: &App, args: &cli::Pair) -> Option<String> {
     found.map(|path| path.display().to_string())
 }
 
-/// Whether any way of finding the identity finds one, `-i` aside.
+/// Returns whether any way of finding the identity finds one, `-i` aside.
 pub(super) fn has_identity(app: &App, args: &cli::Pair) -> bool {
     identity_here(app, args).is_some()
 }

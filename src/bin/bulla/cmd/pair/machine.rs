@@ -120,7 +120,7 @@ pub(crate) fn is_denied(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(RelayError::Denied | RelayError::NoMailbox))
 }
 
-/// Opens the mailboxes in which two machines tell each other whom they revoked. Without them each
+/// Opens the mailboxes in which two machines tell each other of revocations. Without them each
 /// closes what it knows of the other, and that is all.
 pub(super) fn open_between(
     app: &App,
@@ -134,7 +134,7 @@ pub(super) fn open_between(
             .and_then(|client| open_for_letters(me, &client, &own, token));
         if let Err(error) = opened {
             app.ui.warn(&format!(
-                "your machines cannot tell each other whom you revoke, so revoke on each: {error:#}"
+                "your machines cannot tell each other of revocations, so revoke on each: {error:#}"
             ));
             return;
         }

@@ -74,7 +74,7 @@ impl Made {
     }
 }
 
-/// Registers a mailbox and lets whoever has the capability push to it.
+/// Registers a mailbox, and allows the capability to push to it.
 pub(crate) fn open(
     client: &Client,
     key: &SigningSecret,

@@ -31,7 +31,7 @@ use crate::record::json_line;
 use crate::source::Source;
 use crate::unlock::Unlock;
 
-/// Whether this machine is being taken into use.
+/// Returns whether this machine is being taken into use.
 ///
 /// An identity that came to it in another way meanwhile ends that.
 pub(super) fn is_underway(app: &App, args: &cli::Pair) -> Result<bool> {
@@ -47,7 +47,7 @@ pub(super) fn is_underway(app: &App, args: &cli::Pair) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether this machine is being taken into use by this invite.
+/// Returns whether this machine is being taken into use by this invite.
 pub(super) fn knows(app: &App, args: &cli::Pair, invite: &Invite) -> Result<bool> {
     if !is_underway(app, args)? {
         return Ok(false);
@@ -170,7 +170,7 @@ impl<'a> Newcomer<'a> {
         Ok(Self { app, path, me: Me::new(first(keys)?, &app.home) })
     }
 
-    /// Whether nothing can come any more.
+    /// Returns whether nothing can come any more.
     fn is_over(&self) -> Result<bool> {
         let pairs = self.me.pairs()?;
         Ok(pairs.underway().is_empty() && pairs.mailboxes().next().is_none())
@@ -288,7 +288,7 @@ impl<'a> Newcomer<'a> {
         Ok(backup)
     }
 
-    /// Becomes a machine of whoever made the invite. All of it may be done twice.
+    /// Becomes a machine of the inviter's identity. All of it may be done twice.
     fn become_one(&self, args: &cli::Pair, backup: Backup) -> Result<Exit> {
         let app = self.app;
         let Backup { identity, key_file, book, pairs, .. } = backup;
@@ -360,7 +360,7 @@ impl<'a> Newcomer<'a> {
     /// Throws away what this machine was until now.
     fn forget(&self) -> Result<()> {
         let folder = self.me.folder()?;
-        // What is left when this is cut short belongs to nobody.
+        // A run that is killed here leaves a folder that no identity opens.
         std::fs::remove_file(&self.path)
             .and_then(|()| std::fs::remove_dir_all(folder))
             .with_context(|| format!("cannot remove {}", self.path.display()))

@@ -156,7 +156,7 @@ fn fetch(
     Ok(bytes)
 }
 
-/// What a step came to, when it is durable.
+/// Outcome of a step that is durable.
 struct Taken {
     send: Vec<Outgoing>,
     event: Result<Event, Fail>,
@@ -285,7 +285,7 @@ fn another(name: &str, one: &Underway) -> Fail {
         .hint(format!("ask {by}, and have him introduce you again"))
 }
 
-/// What is said when a contact who was revoked takes up an invite from before.
+/// Returns the error of a revoked contact who takes up an invite from before.
 fn barred(since: u64) -> Fail {
     let message = format!(
         "a contact that you revoked on {} took up an invite from before: nothing comes of it",

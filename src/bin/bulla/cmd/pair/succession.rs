@@ -30,7 +30,7 @@ pub(crate) fn heard(app: &App, me: &Me, from: &Card, content: &[u8]) -> Result<(
         return Ok(());
     }
     if !pairs.pairwise_of(&new).is_empty() || pairs.underway().iter().any(met) {
-        app.ui.note(&format!("{} announces {new} again, whom you know", by.name()));
+        app.ui.note(&format!("{} announces {new} again, which is a contact", by.name()));
         return Ok(());
     }
     let taken = |name: &str| book.get(name).is_ok_and(|other| other.fingerprint() != new);
@@ -63,7 +63,7 @@ pub(crate) fn heard(app: &App, me: &Me, from: &Card, content: &[u8]) -> Result<(
     Ok(())
 }
 
-/// Whether a contact announced this one as its successor.
+/// Returns whether a contact announced this one as its successor.
 pub(super) fn is_successor(me: &Me, one: &Introduced) -> Result<bool> {
     Ok(me.successors_file()?.read()?.is_of(&one.by().fingerprint(), &one.fingerprint()))
 }

@@ -81,7 +81,7 @@ struct Mine {
     kind: Kind,
 }
 
-/// What a mailbox is for.
+/// Purpose of a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     /// Letters to the owner's card.
@@ -137,7 +137,7 @@ fn mine(me: &Me, network: &Network) -> Result<Vec<Mine>> {
     places.into_iter().map(with_client).collect()
 }
 
-/// What a request to one of the mailboxes came to; `None` when the relay has no such mailbox and
+/// Returns the outcome of a request to one of the mailboxes; `None` when the relay has no such mailbox and
 /// nothing is missed: another machine of the owner closed it.
 fn if_there<T>(
     app: &App,

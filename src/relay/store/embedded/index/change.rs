@@ -81,7 +81,7 @@ impl Index {
         self.grant(Mailbox(mailbox), CapabilityId(capability))
     }
 
-    /// What a record that is written now names of this number: the capability, or
+    /// Returns what a record that is written now names of this number: the capability, or
     /// [`record::REVOKED`]. A capability that was named after its revocation would be known again.
     fn name_of_grant(&self, grant: u32) -> [u8; 32] {
         let allowed = self.grants.get(grant).filter(|grant| grant.allowed);
