@@ -17,19 +17,19 @@ use bulla::crypto::SigningSecret;
 use bulla::identity::Card;
 use bulla::index::{Document, Index, Kind, MAX_BODY, Pdf, Query, SearchOptions};
 use bulla::letter::EnvelopeReader;
-use bulla::relay::field;
-use bulla::relay::frame;
+use bulla::relay::protocol::field;
+use bulla::relay::protocol::frame;
+use bulla::relay::protocol::pow::{Proof, Task};
+use bulla::relay::protocol::signature;
+use bulla::relay::protocol::signature::{Headers, Request};
 use bulla::relay::protocol::{
     Capabilities, CapabilityId, Entry, Failure, Id, Ids, Info, Listing, Mailbox, Pushes, Status,
     Terms, TokenId,
 };
 use bulla::relay::server::{Config, Server};
-use bulla::relay::signature;
-use bulla::relay::signature::{Headers, Request};
 use bulla::relay::store::Quotas;
 use bulla::relay::store::Store as _;
 use bulla::relay::store::embedded::{Embedded, Options};
-use bulla::relay::work::{Proof, Task};
 use bulla::secret::Secret;
 
 /// A target by its name, which is also that of its corpus.

@@ -29,6 +29,7 @@ use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::relay::client;
 use bulla::relay::client::Client;
+use bulla::relay::client::Transport as _;
 use bulla::relay::protocol::CapabilityId;
 use bulla::relay::protocol::Entry;
 use bulla::relay::protocol::Id;

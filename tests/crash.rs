@@ -24,13 +24,12 @@ use std::time::{Duration, Instant};
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
 use bulla::files::{Access, AtomicFile, Existing};
-use bulla::relay::client::{Client, Inbox, Options, bearer_text};
-use bulla::relay::error::Error;
+use bulla::relay::client::Error;
+use bulla::relay::client::pull::{self, Delivered, Owned};
+use bulla::relay::client::spool::Spool;
+use bulla::relay::client::{Client, Inbox, Options, Transport as _, bearer_text};
 use bulla::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
-use bulla::relay::pull;
-use bulla::relay::pull::Delivered;
 use bulla::relay::server::{Config, Server};
-use bulla::relay::spool::Spool;
 use bulla::relay::store::Quotas;
 use bulla::relay::store::embedded::Embedded;
 use bulla::secret::Secret;
@@ -129,9 +128,10 @@ fn child_puller() {
     let mut log =
         fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
     let client = client(&fs::read_to_string(folder.join("address")).unwrap());
+    let boxes = [Owned { relay: Arc::new(client), key: Arc::new(key()) }];
     let mut spool = Spool::open(folder.join("spool")).unwrap();
     let options = pull::Options::default();
-    let report = pull::pull(&client, &key(), &mut spool, options, |id, file| {
+    let report = pull::pull(&boxes, &mut spool, options, |id, file| {
         // One line for each time the message is handed over, complete or not.
         log.write_all(format!("{id}\n").as_bytes())?;
         let mut bytes = Vec::new();

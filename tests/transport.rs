@@ -23,8 +23,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use bulla::relay::client::{Client, Options};
-use bulla::relay::error::Error;
+use bulla::relay::client::Error;
+use bulla::relay::client::{Client, Options, Transport as _};
 use bulla::relay::server::key::OfflineKey;
 use common::{BULLA, Person};
 use tempfile::TempDir;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
+use bulla::relay::protocol::signature;
+use bulla::relay::protocol::signature::Request;
 use bulla::relay::protocol::{CapabilityId, Mailbox};
-use bulla::relay::signature;
-use bulla::relay::signature::Request;
 use bulla::secret::Secret;
 use tokio::task::JoinSet;
 

@@ -138,7 +138,7 @@ fn a_stream_goes_on_where_a_full_list_ended() {
     for some in bodies.chunks(550) {
         let mut batch = Vec::new();
         for body in some {
-            bulla::relay::frame::push(&mut batch, &id_of(body), body);
+            bulla::relay::protocol::frame::push(&mut batch, &id_of(body), body);
         }
         let target = format!("/v1/m/{}/push", Mailbox(owner.public()));
         relay.send(&ask("POST", target).bearer(CAP).body(batch)).is(200);

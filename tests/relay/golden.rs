@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bulla::relay::frame;
+use bulla::relay::protocol::frame;
 use bulla::relay::protocol::{CapabilityId, Mailbox};
 use bulla::relay::server::Clock;
 use bulla::text;

@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
+use bulla::relay::protocol::signature;
 use bulla::relay::protocol::{CapabilityId, Id, Mailbox, Terms};
 use bulla::relay::server;
 use bulla::relay::server::{Clock, Config, Server};
-use bulla::relay::signature;
 use bulla::relay::store::Store;
 use bulla::relay::store::embedded::Embedded;
 use bulla::secret::Secret;

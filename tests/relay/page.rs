@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::harness::*;
 
-const PAGE: &str = include_str!("../../src/relay/PROTOCOL.md");
-const OPENAPI: &str = include_str!("../../src/relay/openapi.json");
+const PAGE: &str = include_str!("../../src/relay/protocol/PROTOCOL.md");
+const OPENAPI: &str = include_str!("../../src/relay/protocol/openapi.json");
 
 /// What a request may be answered with: statuses of success, and refusals by status and code.
 #[derive(Debug, Default, PartialEq, Eq)]

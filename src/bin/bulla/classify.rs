@@ -207,8 +207,8 @@ fn letter(error: &letter::Error) -> Option<Verdict> {
     }
 }
 
-fn relay(error: &relay::error::Error) -> Option<Verdict> {
-    use relay::error::Error as E;
+fn relay(error: &relay::client::Error) -> Option<Verdict> {
+    use relay::client::Error as E;
     match error {
         E::Url { .. } | E::Proxy { .. } => Some((Exit::Usage, None)),
         E::Authorities { .. } => Some((Exit::InputMissing, None)),

@@ -27,7 +27,7 @@ use ureq::unversioned::transport::{
 use super::tls::{Certificate, Error, Tls};
 use crate::crypto;
 use crate::files;
-use crate::relay::client::tls::Tls as ClientTls;
+use crate::relay::client::http::tls::Tls as ClientTls;
 use crate::text;
 
 /// The directory of Let's Encrypt.

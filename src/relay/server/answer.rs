@@ -15,13 +15,13 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use crate::relay::field;
-use crate::relay::frame;
 use crate::relay::protocol::Failure;
-use crate::relay::signature;
+use crate::relay::protocol::field;
+use crate::relay::protocol::frame;
+use crate::relay::protocol::pow;
+use crate::relay::protocol::signature;
 use crate::relay::store;
 use crate::relay::store::BodyError;
-use crate::relay::work;
 
 /// What is answered.
 pub(super) type Answer = Response<Content>;
@@ -99,7 +99,7 @@ pub(super) enum Refusal {
     /// A signature that was used before.
     Replayed,
     /// A push to a public inbox under load takes work.
-    Work(work::Task),
+    Work(pow::Task),
     /// No such message, or no more.
     NoMessage,
     /// A body without `Content-Length`.
@@ -254,7 +254,7 @@ impl Refusal {
             Self::Store(store::Error::Token) => {
                 with(WWW_AUTHENTICATE, Some(HeaderValue::from_static("Bearer")))
             }
-            Self::Work(task) => with(HeaderName::from_static(work::HEADER), text(task.to_string())),
+            Self::Work(task) => with(HeaderName::from_static(pow::HEADER), text(task.to_string())),
             Self::Range(size) => with(CONTENT_RANGE, text(format!("bytes */{size}"))),
             Self::Store(store::Error::Offset { expected }) => {
                 let name = HeaderName::from_static(field::UPLOAD_OFFSET);
@@ -322,7 +322,7 @@ mod tests {
             Refusal::Unsigned(signature::Error::Signature),
             Refusal::Stale,
             Refusal::Replayed,
-            Refusal::Work(work::Task { bits: 1, challenge: [0; work::CHALLENGE] }),
+            Refusal::Work(pow::Task { bits: 1, challenge: [0; pow::CHALLENGE] }),
             Refusal::NO_MAILBOX,
             Refusal::NoMessage,
             Refusal::NoLength,
@@ -343,7 +343,7 @@ mod tests {
             Refusal::Store(S::Unavailable("secret path".into())),
             Refusal::Store(S::Failed("secret path".into())),
         ];
-        let page = include_str!("../PROTOCOL.md");
+        let page = include_str!("../protocol/PROTOCOL.md");
         let mut codes: Vec<&str> = Vec::new();
         for refusal in &refusals {
             let (status, code) = refusal.code();

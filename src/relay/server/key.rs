@@ -13,7 +13,7 @@ use rcgen::{
 };
 
 use super::tls::Error;
-use crate::relay::pin::Pin;
+use crate::relay::protocol::pin::Pin;
 use crate::secret::SecretString;
 
 const DAY: u64 = 86_400;

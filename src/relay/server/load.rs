@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::answer::{Refusal, to_full_hour};
 use crate::crypto;
+use crate::relay::protocol::pow::{CHALLENGE, MAX_BITS, Proof, Task};
 use crate::relay::protocol::{Id, Mailbox};
-use crate::relay::work::{CHALLENGE, MAX_BITS, Proof, Task};
 
 /// Seconds of the slots that challenges are made for: one is good for this slot and the next.
 const SLOT: u64 = 60;

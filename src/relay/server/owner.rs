@@ -21,10 +21,10 @@ use super::guard::Proof;
 use super::incoming::{Memory, Upload};
 use super::metrics::{Held, count};
 use super::routes::{Outcome, capability, full_hour, header, length, mailbox};
-use crate::relay::field;
-use crate::relay::field::ListQuery;
-use crate::relay::frame;
 use crate::relay::protocol;
+use crate::relay::protocol::field;
+use crate::relay::protocol::field::ListQuery;
+use crate::relay::protocol::frame;
 use crate::relay::protocol::{
     Acked, Capabilities, Id, Ids, Listing, Mailbox, Registration, Status, Terms, TokenId,
 };

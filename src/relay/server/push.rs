@@ -14,14 +14,14 @@ use super::incoming::Upload;
 use super::metrics::count;
 use super::routes::{Outcome, full_hour, header, length, mailbox, message, number};
 use crate::crypto;
-use crate::relay::field;
-use crate::relay::frame;
+use crate::relay::protocol::field;
+use crate::relay::protocol::frame;
+use crate::relay::protocol::pow;
 use crate::relay::protocol::{
     CapabilityId, Entry, Id, MAX_BATCH_BYTES, Mailbox, PARTIAL, PushResult, Pushes,
 };
 use crate::relay::store;
 use crate::relay::store::{BodyError, Push, Put};
-use crate::relay::work;
 
 /// Batches longer than this are hashed on a thread that may block.
 const LONG: usize = 256 << 10;
@@ -60,7 +60,7 @@ async fn admit(
     let capability = shown(app, parts)?;
     let now = app.clock.now();
     if capability == app.public {
-        let proof = header(parts, HeaderName::from_static(work::HEADER))?;
+        let proof = header(parts, HeaderName::from_static(pow::HEADER))?;
         let proof = proof.map(|proof| {
             let proof = proof.to_str().ok().and_then(|text| text.parse().ok());
             proof.ok_or(Refusal::Malformed("Bulla-Work is malformed"))

@@ -16,8 +16,8 @@ use super::answer::{Answer, Refusal, json};
 use super::events;
 use super::owner;
 use super::push;
-use crate::relay::field;
 use crate::relay::protocol;
+use crate::relay::protocol::field;
 use crate::relay::protocol::{CapabilityId, Id, Info, Limits, Mailbox, Versions};
 
 /// What a handler returns.

@@ -17,7 +17,7 @@ use x509_cert::der::Decode as _;
 
 use crate::crypto;
 use crate::files;
-use crate::relay::pin::Pin;
+use crate::relay::protocol::pin::Pin;
 
 /// Greatest file of certificates or of a key in bytes.
 const MAX_FILE: u64 = 1 << 20;

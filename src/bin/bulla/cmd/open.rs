@@ -7,8 +7,8 @@ use bulla::age::{Dearmored, Opener};
 use bulla::contact::{Book, Place, Receipt};
 use bulla::identity::Fingerprint;
 use bulla::letter::{self, Content, EnvelopeReader, Letter};
+use bulla::relay::client::spool::Word;
 use bulla::relay::protocol::Id;
-use bulla::relay::spool::Word;
 
 use crate::app::{App, Turn};
 use crate::body::{Bodies, Body, Room};

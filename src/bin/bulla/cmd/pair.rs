@@ -70,8 +70,8 @@ pub(crate) fn invite(app: &App, args: &cli::Invite) -> Result<Exit> {
     }
     let client = relay::own(&me, &args.network)?;
     let expires = now().saturating_add(args.expires.as_secs());
-    let made = Made::new(&client)?;
-    made.register(&me, &client, args.token.as_ref(), expires)?;
+    let made = Made::new(&*client)?;
+    made.register(&me, &*client, args.token.as_ref(), expires)?;
     let card = settle(&me, |_| ())?;
     let own = Own { identity: &me.identity, card: &card, address: me.address(&made.mailbox) };
     let meeting = made.meeting_address(&me);
@@ -344,8 +344,8 @@ fn joined(
     underway: impl FnOnce(Made, Pairing) -> Underway,
 ) -> Result<(Underway, Vec<Outgoing>)> {
     let client = relay::own_or(me, &args.network, &invite.address().relay)?;
-    let made = Made::new(&client)?;
-    made.register(me, &client, args.token.as_ref(), invite.expires())?;
+    let made = Made::new(&*client)?;
+    made.register(me, &*client, args.token.as_ref(), invite.expires())?;
     let card = settle(me, |_| ())?;
     let own = Own { identity: &me.identity, card: &card, address: me.address(&made.mailbox) };
     let reply = made.meeting_address(me);

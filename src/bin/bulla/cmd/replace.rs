@@ -127,7 +127,7 @@ fn announce_to(
     let settings = old.book()?.settings.relay;
     let relay = network.relay.clone().or(since_pairing).or(settings);
     let relay = relay.context("no relay of yours is known")?;
-    let made = Made::new(&super::relay::client(&relay, network)?)?;
+    let made = Made::new(&*super::relay::client(&relay, network)?)?;
     let expires = now().saturating_add(WAITS);
     let own = Own { identity: &new.identity, card, address: new.address(&made.mailbox) };
     let (pairing, invite) = Pairing::offer_secret(&own, made.meeting_address(new), expires, now())?;
@@ -150,7 +150,7 @@ fn register(app: &App, me: &Me, args: &cli::Keygen) {
         let client = super::relay::client(&relay, &args.network)?;
         let key = me.identity.card_mailbox();
         let capability = me.identity.card_capability(settings.generation);
-        pair::open(&client, &key, &capability, &Terms::default(), token.as_ref())
+        pair::open(&*client, &key, &capability, &Terms::default(), token.as_ref())
     };
     match registered() {
         Ok(()) => app.ui.note("hand out your new card to those who had the old one: bulla card"),
@@ -183,7 +183,7 @@ pub(super) fn tell(
         let told = || -> Result<()> {
             let made = Made { meeting: one.meeting.clone(), mailbox: one.mailbox.clone() };
             let client = super::relay::client(&one.meeting.relay, network)?;
-            made.register(me, &client, token, one.expires)?;
+            made.register(me, &*client, token, one.expires)?;
             pair::push(network, &one.letters)
         };
         match told() {

@@ -10,8 +10,8 @@ use anyhow::Result;
 use bulla::contact::{self, Closing, News, Pairs};
 use bulla::identity::{Card, Fingerprint};
 use bulla::letter::Notice;
+use bulla::relay::client::Error as RelayError;
 use bulla::relay::client::bearer_text;
-use bulla::relay::error::Error as RelayError;
 use bulla::relay::protocol::CapabilityId;
 use serde_json::json;
 

@@ -6,8 +6,8 @@ use std::io;
 use anyhow::Result;
 use bulla::files;
 use bulla::letter::{self, EnvelopeReader};
+use bulla::relay::client::spool::{Spool, Word};
 use bulla::relay::protocol::Id;
-use bulla::relay::spool::{Spool, Word};
 
 use crate::cli;
 use crate::input::Input;

@@ -183,8 +183,8 @@ fn invite(app: &App, me: &Me, args: &cli::Pair, one: &Introduced) -> Result<cont
     })?;
     let client = relay::own_or(me, &args.network, relay)?;
     let expires = now().saturating_add(WAITS);
-    let made = Made::new(&client)?;
-    made.register(me, &client, args.token.as_ref(), expires)?;
+    let made = Made::new(&*client)?;
+    made.register(me, &*client, args.token.as_ref(), expires)?;
     let ours = settle(me, |_| ())?;
     let own = Own { identity: &me.identity, card: &ours, address: me.address(&made.mailbox) };
     let (pairing, invite) = Pairing::offer_secret(&own, made.meeting_address(me), expires, now())?;
@@ -286,7 +286,7 @@ fn open_routes(me: &Me, args: &cli::Pair, one: &Introduced) -> Result<()> {
     for route in routes {
         let capability = route.capability(&own);
         super::mailboxes::open(
-            &client,
+            &*client,
             &me.identity.card_mailbox(),
             &capability,
             &terms,

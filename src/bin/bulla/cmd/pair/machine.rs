@@ -12,7 +12,7 @@ use bulla::contact::{self, Machine, Own, Purpose};
 use bulla::identity::Card;
 use bulla::letter::ratchet::{Next, Sessions};
 use bulla::letter::{Draft, Heading, Sender};
-use bulla::relay::error::Error as RelayError;
+use bulla::relay::client::Error as RelayError;
 use bulla::secret::SecretString;
 use bulla::text;
 
@@ -131,7 +131,7 @@ pub(super) fn open_between(
 ) {
     for own in [machine.inbox(&me.identity), machine.outbox(&me.identity)] {
         let opened = relay::client(&own.relay, network)
-            .and_then(|client| open_for_letters(me, &client, &own, token));
+            .and_then(|client| open_for_letters(me, &*client, &own, token));
         if let Err(error) = opened {
             app.ui.warn(&format!(
                 "your machines cannot tell each other of revocations, so revoke on each: {error:#}"

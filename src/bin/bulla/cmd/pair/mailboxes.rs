@@ -4,7 +4,7 @@ use anyhow::Result;
 use bulla::contact::pairing::{Address, Pairing};
 use bulla::contact::{self, Introduced, Purpose, Underway};
 use bulla::crypto::{self, SigningSecret};
-use bulla::relay::client::{Client, bearer_text};
+use bulla::relay::client::{Transport, bearer_text};
 use bulla::relay::protocol::{CapabilityId, Terms};
 use bulla::secret::{Secret, SecretString};
 
@@ -21,7 +21,7 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    pub(crate) fn new(client: &Client) -> Result<Self> {
+    pub(crate) fn new(client: &dyn Transport) -> Result<Self> {
         let own =
             || -> Result<_> { Ok(contact::Own { relay: client.url(), index: crypto::random()? }) };
         Ok(Self { meeting: own()?, mailbox: own()? })
@@ -56,7 +56,7 @@ impl Made {
     pub(crate) fn register(
         &self,
         me: &Me,
-        client: &Client,
+        client: &dyn Transport,
         token: Option<&Source>,
         expires: u64,
     ) -> Result<()> {
@@ -76,7 +76,7 @@ impl Made {
 
 /// Registers a mailbox, and allows the capability to push to it.
 pub(crate) fn open(
-    client: &Client,
+    client: &dyn Transport,
     key: &SigningSecret,
     capability: &Secret<32>,
     terms: &Terms,
@@ -89,7 +89,7 @@ pub(crate) fn open(
 /// The same for a mailbox that letters come to.
 pub(super) fn open_for_letters(
     me: &Me,
-    client: &Client,
+    client: &dyn Transport,
     own: &contact::Own,
     token: Option<&SecretString>,
 ) -> Result<()> {

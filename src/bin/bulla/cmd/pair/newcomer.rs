@@ -326,7 +326,7 @@ impl<'a> Newcomer<'a> {
         let token = args.token.as_ref().map(|source| source.line("the token")).transpose()?;
         let pairs = me.pairs()?;
         for (own, _) in pairs.mailboxes() {
-            open_for_letters(&me, &relay::client(&own.relay, network)?, own, token.as_ref())?;
+            open_for_letters(&me, &*relay::client(&own.relay, network)?, own, token.as_ref())?;
         }
         if let Some(other) = &other {
             open_between(app, &me, network, other, token.as_ref());

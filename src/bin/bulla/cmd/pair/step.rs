@@ -121,7 +121,7 @@ fn go_on_with(
             done.push(entry.id);
             continue;
         }
-        let message = fetch(&client, &key, &entry)?;
+        let message = fetch(&*client, &key, &entry)?;
         let outcome =
             take(app, me, network, &one.meeting, |pairing| Ok(pairing.receive(&message, now())?));
         match outcome {
@@ -147,7 +147,7 @@ fn go_on_with(
 }
 
 fn fetch(
-    client: &bulla::relay::client::Client,
+    client: &dyn bulla::relay::client::Transport,
     key: &crypto::SigningSecret,
     entry: &Entry,
 ) -> Result<Vec<u8>> {

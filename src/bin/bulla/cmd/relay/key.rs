@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use bulla::files::{self, Access, AtomicFile, Existing};
-use bulla::relay::pin::Pin;
+use bulla::relay::protocol::pin::Pin;
 use bulla::relay::server::key::OfflineKey;
 use bulla::secret::SecretString;
 

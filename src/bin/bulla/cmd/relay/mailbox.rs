@@ -19,7 +19,7 @@ pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
     let mut stdout = std::io::stdout().lock();
     let mut any = false;
     for Mine { owned, kind } in super::mine(&me, &args.network)? {
-        let listed = owned.client.list(&owned.key, Duration::ZERO, usize::MAX);
+        let listed = owned.relay.list(&owned.key, Duration::ZERO, usize::MAX);
         for entry in if_there(app, &me, &kind, listed)?.into_iter().flatten() {
             any = true;
             let expires = date(entry.expires);
@@ -56,11 +56,11 @@ pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
     // Where a message is, its relay knows; a relay that is asked for those of others learns ids
     // that say nothing to it.
     for Mine { owned, kind } in super::mine(&me, &args.network)? {
-        let here = owned.client.list(&owned.key, Duration::ZERO, usize::MAX);
+        let here = owned.relay.list(&owned.key, Duration::ZERO, usize::MAX);
         let here = if_there(app, &me, &kind, here)?.unwrap_or_default();
         let here: Vec<Id> = here.iter().map(|e| e.id).filter(|id| ids.contains(id)).collect();
         if !here.is_empty() {
-            deleted += owned.client.ack(&owned.key, &here)?;
+            deleted += owned.relay.ack(&owned.key, &here)?;
         }
     }
     app.ui.note(&format!("{deleted} deleted at the relay"));
@@ -75,7 +75,7 @@ pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
     let mut stdout = std::io::stdout().lock();
     let mut shown = 0;
     for Mine { owned, kind } in super::mine(&me, &args.network)? {
-        let client = &owned.client;
+        let client = &owned.relay;
         let status = client.status(&owned.key);
         let Some(status) = if_there(app, &me, &kind, status)? else { continue };
         let info = client.info()?;

@@ -11,7 +11,6 @@ mod register;
 mod serve;
 mod store;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +18,8 @@ use std::time::Duration;
 use anyhow::Result;
 use bulla::contact::Own;
 use bulla::crypto::SigningSecret;
-use bulla::relay::client::{Client, Options};
-use bulla::relay::pull::Owned;
+use bulla::relay::client::pull::Owned;
+use bulla::relay::client::{HttpRelays, Options, Relays as _, Transport};
 
 use crate::app::{App, Me};
 use crate::cli::{self, Network};
@@ -49,14 +48,19 @@ pub(crate) fn run(app: &App, verb: &cli::Relay) -> Result<Exit> {
     }
 }
 
-/// A client of the relay at `url`, with the flags of the network.
-pub(crate) fn client(url: &str, network: &Network) -> Result<Client> {
+/// Returns a connection to the relay at `url`, with the flags of the network.
+pub(crate) fn client(url: &str, network: &Network) -> Result<Arc<dyn Transport>> {
+    Ok(relays(network).relay(url)?)
+}
+
+/// Returns the relays, with the flags of the network.
+fn relays(network: &Network) -> HttpRelays {
     let mut options = Options::default();
     options.timeout = Duration::from_secs(network.timeout);
     options.retries = network.retry;
     options.authorities = authorities();
     options.unlink = network.unlink;
-    Ok(Client::new(url, options)?)
+    HttpRelays::new(options)
 }
 
 /// The file of certificate authorities the environment names.
@@ -66,12 +70,12 @@ fn authorities() -> Option<PathBuf> {
 }
 
 /// A client of our own relay: the one that is named, else the one we registered at.
-pub(crate) fn own(me: &Me, network: &Network) -> Result<Client> {
+pub(crate) fn own(me: &Me, network: &Network) -> Result<Arc<dyn Transport>> {
     client(&own_url(me, network)?.ok_or_else(unknown_relay)?, network)
 }
 
 /// The same, or else a client of the relay at `url`.
-pub(crate) fn own_or(me: &Me, network: &Network, url: &str) -> Result<Client> {
+pub(crate) fn own_or(me: &Me, network: &Network, url: &str) -> Result<Arc<dyn Transport>> {
     client(own_url(me, network)?.as_deref().unwrap_or(url), network)
 }
 
@@ -127,14 +131,11 @@ fn mine(me: &Me, network: &Network) -> Result<Vec<Mine>> {
         let key = me.identity.contact_mailbox(&own.index);
         places.push((own.relay, key, Kind::Machine));
     }
-    let mut clients: BTreeMap<String, Arc<Client>> = BTreeMap::new();
-    let with_client = |(url, key, kind): (String, SigningSecret, _)| -> Result<Mine> {
-        let known = clients.get(&url).filter(|_| !network.unlink).cloned();
-        let client = known.map_or_else(|| client(&url, network).map(Arc::new), Ok)?;
-        clients.insert(url, client.clone());
-        Ok(Mine { owned: Owned { client, key: Arc::new(key) }, kind })
+    let relays = relays(network);
+    let with_relay = |(url, key, kind): (String, SigningSecret, _)| -> Result<Mine> {
+        Ok(Mine { owned: Owned { relay: relays.relay(&url)?, key: Arc::new(key) }, kind })
     };
-    places.into_iter().map(with_client).collect()
+    places.into_iter().map(with_relay).collect()
 }
 
 /// Returns the outcome of a request to one of the mailboxes; `None` when the relay has no such mailbox and
@@ -143,11 +144,11 @@ fn if_there<T>(
     app: &App,
     me: &Me,
     kind: &Kind,
-    outcome: Result<T, bulla::relay::error::Error>,
+    outcome: Result<T, bulla::relay::client::Error>,
 ) -> Result<Option<T>> {
     match (outcome, kind) {
-        (Err(bulla::relay::error::Error::NoMailbox), Kind::Machine) => Ok(None),
-        (Err(error @ bulla::relay::error::Error::NoMailbox), Kind::Contact(own, name)) => {
+        (Err(bulla::relay::client::Error::NoMailbox), Kind::Machine) => Ok(None),
+        (Err(error @ bulla::relay::client::Error::NoMailbox), Kind::Contact(own, name)) => {
             is_gone(app, me, own, name, error).map(|()| None)
         }
         (outcome, _) => Ok(outcome.map(Some)?),
@@ -160,7 +161,7 @@ fn is_gone(
     me: &Me,
     own: &Own,
     name: &str,
-    error: bulla::relay::error::Error,
+    error: bulla::relay::client::Error,
 ) -> Result<()> {
     let pairs = me.pairs()?;
     let contact = pairs.mailboxes().find(|(open, _)| *open == own).map(|(_, contact)| contact);

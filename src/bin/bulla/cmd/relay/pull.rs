@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use bulla::files::{self, Access, AtomicFile, Existing};
 use bulla::letter::{EnvelopeWriter, Routing};
+use bulla::relay::client::pull::{self, Delivered, Options, Stopped, pull_again};
+use bulla::relay::client::spool::Spool;
 use bulla::relay::protocol::Id;
-use bulla::relay::pull::{Delivered, Options, Stopped, follow_all, pull_again, pull_all};
-use bulla::relay::spool::Spool;
 use serde_json::json;
 
 use crate::app::{App, Me};
@@ -41,7 +41,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
         mine.into_iter().map(|mine| (mine.owned, mine.kind)).unzip();
     let mut spool = Spool::open(me.folder()?.join("spool"))?;
     paired::erase_rest(app, &me, |id| spool.is_waiting(id))?;
-    let relay = boxes.first().map(|first| first.client.url());
+    let relay = boxes.first().map(|first| first.relay.url());
     let mailbox = me.identity.card_mailbox().public();
     let routing = Routing { relay, mailbox, capability: None };
     if let Some(folder) = &args.output_dir {
@@ -61,12 +61,12 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
         options.limit = limit;
         options.peek = args.peek;
         if args.follow {
-            let broken = |error: &bulla::relay::error::Error| {
+            let broken = |error: &bulla::relay::client::Error| {
                 app.ui.warn(&format!("{error}: trying again"));
             };
-            follow_all(&boxes, &mut spool, options, deliver, broken)
+            pull::follow(&boxes, &mut spool, options, deliver, broken)
         } else {
-            pull_all(&boxes, &mut spool, options, deliver)
+            pull::pull(&boxes, &mut spool, options, deliver)
         }
     };
     let report = report.map_err(|stopped| match stopped {
@@ -76,7 +76,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     })?;
     // Of the mailboxes that are not there, the first that should be is the error of the run.
     let missing = report.gone.iter().filter_map(|at| kinds.get(*at)).try_for_each(|kind| {
-        let gone = Err(bulla::relay::error::Error::NoMailbox);
+        let gone = Err(bulla::relay::client::Error::NoMailbox);
         super::if_there::<()>(app, &me, kind, gone).map(drop)
     });
     if report.delivered > 0 || missing.is_ok() {
@@ -124,7 +124,7 @@ impl Delivery<'_> {
         };
         // Nothing holds it back: with --follow its reader gets it now.
         envelope(stream, &self.routing, letter)?;
-        // Whether the reader did anything with it is not known here: see `relay::spool::Word`.
+        // Whether the reader did anything with it is not known here: see `relay::client::spool::Word`.
         Ok(Delivered::GivenOut)
     }
 

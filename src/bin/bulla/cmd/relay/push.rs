@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use bulla::letter::{self, Envelope, EnvelopeReader};
-use bulla::relay::client::{Client, Inbox, Pushed};
-use bulla::relay::frame;
+use bulla::relay::client::{Inbox, Pushed, Transport};
+use bulla::relay::protocol::frame;
 use bulla::relay::protocol::{Id, MAX_BATCH, MAX_BATCH_BYTES, MAX_FRAME, Mailbox};
 use bulla::secret::Secret;
 use serde_json::json;
@@ -63,7 +63,7 @@ struct Push<'a> {
     /// Shown in place of those on the envelopes.
     capability: Option<Arc<Secret<32>>>,
     /// By relay; with --unlink by mailbox too.
-    clients: HashMap<(String, Option<Mailbox>), Client>,
+    clients: HashMap<(String, Option<Mailbox>), Arc<dyn Transport>>,
     /// Small letters that wait to be pushed together.
     window: Vec<Small>,
     /// Bytes that are left in it.
@@ -147,10 +147,10 @@ impl Push<'_> {
         Ok(Place { relay, inbox: Inbox { mailbox: Mailbox(routing.mailbox), capability } })
     }
 
-    fn client(&mut self, place: &Place) -> Result<&Client> {
+    fn client(&mut self, place: &Place) -> Result<&dyn Transport> {
         Ok(match self.clients.entry(self.circuit(place)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(super::client(&place.relay, self.network)?),
+            Entry::Occupied(known) => &**known.into_mut(),
+            Entry::Vacant(new) => &**new.insert(super::client(&place.relay, self.network)?),
         })
     }
 
@@ -213,7 +213,8 @@ impl Push<'_> {
 
     fn report(&mut self, place: &Place, id: Id, size: u64, outcome: Outcome) -> Result<()> {
         let mut stdout = io::stdout().lock();
-        let relay = self.clients.get(&self.circuit(place)).map_or(place.relay.clone(), Client::url);
+        let relay =
+            self.clients.get(&self.circuit(place)).map_or(place.relay.clone(), |relay| relay.url());
         match outcome {
             Ok(pushed) => {
                 self.pushed += 1;

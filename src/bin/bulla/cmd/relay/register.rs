@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use bulla::crypto::SigningSecret;
-use bulla::relay::client::{Client, bearer_text};
+use bulla::relay::client::{Transport, bearer_text};
 use bulla::relay::protocol::{Capability, CapabilityId, Mailbox, Terms};
 use serde_json::json;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayRegister) -> Result<Exit> {
         settings.relay = Some(client.url());
         settings.generation = generation;
     })?;
-    revoke_before(&me, &client, &key, &known, generation)?;
+    revoke_before(&me, &*client, &key, &known, generation)?;
 
     let done = if new { "registered" } else { "already registered" };
     app.ui.note(&format!("{done} at {}", client.url()));
@@ -87,7 +87,7 @@ fn newest(me: &Me, known: &[Capability]) -> Result<u32> {
 
 fn revoke_before(
     me: &Me,
-    client: &Client,
+    client: &dyn Transport,
     key: &SigningSecret,
     known: &[Capability],
     generation: u32,

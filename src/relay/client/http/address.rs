@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ureq::Proxy;
 use ureq::http::Uri;
 
-use crate::relay::error::Error;
-use crate::relay::pin::Pin;
+use crate::relay::client::error::Error;
+use crate::relay::protocol::pin::Pin;
 use crate::text;
 
 /// A relay's address in its one normal form.

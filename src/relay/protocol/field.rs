@@ -3,7 +3,7 @@
 
 use std::num::ParseIntError;
 
-use crate::relay::protocol::{DEFAULT_LIST, MAX_LIST, MAX_WAIT};
+use crate::relay::protocol::types::{DEFAULT_LIST, MAX_LIST, MAX_WAIT};
 
 /// How far an upload has come (draft-ietf-httpbis-resumable-upload, section 4).
 pub const UPLOAD_OFFSET: &str = "upload-offset";

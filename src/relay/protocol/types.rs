@@ -37,7 +37,7 @@ pub const MAX_BATCH_BYTES: usize = 8 << 20;
 pub const MAX_BATCH: usize = 1000;
 /// Greatest message of a batch, in bytes.
 pub const MAX_FRAME: u64 = 256 << 10;
-/// Media type of a batch: frames, as in [`frame`](crate::relay::frame).
+/// Media type of a batch: frames, as in [`frame`](crate::relay::protocol::frame).
 pub const MESSAGES: &str = "application/vnd.bulla.messages";
 /// Media type of a part of a message (draft-ietf-httpbis-resumable-upload).
 pub const PARTIAL: &str = "application/partial-upload";

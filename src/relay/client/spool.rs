@@ -34,7 +34,7 @@ use std::time::{Duration, SystemTime};
 use crate::crypto;
 use crate::files;
 use crate::files::{Access, AtomicFile, Existing};
-use crate::relay::error::Error;
+use crate::relay::client::error::Error;
 use crate::relay::protocol::Id;
 
 pub use self::word::Word;

@@ -1,18 +1,18 @@
 //! What answers and failures mean to a client.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ureq::Body;
 use ureq::http::header::{DATE, RETRY_AFTER};
 use ureq::http::{HeaderMap, Response, StatusCode};
 
-use super::pace::Paced;
 use crate::files;
-use crate::relay::error::Error;
-use crate::relay::field;
+use crate::relay::client::error::Error;
+use crate::relay::client::http::pace::Paced;
 use crate::relay::protocol::Failure;
-use crate::relay::work;
+use crate::relay::protocol::field;
+use crate::relay::protocol::pow;
 use crate::text;
 
 /// Greatest error body that is read, in bytes.
@@ -54,7 +54,7 @@ pub(super) fn refusal(mut response: Response<Body>, patience: Duration) -> Error
             work.map_or(Error::Protocol(message), Error::Work)
         }
         (StatusCode::UNAUTHORIZED, "stale") => match relay_time {
-            Some(relay) => Error::Clock { relay, ours: super::unix_now() },
+            Some(relay) => Error::Clock { relay, ours: unix_now() },
             None => Error::Protocol("it refuses our clock and does not tell its own".into()),
         },
         _ => verdict(status, &code, message, retry_after),
@@ -91,8 +91,8 @@ pub(super) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 }
 
 /// The work that is asked for.
-fn work(headers: &HeaderMap) -> Option<work::Task> {
-    headers.get(work::HEADER)?.to_str().ok()?.parse().ok()
+fn work(headers: &HeaderMap) -> Option<pow::Task> {
+    headers.get(pow::HEADER)?.to_str().ok()?.parse().ok()
 }
 
 /// `Retry-After` in seconds; the other form, a date, is not worth a clock.
@@ -106,4 +106,9 @@ fn relay_time(headers: &HeaderMap) -> Option<u64> {
     let date = headers.get(DATE)?.to_str().ok()?;
     let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
     u64::try_from(time.as_second()).ok()
+}
+
+/// Returns this machine's time in Unix seconds.
+pub(super) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

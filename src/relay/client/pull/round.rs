@@ -1,53 +1,15 @@
-//! Taking what is in a mailbox: list, spool, deliver, mark, acknowledge. Small messages go through
-//! each of these together, a long one alone and, when the line breaks, on from where it was.
-//!
-//! One order serves every way of delivering, be it a file, a command or a pipe:
-//!
-//! 1. **Spool.** The bytes are fetched, their hash is checked, they are synced here.
-//! 2. **Deliver.** The caller's function gets them, and says that it is through with them.
-//! 3. **Mark.** The message is marked as delivered in the spool, by one rename.
-//! 4. **Acknowledge.** The marks are synced, and the relay deletes what they name.
-//!
-//! A reader behind a pipe may say nothing of what it did. What is given to it is marked as given
-//! and acknowledged, and its bytes stay in the spool until the reader leaves word that they are safe
-//! ([`Word::Opened`](crate::relay::spool::Word)), or for a week: [`pull_again`] gives them out once
-//! more. A reader that takes one message, or refuses some, leaves word of that too, and the next
-//! pull gives out again what was not taken. Those that were refused come after all others, new ones
-//! included: however many there are, and however small the limit, they keep no other from coming.
-//!
-//! What a crash does, by where it comes:
-//!
-//! | after | next time |
-//! |---|---|
-//! | 1 | delivered from the spool, not fetched again |
-//! | 2 | delivered **again**: the one place, see below |
-//! | 3 | the relay lists it again; it is only acknowledged (after a power cut, as after 2) |
-//! | 4 | nothing |
-//!
-//! So nothing is deleted at the relay that was not delivered, and delivery happens at least
-//! once. It happens once to the user when the receiving end tells a message that came before:
-//! between its success and the mark no order can help, for two systems cannot commit in one
-//! step. A file named after the id and created exclusively does it; so does the memory of
-//! letters that opening them keeps.
-
-mod follow;
-mod many;
+//! One visit to one mailbox: list, spool, deliver, mark, acknowledge.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use crate::crypto::SigningSecret;
-use crate::relay::client::{Client, LONGEST};
-use crate::relay::error::Error;
-use crate::relay::frame;
-use crate::relay::protocol::{Entry, Id, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST};
-use crate::relay::spool::{Spool, Word};
+use crate::relay::client::error::Error;
+use crate::relay::client::pull::types::{Delivered, Options, Owned, Report, Stopped};
+use crate::relay::client::spool::{Spool, Word};
+use crate::relay::protocol::{Entry, Id, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST, frame};
 
-pub use self::follow::follow;
-pub use self::many::{Owned, follow_all, pull_all};
-
-/// Most messages one pull deals with, so that a relay that lists without end is left.
+/// Most messages one visit deals with, so that a relay that lists without end is left.
 const MAX_SEEN: usize = 1 << 16;
 /// Most messages taken together: each is an open file until all are durable.
 const TAKE_BATCH: usize = 256;
@@ -58,132 +20,38 @@ const ACK_EVERY: Duration = Duration::from_secs(2);
 /// Answers that may break off without anything having come.
 const BROKEN: u32 = 2;
 
-/// What the caller did with a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivered {
-    /// It is where it should be, and safe there: mark and acknowledge it.
-    Yes,
-    /// It went to a reader of whom nothing is known: acknowledge it, and keep it in the spool
-    /// until its reader leaves word, for [`pull_again`].
-    GivenOut,
-    /// Not this time: it stays in the spool and at the relay, and comes again.
-    Later,
-}
+/// Function of the caller that gets each message.
+pub(super) type Deliver<'a, E> = dyn FnMut(Id, &mut File) -> Result<Delivered, E> + 'a;
 
-/// How to pull.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Options {
-    /// How long to wait for a first message when there is none.
-    pub wait: Duration,
-    /// Most messages to deliver.
-    pub limit: usize,
-    /// Deliver without marking or acknowledging: everything comes again next time.
-    pub peek: bool,
-    /// Greatest message that is fetched, in bytes; longer ones stay at the relay.
-    pub message_bytes: u64,
-}
-
-impl Default for Options {
-    /// No waiting, all there is, 16 GiB.
-    fn default() -> Self {
-        Self { wait: Duration::ZERO, limit: usize::MAX, peek: false, message_bytes: 16 << 30 }
-    }
-}
-
-/// What a pull did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// Messages delivered.
-    pub delivered: u64,
-    /// Messages put off by the caller.
-    pub later: u64,
-    /// Messages the relay deleted, also such as were delivered another time.
-    pub acknowledged: u64,
-    /// Messages that were too long, or whose bytes at the relay are not what their id says.
-    pub refused: u64,
-    /// The mailboxes that their relay does not have, by their place among those that were given to
-    /// [`pull_all`] or [`follow_all`].
-    pub gone: Vec<usize>,
-}
-
-/// Why a pull stopped.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Stopped<E> {
-    /// The relay, the line or the spool.
-    #[error(transparent)]
-    Relay(#[from] Error),
-    /// The caller's function. The message is in the spool and comes again.
-    #[error("{0}")]
-    Deliver(E),
-}
-
-/// Delivers what waits in the spool from before, then what is in the mailbox of `key`.
-///
-/// Returns when the mailbox shows nothing new, or `limit` messages were delivered.
-/// Stops at the first error; what was delivered before it is marked, and acknowledged if the
-/// relay can be reached.
-pub fn pull<E>(
-    client: &Client,
-    key: &SigningSecret,
-    spool: &mut Spool,
-    options: Options,
-    deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
-) -> Result<Report, Stopped<E>> {
-    let mut pull = Pull::new(client, key, spool, options, deliver);
-    let outcome = pull.deliver_waiting().and_then(|()| pull.rounds(deadline(options.wait)));
-    let outcome = outcome.and_then(|()| pull.deliver_deferred());
-    pull.spool.settle().map_err(Error::from)?;
-    outcome.map(|()| pull.report)
-}
-
-/// Delivers again, from the spool alone, what was given out and not opened since.
-pub fn pull_again<E>(
-    spool: &mut Spool,
-    limit: usize,
-    mut deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
-) -> Result<Report, Stopped<E>> {
-    let mut report = Report::default();
-    let mut given = spool.given().into_iter().take(limit);
-    let outcome = given.try_for_each(|id| hand_over(spool, id, &mut deliver, false, &mut report));
-    spool.settle().map_err(Error::from)?;
-    outcome.map(|()| report)
-}
-
-struct Pull<'a, F> {
-    client: &'a Client,
-    key: &'a SigningSecret,
-    spool: &'a mut Spool,
-    options: Options,
-    deliver: F,
-    report: Report,
-    /// What was dealt with in this pull.
+/// A pull under way, at one of the mailboxes.
+pub(super) struct Pull<'a, E> {
+    pub(super) boxes: &'a [Owned],
+    /// The mailbox that is asked now.
+    mailbox: &'a Owned,
+    pub(super) spool: &'a mut Spool,
+    pub(super) options: Options,
+    deliver: &'a mut Deliver<'a, E>,
+    pub(super) report: Report,
+    /// Messages seen in this visit that need not be looked at again.
     seen: HashSet<Id>,
-    /// What was acknowledged in this pull.
+    /// Messages acknowledged in this visit.
     acked: HashSet<Id>,
 }
 
-/// When a wait that begins now is over.
-fn deadline(wait: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(wait.min(LONGEST)).unwrap_or(now)
-}
-
-impl<'a, F> Pull<'a, F> {
-    fn new(
-        client: &'a Client,
-        key: &'a SigningSecret,
+impl<'a, E> Pull<'a, E> {
+    /// Begins a pull; `None` without mailboxes.
+    pub(super) fn new(
+        boxes: &'a [Owned],
         spool: &'a mut Spool,
         options: Options,
-        deliver: F,
-    ) -> Self {
+        deliver: &'a mut Deliver<'a, E>,
+    ) -> Option<Self> {
+        let mailbox = boxes.first()?;
         let (report, seen, acked) = (Report::default(), HashSet::new(), HashSet::new());
-        Self { client, key, spool, options, deliver, report, seen, acked }
+        Some(Self { boxes, mailbox, spool, options, deliver, report, seen, acked })
     }
 
-    fn handed(&self) -> usize {
+    pub(super) fn handed(&self) -> usize {
         usize::try_from(self.report.delivered + self.report.later).unwrap_or(usize::MAX)
     }
 
@@ -191,33 +59,24 @@ impl<'a, F> Pull<'a, F> {
         usize::try_from(self.report.delivered).unwrap_or(usize::MAX)
     }
 
-    fn is_enough(&self) -> bool {
+    pub(super) fn is_enough(&self) -> bool {
         // What was put off does not count, or a first message that fails would stop all others.
         self.report.delivered >= self.options.limit as u64
     }
 
     /// Delivers what waits in the spool.
-    fn deliver_waiting<E>(&mut self) -> Result<(), Stopped<E>>
-    where
-        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
-    {
+    pub(super) fn deliver_waiting(&mut self) -> Result<(), Stopped<E>> {
         let waiting = self.spool.waiting();
         self.deliver(waiting)
     }
 
     /// Delivers what readers refused before, when all others were delivered.
-    fn deliver_deferred<E>(&mut self) -> Result<(), Stopped<E>>
-    where
-        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
-    {
+    pub(super) fn deliver_deferred(&mut self) -> Result<(), Stopped<E>> {
         let deferred = self.spool.deferred();
         self.deliver(deferred)
     }
 
-    fn deliver<E>(&mut self, ids: Vec<Id>) -> Result<(), Stopped<E>>
-    where
-        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
-    {
+    fn deliver(&mut self, ids: Vec<Id>) -> Result<(), Stopped<E>> {
         let mut delivered = Vec::new();
         for id in ids {
             if self.is_enough() {
@@ -232,12 +91,41 @@ impl<'a, F> Pull<'a, F> {
         if self.is_enough() { Ok(self.acknowledge(&mut delivered)?) } else { Ok(()) }
     }
 
+    /// Deals with what is in one of the mailboxes; waits for something to be there. A mailbox
+    /// that its relay does not have is noted in the report.
+    pub(super) fn visit(&mut self, at: usize, until: Instant) -> Result<(), Stopped<E>> {
+        let Some(mailbox) = self.boxes.get(at) else { return Ok(()) };
+        self.mailbox = mailbox;
+        let outcome = self.rounds(until);
+        self.seen.retain(|id| !self.spool.is_done(id));
+        self.acked.clear();
+        match outcome {
+            Err(Stopped::Relay(Error::NoMailbox)) => self.note_gone(at),
+            outcome => outcome?,
+        }
+        Ok(())
+    }
+
+    /// Notes a mailbox that its relay does not have.
+    pub(super) fn note_gone(&mut self, at: usize) {
+        if !self.is_gone(at) {
+            self.report.gone.push(at);
+        }
+    }
+
+    /// Returns whether the relay does not have the mailbox.
+    pub(super) fn is_gone(&self, at: usize) -> bool {
+        self.report.gone.contains(&at)
+    }
+
+    /// Returns whether a message is neither delivered nor put off.
+    pub(super) fn is_new(&self, id: &Id) -> bool {
+        !self.seen.contains(id) && !self.spool.is_done(id)
+    }
+
     /// Lists and deals with what is listed, until there is nothing new; waits for something to be
     /// there.
-    fn rounds<E>(&mut self, until: Instant) -> Result<(), Stopped<E>>
-    where
-        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
-    {
+    fn rounds(&mut self, until: Instant) -> Result<(), Stopped<E>> {
         let handed = self.handed();
         while !self.is_enough() && self.seen.len() < MAX_SEEN {
             let wait = match self.handed() == handed {
@@ -247,7 +135,7 @@ impl<'a, F> Pull<'a, F> {
             // Messages put off and refused stay in the list: it must reach beyond them.
             let left = self.options.limit.saturating_sub(self.delivered());
             let page = left.saturating_add(self.seen.len()).min(MAX_LIST);
-            let listed = self.client.list(self.key, wait, page)?;
+            let listed = self.mailbox.relay.list(&self.mailbox.key, wait, page)?;
             let before = self.seen.len() + self.acked.len();
             self.page(&listed)?;
             let idle = self.seen.len() + self.acked.len() == before;
@@ -261,10 +149,7 @@ impl<'a, F> Pull<'a, F> {
 
     /// Deals with a list. What was delivered is acknowledged every now and then, and what
     /// earlier pulls delivered first of all: however often a pull is killed, the mailbox empties.
-    fn page<E>(&mut self, listed: &[Entry]) -> Result<(), Stopped<E>>
-    where
-        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
-    {
+    fn page(&mut self, listed: &[Entry]) -> Result<(), Stopped<E>> {
         let ids = listed.iter().map(|entry| entry.id);
         let mut done: Vec<Id> = ids.filter(|id| self.spool.is_done(id)).collect();
         self.acknowledge(&mut done)?;
@@ -319,15 +204,12 @@ impl<'a, F> Pull<'a, F> {
         batch
     }
 
-    fn deal_with<E>(
+    fn deal_with(
         &mut self,
         batch: &[Entry],
         done: &mut Vec<Id>,
         last: &mut Instant,
-    ) -> Result<(), Stopped<E>>
-    where
-        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
-    {
+    ) -> Result<(), Stopped<E>> {
         self.take_in(batch)?;
         for entry in batch {
             if !self.spool.is_waiting(&entry.id) {
@@ -375,11 +257,11 @@ impl<'a, F> Pull<'a, F> {
         wanted.retain(|entry| !self.spool.knows(&entry.id));
         while !wanted.is_empty() {
             let mut came = HashSet::new();
-            let put = |id, bytes: &[u8]| {
+            let mut put = |id, bytes: &[u8]| {
                 came.insert(id);
                 self.spool.put(id, bytes)
             };
-            match self.client.take(self.key, &wanted, put) {
+            match self.mailbox.relay.take(&self.mailbox.key, &wanted, &mut put) {
                 Err(Error::Temporary { .. }) if broken < BROKEN => {
                     broken = if came.is_empty() { broken + 1 } else { 0 };
                     wanted.retain(|entry| !came.contains(&entry.id));
@@ -396,7 +278,7 @@ impl<'a, F> Pull<'a, F> {
         let mut broken = 0;
         while partial.length() < entry.size {
             let before = partial.length();
-            match self.client.fetch_from(self.key, entry, before, &mut partial) {
+            match self.mailbox.relay.fetch_from(&self.mailbox.key, entry, before, &mut partial) {
                 // It ended before its size: the hash will not be right.
                 Ok(()) => break,
                 Err(Error::Temporary { .. }) if broken < BROKEN => {
@@ -408,11 +290,8 @@ impl<'a, F> Pull<'a, F> {
         self.spool.complete(partial)
     }
 
-    fn hand_over<E>(&mut self, id: Id) -> Result<(), Stopped<E>>
-    where
-        F: FnMut(Id, &mut File) -> Result<Delivered, E>,
-    {
-        hand_over(self.spool, id, &mut self.deliver, self.options.peek, &mut self.report)
+    fn hand_over(&mut self, id: Id) -> Result<(), Stopped<E>> {
+        hand_over(self.spool, id, self.deliver, self.options.peek, &mut self.report)
     }
 
     /// Step 4.
@@ -422,17 +301,17 @@ impl<'a, F> Pull<'a, F> {
             return Ok(());
         }
         self.spool.settle()?;
-        self.report.acknowledged += self.client.ack(self.key, &ids)?;
+        self.report.acknowledged += self.mailbox.relay.ack(&self.mailbox.key, &ids)?;
         self.acked.extend(ids);
         Ok(())
     }
 }
 
 /// Steps 2 and 3.
-fn hand_over<E>(
+pub(super) fn hand_over<E>(
     spool: &mut Spool,
     id: Id,
-    deliver: &mut impl FnMut(Id, &mut File) -> Result<Delivered, E>,
+    deliver: &mut Deliver<'_, E>,
     peek: bool,
     report: &mut Report,
 ) -> Result<(), Stopped<E>> {

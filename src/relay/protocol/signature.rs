@@ -9,7 +9,7 @@
 
 use crate::crypto;
 use crate::crypto::SigningSecret;
-use crate::relay::protocol::{Mailbox, TAG};
+use crate::relay::protocol::types::{Mailbox, TAG};
 use crate::text;
 
 /// Components every signature covers, in this order (RFC 9421, section 2.2). `@path` and

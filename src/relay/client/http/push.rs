@@ -1,7 +1,6 @@
 //! Pushing: one message, several small ones at once, a long one in parts.
 
-use std::io;
-use std::io::{Read, Seek};
+use std::io::{self, Read};
 use std::time::Duration;
 
 use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
@@ -9,14 +8,16 @@ use ureq::http::request::Builder;
 use ureq::http::{HeaderMap, Method, Request, Response, StatusCode};
 use ureq::{Body, SendBody};
 
-use super::pace::{Pace, Paced};
-use super::{Client, Inbox, Patience, answer, bearer, bearer_text};
 use crate::files;
-use crate::relay::error::Error;
-use crate::relay::field;
-use crate::relay::frame;
-use crate::relay::protocol::{Id, MAX_ANSWER_JSON, MESSAGES, PARTIAL, PushResult, Pushes};
-use crate::relay::work;
+use crate::relay::client::backoff::Patience;
+use crate::relay::client::error::Error;
+use crate::relay::client::http::answer;
+use crate::relay::client::http::client::{Client, bearer};
+use crate::relay::client::http::pace::{Pace, Paced};
+use crate::relay::client::transport::{Inbox, Pushed, SealedBody, bearer_text};
+use crate::relay::protocol::{
+    Id, MAX_ANSWER_JSON, MESSAGES, PARTIAL, PushResult, Pushes, field, frame, pow,
+};
 use crate::text;
 
 /// Bodies longer than this are announced first (`Expect: 100-continue`), so that a refusal
@@ -29,15 +30,6 @@ const CHALLENGES: u32 = 3;
 /// How often the parts of a message begin anew, after the relay had others than we sent.
 const RESTARTS: u32 = 1;
 
-/// What became of a push.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pushed {
-    /// The relay has it durably.
-    New,
-    /// The relay had it before.
-    Already,
-}
-
 /// How far an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Upload {
@@ -46,19 +38,12 @@ enum Upload {
 }
 
 impl Client {
-    /// Pushes `length` sealed bytes, which hash to `id`, from where `body` stands. A long message
-    /// goes in parts: when the line breaks it goes on where it was, and so does the next call
-    /// with the same message.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Denied`], [`Error::Full`], [`Error::Work`], [`Error::Refused`] with
-    /// `too_large`, …; [`Error::Io`] when `body` cannot be read.
-    pub fn push(
+    /// Pushes one message.
+    pub(super) fn upload(
         &self,
         to: &Inbox,
         id: &Id,
-        body: &mut (impl Read + Seek),
+        body: &mut dyn SealedBody,
         length: u64,
     ) -> Result<Pushed, Error> {
         let start = body.stream_position()?;
@@ -77,16 +62,8 @@ impl Client {
         Ok(pushed(response.status()))
     }
 
-    /// Pushes several messages in one request, each with the id its bytes hash to: at most
-    /// [`MAX_BATCH`](crate::relay::protocol::MAX_BATCH) of at most
-    /// [`MAX_FRAME`](crate::relay::protocol::MAX_FRAME) bytes, in all at most
-    /// [`MAX_BATCH_BYTES`](crate::relay::protocol::MAX_BATCH_BYTES) with 40 more for each. Says
-    /// of each what became of it, in their order.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Client::push`] when all were refused together.
-    pub fn push_batch(
+    /// Pushes several messages in one request, or one by one where the relay asks for work.
+    pub(super) fn upload_batch(
         &self,
         to: &Inbox,
         messages: &[(Id, &[u8])],
@@ -95,7 +72,7 @@ impl Client {
             // Work is done for a message, not for a batch.
             Err(Error::Work(_)) => {
                 let one = |(id, bytes): &(Id, &[u8])| {
-                    self.push(to, id, &mut io::Cursor::new(bytes), bytes.len() as u64)
+                    self.upload(to, id, &mut io::Cursor::new(bytes), bytes.len() as u64)
                 };
                 Ok(messages.iter().map(one).collect())
             }
@@ -131,7 +108,7 @@ impl Client {
         &self,
         to: &Inbox,
         id: &Id,
-        body: &mut (impl Read + Seek),
+        body: &mut dyn SealedBody,
         start: u64,
         length: u64,
     ) -> Result<Pushed, Error> {
@@ -200,7 +177,7 @@ impl Client {
         &self,
         to: &Inbox,
         id: &Id,
-        body: &mut impl Read,
+        body: &mut dyn Read,
         offset: u64,
         length: u64,
         work: Option<&str>,
@@ -226,13 +203,13 @@ impl Client {
         tail: &str,
         work: Option<&str>,
     ) -> Result<Builder, Error> {
-        let uri = format!("{}/v1/m/{}/{tail}", self.url(), to.mailbox);
+        let uri = format!("{}/v1/m/{}/{tail}", self.address.base(), to.mailbox);
         let mut request = Request::builder().method(method).uri(uri);
         if let Some(capability) = &to.capability {
             request = request.header(AUTHORIZATION, bearer(&bearer_text(capability))?);
         }
         if let Some(work) = work {
-            request = request.header(work::HEADER, work);
+            request = request.header(pow::HEADER, work);
         }
         Ok(request)
     }
@@ -240,7 +217,7 @@ impl Client {
     fn send_body(
         &self,
         request: Builder,
-        body: &mut impl Read,
+        body: &mut dyn Read,
         length: u64,
     ) -> Result<Response<Body>, Error> {
         let response = self.exchange_body(request, body, length)?;
@@ -250,7 +227,7 @@ impl Client {
     fn exchange_body(
         &self,
         mut request: Builder,
-        body: &mut impl Read,
+        body: &mut dyn Read,
         length: u64,
     ) -> Result<Response<Body>, Error> {
         let pace = Pace::new(self.options.timeout);

@@ -8,11 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::relay::frame;
-use crate::relay::pull;
-use crate::relay::pull::Delivered;
-use crate::relay::spool::Spool;
-use crate::relay::work::{CHALLENGE, MAX_BITS, Proof, Task};
+use crate::crypto::SigningSecret;
+use crate::relay::client::error::Error;
+use crate::relay::client::http::answer::unix_now;
+use crate::relay::client::pull::{self, Delivered};
+use crate::relay::client::spool::Spool;
+use crate::relay::client::transport::{Inbox, Pushed, Transport as _};
+use crate::relay::protocol::pow::{CHALLENGE, MAX_BITS, Proof, Task};
+use crate::relay::protocol::{Entry, Id, Listing, Mailbox, frame};
+use crate::secret::Secret;
 
 /// A request under way: its head was read, its body not.
 struct Asked {
@@ -347,7 +351,7 @@ fn what_is_taken_together_is_checked_one_by_one() {
     });
     let take = || {
         let mut came = Vec::new();
-        let outcome = client.take(&key(), &entries, |_, body| {
+        let outcome = client.take(&key(), &entries, &mut |_, body| {
             came.push(body.to_vec());
             Ok(())
         });
@@ -467,7 +471,7 @@ fn small_messages_are_pulled_together_and_a_long_one_from_where_it_broke() {
         Ok::<_, std::io::Error>(Delivered::Yes)
     };
     let options = pull::Options::default();
-    let report = pull::pull(&client, &key(), &mut spool, options, &mut deliver).unwrap();
+    let report = pull::pull(&[owned(client)], &mut spool, options, &mut deliver).unwrap();
     assert_eq!((report.delivered, report.acknowledged, report.refused), (4, 4, 0));
     assert!(got == bodies);
     let mailbox = Mailbox(key().public()).to_string();
@@ -499,10 +503,11 @@ fn a_later_run_goes_on_with_what_came_of_a_long_message() {
         },
     );
     let folder = tempfile::tempdir().unwrap();
+    let boxes = [owned(client)];
     let run = || {
         let mut spool = Spool::open(folder.path()).unwrap();
         let deliver = |_, _: &mut File| Ok::<_, Error>(Delivered::Yes);
-        pull::pull(&client, &key(), &mut spool, pull::Options::default(), deliver)
+        pull::pull(&boxes, &mut spool, pull::Options::default(), deliver)
     };
     assert!(matches!(run(), Err(pull::Stopped::Relay(Error::Temporary { .. }))));
     lines.lock().unwrap().clear();
@@ -523,7 +528,7 @@ fn a_mailbox_is_followed_over_broken_lines() {
         Ok::<_, Error>(if offered.len() == 1 { Delivered::Later } else { Delivered::Yes })
     };
     let options = pull::Options { limit: 2, ..pull::Options::default() };
-    let report = pull::follow(&client, &key(), &mut spool, options, deliver, |_| ()).unwrap();
+    let report = pull::follow(&[owned(client)], &mut spool, options, deliver, |_| ()).unwrap();
     assert_eq!((report.delivered, report.later, report.acknowledged), (2, 1, 2));
     assert_eq!(offered, [b"one", b"two", b"one"].map(|body| id_of(body)));
     assert_eq!(lines.lock().unwrap().iter().filter(|line| *line == "events").count(), 1);
@@ -556,13 +561,13 @@ fn a_message_that_arrives_while_following_is_delivered_at_once() {
     let mut spool = Spool::open(folder.path()).unwrap();
     let options = pull::Options { limit: 1, ..pull::Options::default() };
     let deliver = |_, _: &mut File| Ok::<_, Error>(Delivered::Yes);
-    let report = pull::follow(&client, &key(), &mut spool, options, deliver, |_| ()).unwrap();
+    let report = pull::follow(&[owned(client)], &mut spool, options, deliver, |_| ()).unwrap();
     assert_eq!((report.delivered, report.acknowledged), (1, 1));
     assert!(held.lock().unwrap().is_empty());
 }
 
 fn owned(client: Client) -> pull::Owned {
-    pull::Owned { client: Arc::new(client), key: Arc::new(key()) }
+    pull::Owned { relay: Arc::new(client), key: Arc::new(key()) }
 }
 
 #[test]
@@ -580,11 +585,11 @@ fn several_mailboxes_are_pulled_though_one_cannot_be_reached() {
         Ok::<_, Error>(Delivered::Yes)
     };
     let options = pull::Options { limit: 1, ..pull::Options::default() };
-    let report = pull::pull_all(&boxes, &mut spool, options, &mut deliver).unwrap();
+    let report = pull::pull(&boxes, &mut spool, options, &mut deliver).unwrap();
     assert_eq!((report.delivered, report.acknowledged), (1, 1));
     boxes.insert(1, owned(nobody));
     let options = pull::Options { wait: Duration::from_secs(1), ..pull::Options::default() };
-    let failed = pull::pull_all(&boxes, &mut spool, options, &mut deliver);
+    let failed = pull::pull(&boxes, &mut spool, options, &mut deliver);
     assert!(matches!(failed, Err(pull::Stopped::Relay(Error::Temporary { .. }))));
     got.sort();
     let mut all = [&b"one"[..], b"two", b"three"].map(id_of);
@@ -623,7 +628,7 @@ fn whoever_waits_at_several_mailboxes_hears_of_the_first_message() {
         pull::Options { wait: Duration::from_secs(20), limit: 1, ..pull::Options::default() };
     let deliver = |_, _: &mut File| Ok::<_, Error>(Delivered::Yes);
     let mut broken = 0;
-    let report = pull::follow_all(&boxes, &mut spool, options, deliver, |_| broken += 1).unwrap();
+    let report = pull::follow(&boxes, &mut spool, options, deliver, |_| broken += 1).unwrap();
     assert_eq!((report.delivered, report.acknowledged, broken), (1, 1, 0));
 }
 
@@ -663,7 +668,7 @@ fn a_relay_that_trickles_its_answer_hangs_nobody() {
         assert!(client.list(&key(), Duration::ZERO, 10).is_err(), "{head}");
         let message = entry(b"sealed");
         assert!(client.fetch(&key(), &message, &mut Vec::new()).is_err(), "{head}");
-        assert!(client.take(&key(), &[message], |_, _| Ok(())).is_err(), "{head}");
+        assert!(client.take(&key(), &[message], &mut |_, _| Ok(())).is_err(), "{head}");
         assert!(start.elapsed() < Duration::from_secs(20), "{head}: {:?}", start.elapsed());
     }
 }

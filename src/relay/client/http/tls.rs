@@ -27,8 +27,8 @@ use ureq::unversioned::transport::{
 };
 
 use crate::files;
-use crate::relay::error::Error;
-use crate::relay::pin::Pin;
+use crate::relay::client::error::Error;
+use crate::relay::protocol::pin::Pin;
 
 /// Greatest file of authorities in bytes: ten times what systems have.
 const MAX_AUTHORITIES: u64 = 4 << 20;

@@ -1,16 +1,15 @@
 //! Hearing of messages as they arrive: server-sent events (WHATWG HTML, section 9.2).
 
-use std::fmt;
 use std::io::{BufRead as _, BufReader, Read};
 use std::time::Duration;
 
-use ureq::BodyReader;
 use ureq::http::Method;
 
-use super::{Call, Client, answer};
 use crate::crypto::SigningSecret;
-use crate::relay::error::Error;
-use crate::relay::protocol::Entry;
+use crate::relay::client::error::Error;
+use crate::relay::client::http::answer;
+use crate::relay::client::http::client::{Call, Client};
+use crate::relay::client::transport::{Event, Events};
 
 /// Greatest line of a stream, in bytes: an entry is a tenth of it.
 const MAX_LINE: u64 = 2 << 10;
@@ -18,46 +17,22 @@ const MAX_LINE: u64 = 2 << 10;
 /// timeout besides, is broken.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// What a relay says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// A message waits.
-    Message(Entry),
-    /// Nothing new, but the line is good.
-    Alive,
-}
-
-/// A line on which a relay tells of messages: first those that wait, then each that arrives.
-pub struct Events(Parser<BodyReader<'static>>);
-
-impl Events {
-    /// The next event, or `None` when the relay hung up.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Temporary`] when the line broke, [`Error::Protocol`].
-    #[allow(clippy::should_implement_trait, reason = "an iterator would go on after an error")]
-    pub fn next(&mut self) -> Result<Option<Event>, Error> {
-        self.0.next()
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Events(..)")
-    }
-}
-
 impl Client {
     /// Asks to be told of the messages in the mailbox of `key`.
-    pub fn events(&self, key: &SigningSecret) -> Result<Events, Error> {
+    pub(super) fn get_events(&self, key: &SigningSecret) -> Result<Events, Error> {
         let call = Call {
             header: Some(("accept", "text/event-stream".into())),
             wait: SILENCE,
             ..Call::owner(Method::GET, key, "/events")
         };
         let response = self.call(&call)?;
-        Ok(Events(Parser { input: BufReader::new(response.into_body().into_reader()) }))
+        let mut parser = Parser { input: BufReader::new(response.into_body().into_reader()) };
+        let mut failed = false;
+        Ok(Box::new(std::iter::from_fn(move || {
+            let event = if failed { None } else { parser.next().transpose() };
+            failed = matches!(event, Some(Err(_)));
+            event
+        })))
     }
 }
 
@@ -118,7 +93,7 @@ impl<R: Read> Parser<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::protocol::Id;
+    use crate::relay::protocol::{Entry, Id};
     use proptest::prelude::*;
 
     fn events(input: &[u8]) -> Vec<Result<Event, Error>> {

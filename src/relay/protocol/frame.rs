@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use crate::relay::protocol::{Id, MAX_BATCH, MAX_FRAME};
+use crate::relay::protocol::types::{Id, MAX_BATCH, MAX_FRAME};
 
 /// Bytes before the body of a message.
 pub const HEAD: usize = 40;

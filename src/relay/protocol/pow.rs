@@ -8,8 +8,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::crypto;
-use crate::relay::field;
-use crate::relay::protocol::{Id, Mailbox};
+use crate::relay::protocol::field;
+use crate::relay::protocol::types::{Id, Mailbox};
 use crate::text;
 
 /// The header's name.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::crypto;
+use crate::relay::protocol::pow::Task;
 use crate::relay::protocol::{self, Id};
-use crate::relay::work::Task;
 
 /// Why a relay could not be used, or the spool.
 #[derive(Debug, thiserror::Error)]

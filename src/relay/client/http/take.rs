@@ -1,52 +1,25 @@
 //! Taking: a message from any place on, several small ones at once.
 
-use std::io;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use ureq::http::header::CONTENT_RANGE;
 use ureq::http::{Method, StatusCode};
 
-use super::pace::Paced;
-use super::{Call, Client, answer, encode};
-use crate::crypto;
-use crate::crypto::SigningSecret;
-use crate::relay::error::Error;
-use crate::relay::frame;
-use crate::relay::protocol::{Entry, Id, Ids, MAX_FRAME};
+use crate::crypto::{self, SigningSecret};
+use crate::relay::client::error::Error;
+use crate::relay::client::http::answer;
+use crate::relay::client::http::client::{Call, Client, encode};
+use crate::relay::client::http::pace::Paced;
+use crate::relay::protocol::{Entry, Id, Ids, MAX_FRAME, frame};
 
 impl Client {
-    /// Writes the body of a message to `out`. What `out` holds is good only after `Ok`: the
-    /// hash is known at the end. A body that breaks off is [`Error::Temporary`]; the caller
-    /// begins again with an empty `out`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMessage`], [`Error::WrongHash`], [`Error::Io`] when `out` cannot be written.
-    pub fn fetch(
-        &self,
-        key: &SigningSecret,
-        message: &Entry,
-        out: &mut impl Write,
-    ) -> Result<(), Error> {
-        let mut out = Hashed { out, hash: crypto::Hash::default() };
-        self.fetch_from(key, message, 0, &mut out)?;
-        let id = message.id;
-        if out.hash.finish() == id.0 { Ok(()) } else { Err(Error::WrongHash(id)) }
-    }
-
-    /// Writes the bytes of a message from byte `from` on to `out`, at most one more than its size.
-    /// The caller checks the hash of the whole. After [`Error::Temporary`] he goes on behind what
-    /// `out` got.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoMessage`], [`Error::Io`] when `out` cannot be written.
-    pub fn fetch_from(
+    /// Writes the bytes of a message from byte `from` on to `out`.
+    pub(super) fn get_message(
         &self,
         key: &SigningSecret,
         message: &Entry,
         from: u64,
-        out: &mut impl Write,
+        out: &mut dyn Write,
     ) -> Result<(), Error> {
         let id = message.id;
         let header = (from > 0).then(|| ("range", format!("bytes={from}-")));
@@ -76,19 +49,12 @@ impl Client {
         }
     }
 
-    /// Takes several messages in one request, each of at most [`MAX_FRAME`] bytes. Each goes to
-    /// `each` as soon as all of it came and its hash was right; what is not there, or no longer,
-    /// or more than goes in one answer, is left out. Returns those whose bytes do not hash to
-    /// their id.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Temporary`] when the answer breaks off: what `each` got before is good.
-    pub fn take(
+    /// Gives several messages of one answer to `each`.
+    pub(super) fn post_take(
         &self,
         key: &SigningSecret,
         messages: &[Entry],
-        mut each: impl FnMut(Id, &[u8]) -> io::Result<()>,
+        each: &mut dyn FnMut(Id, &[u8]) -> io::Result<()>,
     ) -> Result<Vec<Id>, Error> {
         let ids = messages.iter().map(|message| message.id).collect();
         let json = Some(encode(&Ids { ids })?);
@@ -137,22 +103,4 @@ fn read_body(input: &mut impl Read, size: u64, out: &mut Vec<u8>) -> Result<(), 
 /// An answer that broke off: the same request may bring all of it.
 fn broken(error: io::Error) -> Error {
     answer::transport(error.into())
-}
-
-/// Hashes what is written through it.
-struct Hashed<W> {
-    out: W,
-    hash: crypto::Hash,
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.hash.update(bytes.get(..written).unwrap_or_default());
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }

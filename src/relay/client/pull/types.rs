@@ -1,0 +1,79 @@
+//! Terms of a pull: the mailboxes, the bounds, and what is reported.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crypto::SigningSecret;
+use crate::relay::client::error::Error;
+use crate::relay::client::transport::Transport;
+
+/// Mailbox of the caller, and the relay it is at.
+#[derive(Debug, Clone)]
+pub struct Owned {
+    /// Transport to its relay. With [`Options::unlink`](crate::relay::client::Options) each mailbox
+    /// needs one of its own, or they share a connection.
+    pub relay: Arc<dyn Transport>,
+    /// Its key.
+    pub key: Arc<SigningSecret>,
+}
+
+/// Answer of the caller to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// It is where it should be, and safe there: mark and acknowledge it.
+    Yes,
+    /// It went to a reader that may say nothing: acknowledge it, and keep it in the spool
+    /// until its reader leaves word, for [`pull_again`](crate::relay::client::pull::pull_again).
+    GivenOut,
+    /// Not this time: it stays in the spool and at the relay, and comes again.
+    Later,
+}
+
+/// Bounds of a pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long to wait for a first message when there is none.
+    pub wait: Duration,
+    /// Most messages to deliver.
+    pub limit: usize,
+    /// Deliver without marking or acknowledging: everything comes again next time.
+    pub peek: bool,
+    /// Greatest message that is fetched, in bytes; longer ones stay at the relay.
+    pub message_bytes: u64,
+}
+
+impl Default for Options {
+    /// No waiting, all there is, 16 GiB.
+    fn default() -> Self {
+        Self { wait: Duration::ZERO, limit: usize::MAX, peek: false, message_bytes: 16 << 30 }
+    }
+}
+
+/// Outcome of a pull.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Messages delivered.
+    pub delivered: u64,
+    /// Messages put off by the caller.
+    pub later: u64,
+    /// Messages the relay deleted, also such as were delivered another time.
+    pub acknowledged: u64,
+    /// Messages that were too long, or whose bytes at the relay are not what their id says.
+    pub refused: u64,
+    /// Mailboxes that their relay does not have, by their index among those that were given.
+    pub gone: Vec<usize>,
+}
+
+/// Reason why a pull stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stopped<E> {
+    /// The relay, the line or the spool.
+    #[error(transparent)]
+    Relay(#[from] Error),
+    /// The caller's function. The message is in the spool and comes again.
+    #[error("{0}")]
+    Deliver(E),
+}
