@@ -11,13 +11,14 @@ use tantivy::query::{BooleanQuery, Occur, PhraseQuery, Query, RangeQuery, TermQu
 use tantivy::schema::{Field, IndexRecordOption, Schema, Term};
 use tantivy::{Index, IndexSettings, IndexWriter, Order, ReloadPolicy, TantivyDocument};
 
-use super::document::Queued;
-use super::schema::{Fields, ORDER, WORDS, headed};
-use super::stems::Stems;
-use super::summaries::{Heads, Summaries};
-use super::words::WordTokenizer;
-use super::{head, ingest};
 use crate::directory::Plain;
+use crate::index::analysis::stemmer::Stems;
+use crate::index::analysis::tokenizer::WordTokenizer;
+use crate::index::document::Queued;
+use crate::index::document::fields::{Fields, ORDER, WORDS, headed};
+use crate::index::document::summary;
+use crate::index::document::summary_store::{Heads, Summaries};
+use crate::index::ingest;
 
 /// Memory of one thread that indexes, as bulla takes it.
 const HEAP: usize = 48 << 20;
@@ -97,7 +98,7 @@ pub(crate) fn search(folder: &Path, limit: usize, clauses: &[String]) {
         let stored: TantivyDocument = searcher.doc(address).unwrap();
         let head = heads.get(&searcher, address).unwrap();
         let (date, excerpt) =
-            (head.date.unwrap_or(0), excerpt(head::body(&stored, &fields), &needles));
+            (head.date.unwrap_or(0), excerpt(summary::body(&stored, &fields), &needles));
         writeln!(out, "{date}  {}  {}\n    {excerpt}", head.from, head.subject).unwrap();
     }
     writeln!(out, "{total} found").unwrap();
@@ -129,7 +130,7 @@ fn clause(fields: &Fields, text: &str) -> Box<dyn Query> {
             ))
         }),
         "after" => {
-            let from = head::order_from(value.parse().unwrap());
+            let from = summary::order_from(value.parse().unwrap());
             let from = Bound::Included(Term::from_field_u64(fields.order, from));
             Box::new(RangeQuery::new(from, Bound::Unbounded))
         }

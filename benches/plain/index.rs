@@ -10,29 +10,11 @@ mod engine;
 mod ingest;
 
 #[rustfmt::skip]
-#[path = "../../src/index/ahead.rs"]
-mod ahead;
+#[path = "../../src/index/analysis/mod.rs"]
+mod analysis;
 #[rustfmt::skip]
-#[path = "../../src/index/document.rs"]
+#[path = "../../src/index/document/mod.rs"]
 mod document;
-#[rustfmt::skip]
-#[path = "../../src/index/head.rs"]
-mod head;
-#[rustfmt::skip]
-#[path = "../../src/index/queue.rs"]
-mod queue;
-#[rustfmt::skip]
-#[path = "../../src/index/schema.rs"]
-mod schema;
-#[rustfmt::skip]
-#[path = "../../src/index/stems.rs"]
-mod stems;
-#[rustfmt::skip]
-#[path = "../../src/index/summaries.rs"]
-mod summaries;
-#[rustfmt::skip]
-#[path = "../../src/index/words.rs"]
-mod words;
 
 pub(super) use engine::{add, build, search};
 pub(super) use ingest::each_message;

@@ -1,45 +1,14 @@
 //! From an mbox to documents, by the library's own files.
 
 #[rustfmt::skip]
-#[path = "../../src/index/ingest/charset.rs"]
-mod charset;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/detect.rs"]
-mod detect;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/encoded.rs"]
-mod encoded;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/flags.rs"]
-mod flags;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/guard.rs"]
-mod guard;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/hidden.rs"]
-mod hidden;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/html.rs"]
-mod html;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/mail.rs"]
-mod mail;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/mbox.rs"]
-mod mbox;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/pdf/mod.rs"]
-mod pdf;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/seven.rs"]
-mod seven;
-#[rustfmt::skip]
-#[path = "../../src/index/ingest/transfer.rs"]
-mod transfer;
+#[path = "../../src/index/ingest/formats/mod.rs"]
+mod formats;
 
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+
+use formats::{mail, mbox, pdf};
 
 use super::document::{Document, message_id};
 

@@ -15,16 +15,17 @@ use tantivy::{
     TantivyError,
 };
 
-use super::Error;
-use super::directory::{CellDirectory, LeftOut};
-use super::disk::{Disk, Folder};
-use super::document::Document;
-use super::schema::{Fields, WORDS, headed, stemmed};
-use super::stems::Stems;
-use super::summaries::{Heads, Summaries};
-use super::words::WordTokenizer;
-use super::{folder, head::body};
 use crate::files;
+use crate::index::Error;
+use crate::index::analysis::stemmer::Stems;
+use crate::index::analysis::tokenizer::WordTokenizer;
+use crate::index::document::Document;
+use crate::index::document::fields::{Fields, WORDS, headed, stemmed};
+use crate::index::document::summary::body;
+use crate::index::document::summary_store::{Heads, Summaries};
+use crate::index::storage::directory::{CellDirectory, LeftOut};
+use crate::index::storage::disk::{Disk, Folder};
+use crate::index::storage::folder;
 use crate::secret::Secret;
 
 /// Unpacked blocks of stored documents kept a segment.

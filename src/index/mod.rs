@@ -3,77 +3,35 @@
 use std::io;
 use std::path::PathBuf;
 
-mod ahead;
-mod cells;
-mod directory;
-mod disk;
+mod analysis;
 mod document;
 mod engine;
-mod find;
-mod folder;
-mod head;
 mod ingest;
-mod manifest;
-mod meta;
-mod pack;
 mod query;
-mod queue;
-mod schema;
 mod search;
-mod snippet;
-mod stems;
-mod summaries;
-mod tags;
-mod threads;
-mod turn;
-mod verify;
-mod words;
+mod storage;
 mod writer;
 
-pub use cells::Damage;
-pub use directory::LeftOut;
-pub use document::Document;
-pub use document::Flag;
-pub use document::Kind;
-pub use document::MAX_BODY;
-pub use document::MAX_FIELD;
-pub use document::MAX_ID;
-pub use document::MAX_TAG;
-pub use document::MAX_TAGS;
-pub use document::is_tag;
-pub use document::thread_key;
-pub use engine::Index;
-pub use engine::Stats;
-pub use folder::destroy;
-pub use ingest::BuildOptions;
-pub use ingest::Lost;
-pub use ingest::MAX_FILE;
-pub use ingest::Original;
-pub use ingest::Part;
-pub use ingest::Pdf;
-pub use ingest::PdfError;
-pub use ingest::PdfReader;
-pub use ingest::Report;
-pub use ingest::Skipped;
-pub use ingest::Type;
-pub use ingest::is_panic_expected;
-pub use query::Explained;
-pub use query::Query;
-pub use query::QueryError;
-pub use search::Hit;
-pub use search::Hits;
-pub use search::Results;
-pub use search::SearchOptions;
-pub use search::Sort;
-pub use snippet::Snippet;
-pub use stems::Stems;
-pub use stems::StemsError;
-pub use tags::Retagged;
-pub use threads::Thread;
-pub use threads::Threads;
-pub use turn::Purged;
-pub use verify::Checked;
+pub use analysis::stemmer::{Stems, StemsError};
+pub use document::{
+    Document, Flag, Kind, MAX_BODY, MAX_FIELD, MAX_ID, MAX_TAG, MAX_TAGS, is_tag, thread_key,
+};
+pub use engine::{Index, Stats};
+pub use ingest::{
+    BuildOptions, Lost, MAX_FILE, Original, Part, Pdf, PdfError, PdfReader, Report, Skipped, Type,
+    is_panic_expected,
+};
+pub use query::{Explained, Query, QueryError};
+pub use search::highlight::Snippet;
+pub use search::results::{Hit, Hits, Results, SearchOptions, Sort};
+pub use search::threads::{Thread, Threads};
+pub use storage::cells::Damage;
+pub use storage::directory::LeftOut;
+pub use storage::folder::destroy;
+pub use storage::rekey::Purged;
+pub use storage::verify::Checked;
 pub use writer::Writer;
+pub use writer::tag::Retagged;
 
 use crate::crypto;
 

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use sim::{Machine, Random};
 
-use super::directory::CellDirectory;
-use super::document::{Document, Kind};
-use super::engine::Index;
-use super::query::Query;
-use super::search::SearchOptions;
-use super::stems::Stems;
-use super::{Error, Writer, folder};
+use crate::index::analysis::stemmer::Stems;
+use crate::index::document::{Document, Kind};
+use crate::index::engine::Index;
+use crate::index::query::Query;
+use crate::index::search::results::SearchOptions;
+use crate::index::storage::directory::CellDirectory;
+use crate::index::storage::folder;
+use crate::index::{Error, Writer};
 use crate::secret::Secret;
 
 fn key() -> Secret<32> {

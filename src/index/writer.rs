@@ -7,13 +7,15 @@ use std::sync::Arc;
 use tantivy::schema::Term;
 use tantivy::{IndexWriter, TantivyError};
 
-use super::Error;
-use super::document::{Document, MAX_ID, Queued};
-use super::engine::Index;
-use super::query::Query;
-use super::queue::Room;
-use super::turn;
 use crate::crypto;
+use crate::index::Error;
+use crate::index::document::budget::Room;
+use crate::index::document::{Document, MAX_ID, Queued};
+use crate::index::engine::Index;
+use crate::index::query::Query;
+use crate::index::storage::rekey;
+
+pub(super) mod tag;
 
 /// Memory for postings not yet written, in bytes. One thread indexes what others read and parse:
 /// every further one would leave a segment of its own, with a dictionary of its own, for every
@@ -97,7 +99,7 @@ impl Index {
         let engine = self.checked(self.engine.writer_with_num_threads(1, HEAP))?;
         // Failures of writers before this one have been told.
         drop(self.directory.opened().take_failure());
-        turn::settle(&self.directory)?;
+        rekey::settle(&self.directory)?;
         self.directory.sweep().map_err(Error::io(self.folder()))?;
         self.reload()?;
         let (room, new) = (Room::new(QUEUE), HashSet::new());

@@ -8,39 +8,19 @@ use std::thread;
 use tantivy::SegmentReader;
 use tantivy::index::SegmentId;
 
-use super::Error;
-use super::writer::Writer;
+use crate::index::Error;
+use crate::index::ingest::formats::detect;
+use crate::index::ingest::sources::{build, catalogue, plan, pool, threads, walk};
+use crate::index::writer::Writer;
 use crate::progress::Progress;
 
-mod build;
-mod catalogue;
-mod charset;
-mod detect;
-mod encoded;
-mod flags;
-mod guard;
-mod hidden;
-mod html;
-mod jsonl;
-mod mail;
-mod many;
-mod mbox;
-mod original;
-mod pdf;
-mod plan;
-mod pool;
-mod settle;
-mod seven;
-mod source;
-mod threads;
-mod transfer;
-mod unpack;
-mod walk;
+mod formats;
+mod sources;
 
-pub use detect::Type;
-pub use guard::is_panic_expected;
-pub use original::{Lost, Original, Part};
-pub use pdf::{Pdf, PdfError, PdfReader};
+pub use formats::catch_panic::is_panic_expected;
+pub use formats::detect::Type;
+pub use formats::pdf::{Pdf, PdfError, PdfReader};
+pub use sources::original::{Lost, Original, Part};
 
 /// Greatest file, and greatest message of an mbox, that is read unless told otherwise: 64 MiB.
 pub const MAX_FILE: u64 = 64 << 20;

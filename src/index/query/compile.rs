@@ -9,13 +9,13 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption, Term};
 use tantivy::{BitSet, DocId, Score, SegmentReader};
 
-use super::near::{NearQuery, Slot};
-use super::steady::steady;
-use super::{Expr, FieldName, Form, Key, Phrase};
-use crate::index::head::order_from;
-use crate::index::schema::Fields;
-use crate::index::stems::Stems;
-use crate::index::words::{self, Sought};
+use crate::index::analysis::stemmer::Stems;
+use crate::index::analysis::tokenizer::{self, Sought};
+use crate::index::document::fields::Fields;
+use crate::index::document::summary::order_from;
+use crate::index::query::exclude::steady;
+use crate::index::query::near::{NearQuery, Slot};
+use crate::index::query::{Expr, FieldName, Form, Key, Phrase};
 
 /// A query as the engine takes it.
 pub(in crate::index) type Compiled = dyn tantivy::query::Query;
@@ -131,7 +131,7 @@ impl Terms<'_> {
     }
 
     fn phrase(&self, field: Field, phrase: &Phrase) -> Box<Compiled> {
-        let sought = words::sought(&phrase.text);
+        let sought = tokenizer::sought(&phrase.text);
         let term = |text: &str| Term::from_field_text(field, text);
         if let (Form::Fuzzy(distance), Some(one)) = (phrase.form, sought.first()) {
             return Box::new(LikeQuery { word: term(&one.exact), distance });
@@ -166,7 +166,7 @@ impl Terms<'_> {
 
     /// What may stand at each place of a phrase.
     fn slots(&self, field: Field, phrase: &Phrase) -> Vec<Slot> {
-        let sought = words::sought(&phrase.text);
+        let sought = tokenizer::sought(&phrase.text);
         let last = sought.len().saturating_sub(1);
         let languages = self.languages(field, phrase.form);
         let slot = |(at, one): (usize, &Sought)| {
@@ -190,7 +190,7 @@ impl Terms<'_> {
 
 /// Whether it is several words of which the last may go on.
 fn is_open(phrase: &Phrase) -> bool {
-    phrase.form == Form::Open && words::sought(&phrase.text).len() > 1
+    phrase.form == Form::Open && tokenizer::sought(&phrase.text).len() > 1
 }
 
 fn any(mut all: Vec<Box<Compiled>>) -> Box<Compiled> {

@@ -40,7 +40,7 @@ pub(super) fn distance(one: &str, other: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, is_like};
+    use crate::index::query::distance::{distance, is_like};
 
     #[test]
     fn distances() {

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Expr, FieldName, Form, Key, Phrase, when};
-use crate::index::words;
+use crate::index::analysis::tokenizer;
+use crate::index::query::{Expr, FieldName, Form, Key, Phrase, date};
 
 /// How a query, or a part of one, was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub(super) fn explain(expr: &Expr) -> Explained {
         }
         Expr::Flag(flag) => (format!("marked {}", flag.name()), &[]),
         Expr::Date { from, to } => {
-            let from = from.map(|from| format!("from {} on", when::print(from)));
-            let to = to.map(|to| format!("before {}", when::print(to)));
+            let from = from.map(|from| format!("from {} on", date::print(from)));
+            let to = to.map(|to| format!("before {}", date::print(to)));
             (format!("dated {}", both(from, to)), &[])
         }
         Expr::Size { from, to } => {
@@ -66,7 +66,7 @@ fn both(from: Option<String>, to: Option<String>) -> String {
 
 fn of(phrase: &Phrase) -> String {
     let words = &phrase.text;
-    let one = words::words(words).len() == 1;
+    let one = tokenizer::words(words).len() == 1;
     match phrase.form {
         Form::Plain if one => format!("the word \"{words}\""),
         Form::Plain => format!("the phrase \"{words}\""),

@@ -7,7 +7,7 @@ use tantivy::query::{EnableScoring, Explanation, FuzzyTermQuery, Scorer, Weight}
 use tantivy::schema::{Field, IndexRecordOption, Term};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED};
 
-use super::compile::{Compiled, ENDINGS, range};
+use crate::index::query::compile::{Compiled, ENDINGS, range};
 
 /// A place of a phrase: how far behind its first, and what may stand there.
 #[derive(Debug, Clone)]

@@ -1,12 +1,12 @@
 //! From text to a tree.
 
-use super::mistake::{QueryError, nearest, not_ours};
-use super::scope::{Scope, names};
-use super::{
-    DEEPEST, Expr, FARTHEST, FieldName, Form, Key, LONGEST, NEAR, Phrase, WAYS, opened, size, when,
-};
+use crate::index::analysis::tokenizer;
 use crate::index::document::{Flag, is_tag};
-use crate::index::words;
+use crate::index::query::error::{QueryError, nearest, not_ours};
+use crate::index::query::field::{Scope, names};
+use crate::index::query::{
+    DEEPEST, Expr, FARTHEST, FieldName, Form, Key, LONGEST, NEAR, Phrase, WAYS, date, opened, size,
+};
 
 const LETTERS: &str = "1 or 2 letters behind ~";
 const WORD: &str = "a word, a phrase or an opening parenthesis";
@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str, now: i64) -> Result<Expr, QueryError> {
 }
 
 fn floor(text: &str, at: usize) -> usize {
-    words::floor(text, at)
+    tokenizer::floor(text, at)
 }
 
 struct Parser<'a> {
@@ -345,7 +345,7 @@ impl<'a> Parser<'a> {
             (true, Form::Plain) => Form::Exact,
             (true, _) => return self.fail(start, "a whole word behind =, without * or ~"),
         };
-        match (words::words(text).len(), form) {
+        match (tokenizer::words(text).len(), form) {
             (0, _) => self.fail(start, "a word with a letter or a digit"),
             (2.., Form::Fuzzy(_)) => self.fail(start, "one word before ~"),
             _ => {
@@ -439,9 +439,9 @@ impl<'a> Parser<'a> {
 
     fn date(&mut self, scope: Scope) -> Result<Expr, QueryError> {
         let (at, text) = self.token()?;
-        let span = |at, text| match when::span(text, self.now) {
+        let span = |at, text| match date::span(text, self.now) {
             Some(span) => Ok(span),
-            None => self.fail(at, when::EXPECTED),
+            None => self.fail(at, date::EXPECTED),
         };
         let (from, to) = match (scope, text.split_once("..")) {
             (Scope::After, _) => (Some(span(at, text)?.0), None),
@@ -450,7 +450,7 @@ impl<'a> Parser<'a> {
                 let (from, to) = span(at, text)?;
                 (Some(from), to)
             }
-            (_, Some(("", ""))) => return self.fail(at, when::EXPECTED),
+            (_, Some(("", ""))) => return self.fail(at, date::EXPECTED),
             (_, Some((from, to))) => {
                 let begin = if from.is_empty() { None } else { Some(span(at, from)?.0) };
                 let behind = at + from.len() + 2;

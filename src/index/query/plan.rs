@@ -1,13 +1,13 @@
 //! What of a query is asked of each document found, rather than of the engine.
 
-use super::{Expr, Query};
-use crate::index::head::order_from;
+use crate::index::document::summary::order_from;
+use crate::index::query::{Expr, Query};
 
 /// Dates and sizes that every document found must have. The engine would read a whole column for
 /// each; of a few documents it is known otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::index) struct Bounds {
-    /// The least and the greatest [`order`](crate::index::head::order).
+    /// The least and the greatest [`order`](crate::index::document::summary::order).
     order: (u64, u64),
     size: (u64, u64),
 }

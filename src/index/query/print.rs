@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
-use super::{Expr, FieldName, Form, Phrase, Query, when};
 use crate::index::document::Flag;
+use crate::index::query::{Expr, FieldName, Form, Phrase, Query, date};
 
 impl Display for Query {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -42,9 +42,9 @@ impl Display for Expr {
             }
             Self::Flag(flag) => write!(f, "is:{}", flag.name()),
             Self::Date { from, to } => {
-                let from = from.map(when::print).unwrap_or_default();
+                let from = from.map(date::print).unwrap_or_default();
                 // The last second that counts.
-                let to = to.map(|to| when::print(to - 1)).unwrap_or_default();
+                let to = to.map(|to| date::print(to - 1)).unwrap_or_default();
                 write!(f, "date:{from}..{to}")
             }
             Self::Size { from, to } => {

@@ -170,11 +170,11 @@ fn dates_and_sizes() {
     }
     assert_eq!(parse("-before:2026-01-02"), not(date(None, Some(1_767_312_000))));
     for bad in ["2026-1", "26", "2026-02-30", "2026-01-01-01", "tomorrow", "last"] {
-        assert_eq!(fails(&format!("after:{bad}")), (6, when::EXPECTED.into()), "{bad}");
+        assert_eq!(fails(&format!("after:{bad}")), (6, date::EXPECTED.into()), "{bad}");
     }
-    assert_eq!(fails("é after:2026-13"), (9, when::EXPECTED.into()));
-    assert_eq!(fails("date:2026..x"), (11, when::EXPECTED.into()));
-    assert_eq!(fails("date:.."), (5, when::EXPECTED.into()));
+    assert_eq!(fails("é after:2026-13"), (9, date::EXPECTED.into()));
+    assert_eq!(fails("date:2026..x"), (11, date::EXPECTED.into()));
+    assert_eq!(fails("date:.."), (5, date::EXPECTED.into()));
     assert_eq!(fails("date:2026..2025"), (5, "a date before the one behind ..".into()));
     assert_eq!(fails("size:big"), (5, size::EXPECTED.into()));
 }

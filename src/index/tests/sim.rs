@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::super::disk::{Disk, Handle, Held, Unnamed};
+use crate::index::storage::disk::{Disk, Handle, Held, Unnamed};
 
 const SECTOR: usize = 512;
 

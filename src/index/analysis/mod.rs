@@ -1,0 +1,4 @@
+//! Text analysis: from text to the terms that are indexed and looked up.
+
+pub(super) mod stemmer;
+pub(super) mod tokenizer;
