@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
-use super::{folder_of, kept, sync_folder};
+use crate::files::folder::{folder_of, sync_folder};
+use crate::files::kept;
+use crate::files::temporary::{Access, Temporary};
 
 /// Treatment of a file that is already there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,26 +20,6 @@ pub enum Existing {
     /// Take its place, and nothing of it stays: for files of the program's own, and for the same
     /// secret under another lock.
     Overwrite,
-}
-
-/// Permissions of a new file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// The owner alone (0600).
-    Private,
-    /// As the process's umask says.
-    Umask,
-}
-
-impl Access {
-    /// Returns the mode a file is created with; the umask takes from it.
-    #[cfg(unix)]
-    fn mode(self) -> u32 {
-        match self {
-            Self::Private => 0o600,
-            Self::Umask => 0o666,
-        }
-    }
 }
 
 /// A file under way: it has no name, or where the system knows no such files a random one beside
@@ -52,25 +34,13 @@ pub struct AtomicFile {
     precious: bool,
 }
 
-#[derive(Debug)]
-enum Temporary {
-    /// Whatever ends the process, a signal or a power cut, leaves nothing of it in the folder.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
-    Unnamed(File),
-    /// Goes away when dropped, and is left when the process is killed.
-    Named(NamedTempFile),
-}
-
 impl AtomicFile {
     /// Begins a file that is to appear at `path`, in a folder that exists.
     pub fn create(path: &Path, existing: Existing, access: Access) -> io::Result<Self> {
         if existing == Existing::Keep && fs::symlink_metadata(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let temporary = match unnamed::create(folder_of(path), access) {
-            Some(file) => Temporary::Unnamed(file),
-            None => Temporary::Named(named(access).tempfile_in(folder_of(path))?),
-        };
+        let temporary = Temporary::create(path, access)?;
         Ok(Self { temporary, path: path.to_owned(), existing, precious: false })
     }
 
@@ -93,18 +63,12 @@ impl AtomicFile {
 
     /// Syncs the bytes.
     pub fn sync(&self) -> io::Result<()> {
-        match &self.temporary {
-            Temporary::Unnamed(file) => file.sync_all(),
-            Temporary::Named(file) => file.as_file().sync_all(),
-        }
+        self.temporary.file().sync_all()
     }
 
     /// Another handle of the file, to write and read it anywhere while it is under way.
     pub fn handle(&self) -> io::Result<File> {
-        match &self.temporary {
-            Temporary::Unnamed(file) => file.try_clone(),
-            Temporary::Named(file) => file.as_file().try_clone(),
-        }
+        self.temporary.file().try_clone()
     }
 
     /// The same as [`name`](Self::name), with another last component than it was begun with.
@@ -117,38 +81,15 @@ impl AtomicFile {
     /// has called [`sync_folder`], once for as many files as they like. Returns where the secret
     /// key is kept that was there, which is durable.
     pub fn name(self) -> io::Result<Option<PathBuf>> {
-        let file = match self.temporary {
-            Temporary::Unnamed(ref file) => file,
-            Temporary::Named(file) => {
-                let handle = file.as_file().try_clone()?;
-                return match self.existing {
-                    Existing::Keep => {
-                        file.persist_noclobber(&self.path).map(drop).map_err(|e| e.error)?;
-                        Ok(None)
-                    }
-                    Existing::Overwrite => take_place(file.into_temp_path(), &self.path),
-                    Existing::Replace => {
-                        replace(file.into_temp_path(), &handle, &self.path, self.precious)
-                    }
-                };
+        if self.existing == Existing::Keep {
+            return self.temporary.name(&self.path).map(|()| None);
+        }
+        match self.temporary.name_or_beside(&self.path)? {
+            None => Ok(None),
+            Some((file, beside)) if self.existing == Existing::Replace => {
+                replace(beside, &file, &self.path, self.precious)
             }
-        };
-        match unnamed::link(file, &self.path) {
-            // A link replaces no file, a rename does.
-            Err(error)
-                if error.kind() == io::ErrorKind::AlreadyExists
-                    && self.existing != Existing::Keep =>
-            {
-                let beside = named(Access::Private);
-                let beside =
-                    beside.make_in(folder_of(&self.path), |path| unnamed::link(file, path))?;
-                let beside = beside.into_temp_path();
-                match self.existing {
-                    Existing::Replace => replace(beside, file, &self.path, self.precious),
-                    _ => take_place(beside, &self.path),
-                }
-            }
-            outcome => outcome.map(|()| None),
+            Some((_, beside)) => take_place(beside, &self.path),
         }
     }
 }
@@ -196,73 +137,9 @@ fn exchange(_: &Path, _: &Path) -> bool {
     false
 }
 
-/// How temporary files are named.
-fn named(access: Access) -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".bulla-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(fs::Permissions::from_mode(access.mode()));
-    }
-    #[cfg(not(unix))]
-    let _ = access;
-    builder
-}
-
-/// Files without a name (Linux, `O_TMPFILE`), where the file system has them.
-#[cfg(target_os = "linux")]
-mod unnamed {
-    use std::fs::File;
-    use std::io;
-    use std::os::fd::AsRawFd as _;
-    use std::path::Path;
-
-    use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-
-    /// The one way to name such a file without a privilege: by its link in `/proc`.
-    const OWN: &str = "/proc/self/fd";
-
-    /// A new file for `folder`, or `None` where there are none: another way may work, or fail
-    /// with an error that says more.
-    pub(super) fn create(folder: &Path, access: super::Access) -> Option<File> {
-        if !Path::new(OWN).is_dir() {
-            return None;
-        }
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(access.mode());
-        rustix::fs::open(folder, flags, mode).ok().map(File::from)
-    }
-
-    /// Gives the file a name that no other has.
-    pub(super) fn link(file: &File, path: &Path) -> io::Result<()> {
-        let own = format!("{OWN}/{}", file.as_raw_fd());
-        Ok(rustix::fs::linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
-    }
-}
-
-/// Elsewhere there are none.
-#[cfg(not(target_os = "linux"))]
-mod unnamed {
-    use std::fs::File;
-    use std::io;
-    use std::path::Path;
-
-    pub(super) fn create(_: &Path, _: super::Access) -> Option<File> {
-        None
-    }
-
-    pub(super) fn link(_: &File, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
 impl Write for AtomicFile {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match &mut self.temporary {
-            Temporary::Unnamed(file) => file.write(buf),
-            Temporary::Named(file) => file.as_file_mut().write(buf),
-        }
+        self.temporary.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -280,8 +157,8 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::is_exposed;
     use super::*;
+    use crate::files::is_exposed;
 
     #[test]
     fn a_dropped_file_leaves_nothing() {
@@ -316,8 +193,7 @@ mod tests {
             let path = folder.path().join(name);
             let mut file = AtomicFile::create(&path, existing, access).unwrap();
             if !unnamed {
-                let named = named(access).tempfile_in(folder.path()).unwrap();
-                file.temporary = Temporary::Named(named);
+                file.temporary = Temporary::create_named(&path, access).unwrap();
             }
             file.write_all(name.as_bytes()).unwrap();
             (file, path)
@@ -348,8 +224,7 @@ mod tests {
         let commit = |text: &str, existing, unnamed: bool| {
             let mut file = AtomicFile::create(&path, existing, Access::Private).unwrap();
             if !unnamed {
-                let named = named(Access::Private).tempfile_in(folder.path()).unwrap();
-                file.temporary = Temporary::Named(named);
+                file.temporary = Temporary::create_named(&path, Access::Private).unwrap();
             }
             file.write_all(text.as_bytes()).unwrap();
             file.commit().unwrap()

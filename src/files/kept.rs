@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::{Access, AtomicFile, Existing, folder_of, read_bounded, sync_folder};
+use crate::files::folder::{folder_of, sync_folder};
+use crate::files::plain::read_bounded;
+use crate::files::temporary::{Access, Temporary};
 
 /// Longest file that may be a key file, in bytes.
 const MAX: u64 = 1 << 20;
@@ -181,9 +183,11 @@ fn fingerprint(bytes: &[u8]) -> Option<String> {
 
 /// Keeps the file on a file system without hard links.
 fn copy(path: &Path, kept: &Path) -> io::Result<()> {
-    let mut file = AtomicFile::create(kept, Existing::Keep, Access::Private)?;
+    let mut file = Temporary::create(kept, Access::Private)?;
     io::copy(&mut File::open(path)?, &mut file)?;
-    file.commit().map(drop)
+    file.file().sync_all()?;
+    file.name(kept)?;
+    sync_folder(folder_of(kept))
 }
 
 /// Takes the file from others than its owner, and makes its bytes durable.
