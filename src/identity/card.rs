@@ -9,9 +9,9 @@ use crate::age;
 use crate::crypto;
 use crate::crypto::SigningSecret;
 use crate::crypto::label;
-use crate::identity::Error;
-use crate::identity::Fingerprint;
-use crate::identity::Identity;
+use crate::identity::error::Error;
+use crate::identity::fingerprint::Fingerprint;
+use crate::identity::keys::Identity;
 use crate::secret::Secret;
 use crate::text;
 use crate::wire;
@@ -104,9 +104,38 @@ pub struct Card {
     created: u64,
 }
 
+impl Identity {
+    /// Returns the card to hand out.
+    ///
+    /// `name` is what the owners call themselves (at most 64 characters, may be empty), `relay`
+    /// where letters are pushed, `generation` that of the [capability](Self::card_capability),
+    /// `created` the Unix time in seconds at which these were settled: of two cards with the same
+    /// keys the later holds. The same arguments give the same card.
+    pub fn card(
+        &self,
+        name: &str,
+        relay: Option<&str>,
+        generation: u32,
+        created: u64,
+    ) -> Result<Card, Error> {
+        Card::issue(self, name, relay, Some(generation), created)
+    }
+
+    /// Makes the same card without a capability: for pairings and inside letters. It proves the
+    /// keys, and does not allow to push.
+    pub fn card_without_capability(
+        &self,
+        name: &str,
+        relay: Option<&str>,
+        created: u64,
+    ) -> Result<Card, Error> {
+        Card::issue(self, name, relay, None, created)
+    }
+}
+
 impl Card {
     /// Makes the card of an identity, with the capability of a generation or without any.
-    pub(crate) fn issue(
+    fn issue(
         identity: &Identity,
         name: &str,
         relay: Option<&str>,

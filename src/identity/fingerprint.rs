@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::crypto;
 use crate::crypto::label;
-use crate::identity::Error;
+use crate::identity::error::Error;
 use crate::text;
 
 /// Human-readable part of a fingerprint.

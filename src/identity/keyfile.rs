@@ -6,9 +6,8 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::age;
-use crate::identity::Error;
-use crate::identity::Identity;
-use crate::identity::SECRET_PREFIX;
+use crate::identity::error::Error;
+use crate::identity::keys::{Identity, SECRET_PREFIX};
 use crate::secret::SecretString;
 
 /// Greatest key file, in bytes: some eight thousand identities.

@@ -1,6 +1,12 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::age;
+use crate::crypto::{self, label};
+use crate::identity::keys::SECRET_PREFIX;
+use crate::identity::*;
+use crate::secret::Secret;
+use crate::text;
+use crate::wire;
 
 fn identity(byte: u8) -> Identity {
     Identity::from_seed(Secret::take(&mut [byte; 32])).unwrap()
