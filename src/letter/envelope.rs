@@ -11,8 +11,8 @@ use sha2::Sha256;
 
 use crate::age;
 use crate::identity;
-use crate::letter::BLOCK;
 use crate::letter::Error;
+use crate::letter::plaintext::BLOCK;
 use crate::secret::Secret;
 use crate::wire;
 use crate::wire::Decode;

@@ -6,10 +6,10 @@ use std::io::Write;
 
 use crate::age;
 use crate::identity::Fingerprint;
-use crate::letter::BLOCK;
 use crate::letter::Error;
 use crate::letter::header::Header;
 use crate::letter::header::Letter;
+use crate::letter::plaintext::BLOCK;
 use crate::letter::plaintext::MAGIC;
 use crate::letter::plaintext::padded;
 use crate::letter::proof::Authenticator;

@@ -6,11 +6,12 @@ use std::io::Read;
 use zeroize::Zeroizing;
 
 use crate::crypto::SigningSecret;
-use crate::letter::BLOCK;
 use crate::letter::proof::SignedBody;
 use crate::letter::proof::TRAILER;
 use crate::padding::padme;
 
+/// Greatest block of a body or of a sealed letter, in bytes.
+pub(super) const BLOCK: usize = 64 << 10;
 /// First bytes of a letter. No text in UTF-8 begins with 0x8b.
 pub(super) const MAGIC: [u8; 8] = *b"\x8bbulla L";
 /// Shortest plaintext in bytes: notes of a few lines are all alike.

@@ -1,15 +1,19 @@
+use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::crypto;
 use crate::letter::header::Header;
+use crate::letter::plaintext::BLOCK;
 use crate::letter::plaintext::Plaintext;
 use crate::letter::plaintext::padded;
 use crate::letter::proof::Authenticator;
+use crate::letter::*;
 use crate::secret::Secret;
+use crate::wire;
 
 /// Gives a few bytes at a time, as a pipe does.
 struct Trickle<R>(R, usize);

@@ -6,25 +6,19 @@ use std::ops::Range;
 use crate::crypto;
 use crate::kem;
 use crate::kem::SecretKey;
-use crate::letter::ratchet::Error;
-use crate::letter::ratchet::KEEP;
-use crate::letter::ratchet::Random;
-use crate::letter::ratchet::WINDOW;
-use crate::letter::ratchet::line::Agreed;
-use crate::letter::ratchet::line::Chain;
-use crate::letter::ratchet::line::HeaderKeys;
-use crate::letter::ratchet::line::LetterSecret;
-use crate::letter::ratchet::line::Line;
-use crate::letter::ratchet::line::SALT;
-use crate::letter::ratchet::line::TAG;
-use crate::letter::ratchet::line::short;
-use crate::letter::ratchet::sending::Position;
-use crate::letter::ratchet::stanza::Ack;
-use crate::letter::ratchet::stanza::Header;
+use crate::letter::ratchet::chain::{
+    Agreed, Chain, HeaderKeys, LetterSecret, Line, Position, SALT, TAG, short,
+};
+use crate::letter::ratchet::error::Error;
+use crate::letter::ratchet::stanza::{Ack, Header, Random};
 use crate::secret::Secret;
 use crate::wire::Decode;
 use crate::wire::Encode;
 
+/// How far ahead of the last letter a letter is found.
+pub const WINDOW: u32 = 2_048;
+/// Hours for which keys of letters that have not come, and a session that was replaced, are kept.
+pub const KEEP: u32 = 30 * 24;
 /// Keys offered and not answered; when there are so many, letters repeat the last.
 const MAX_OFFERED: usize = 64;
 /// Epochs kept, whether anything of them is missing or not: a replay is known for what it is, and so

@@ -2,24 +2,12 @@
 
 use crate::kem;
 use crate::kem::PublicKey;
-use crate::letter::ratchet::Error;
-use crate::letter::ratchet::Random;
-use crate::letter::ratchet::line::Agreed;
-use crate::letter::ratchet::line::Chain;
-use crate::letter::ratchet::line::HeaderKeys;
-use crate::letter::ratchet::line::Line;
-use crate::letter::ratchet::line::short;
-#[cfg(test)]
-use crate::letter::ratchet::receiving::Receiving;
-use crate::letter::ratchet::stanza::Ack;
-use crate::letter::ratchet::stanza::Header;
-use crate::letter::ratchet::stanza::LetterKey;
+use crate::letter::ratchet::chain::{Agreed, Chain, HeaderKeys, Line, Position, short};
+use crate::letter::ratchet::error::Error;
+use crate::letter::ratchet::stanza::{Ack, Header, LetterKey, Random};
 use crate::secret::Secret;
 use crate::wire::Decode;
 use crate::wire::Encode;
-
-/// Where a letter stands in its line: epoch, from 1, and number in it, from 0.
-pub(super) type Position = (u32, u32);
 
 #[derive(Encode, Decode)]
 pub(super) struct Sending {
@@ -131,14 +119,15 @@ impl Sending {
         }
     }
 
-    /// What a thief of the sender's state reads with.
+    /// Takes what a thief of the sender's state reads with: the line, and the epoch it is in.
     #[cfg(test)]
-    pub(super) fn stolen(self) -> Receiving {
+    #[expect(clippy::type_complexity, reason = "one test takes it apart")]
+    pub(super) fn stolen(self) -> (Line, Option<(u32, [u8; 8], HeaderKeys, Chain, u32)>) {
         let epoch = self.epoch;
         let current = self.current.map(|current| {
             let id = short(current.ciphertext.as_slice());
             (epoch, id, current.keys, current.chain, current.number)
         });
-        Receiving::stolen(self.line, current)
+        (self.line, current)
     }
 }

@@ -4,16 +4,12 @@ use std::fmt;
 
 use crate::age;
 use crate::identity::MAX_MACHINES;
-use crate::letter::ratchet::Adopted;
-use crate::letter::ratchet::Error;
+use crate::letter::ratchet::error::Error;
 #[cfg(doc)]
-use crate::letter::ratchet::KEEP;
-use crate::letter::ratchet::LetterKey;
-use crate::letter::ratchet::Offer;
-use crate::letter::ratchet::Outcome;
-use crate::letter::ratchet::Pending;
-use crate::letter::ratchet::Ratchet;
-use crate::letter::ratchet::Sealed;
+use crate::letter::ratchet::receiving::KEEP;
+use crate::letter::ratchet::session::Offer;
+use crate::letter::ratchet::stanza::LetterKey;
+use crate::letter::ratchet::state::{Adopted, Outcome, Pending, Ratchet, Sealed};
 use crate::secret::Secret;
 use crate::state::StateFile;
 use crate::wire::Decode;

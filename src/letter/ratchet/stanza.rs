@@ -3,12 +3,8 @@
 use crate::age;
 use crate::crypto;
 use crate::kem;
-use crate::letter::ratchet::Error;
-use crate::letter::ratchet::Random;
-use crate::letter::ratchet::line::HeaderKeys;
-use crate::letter::ratchet::line::LetterSecret;
-use crate::letter::ratchet::line::SALT;
-use crate::letter::ratchet::line::TAG;
+use crate::letter::ratchet::chain::{HeaderKeys, LetterSecret, SALT, TAG};
+use crate::letter::ratchet::error::Error;
 use crate::secret::Secret;
 use crate::text::base64_decode_unpadded;
 use crate::text::base64_encode_unpadded;
@@ -23,6 +19,9 @@ pub const KIND: &str = "bulla-ratchet-v1";
 const WRAPPED: usize = 16 + crypto::TAG;
 /// Bytes of a header, sealed.
 const SEALED_HEADER: usize = Header::MAX + crypto::TAG;
+
+/// Source of random bytes: the operating system, except in tests.
+pub(super) type Random<'a> = dyn FnMut(&mut [u8]) -> Result<(), crypto::Error> + 'a;
 
 /// What its recipient has had of the sender's letters in the other direction. Integers are
 /// big-endian, so that every header has one length.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::letter::ratchet::Machine;
-use crate::letter::ratchet::Pending;
+use crate::letter::ratchet::sessions::Machine;
+use crate::letter::ratchet::state::Pending;
 use crate::wire::Decode;
 use crate::wire::Encode;
 use crate::wire::Record;
@@ -20,7 +20,7 @@ pub struct Due {
     pub contact: [u8; 32],
     /// His machine.
     pub machine: Machine,
-    /// For [`Sessions::apply`](super::Sessions::apply).
+    /// For [`Sessions::apply`](crate::letter::ratchet::Sessions::apply).
     pub pending: Pending,
     /// When he wrote it, as he says.
     pub written: u64,

@@ -6,11 +6,18 @@ use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::json;
 
-use super::line::Agreed;
-use super::line::Line;
-use super::sending::Sending;
-use super::*;
+use crate::age;
+use crate::crypto;
+use crate::kem;
+use crate::letter::ratchet::chain::{Agreed, Line};
+use crate::letter::ratchet::receiving::Receiving;
+use crate::letter::ratchet::sending::Sending;
+use crate::letter::ratchet::session::Session;
+use crate::letter::ratchet::stanza::{Parsed, Random};
+use crate::letter::ratchet::*;
+use crate::secret::Secret;
 use crate::text::hex_encode;
+use crate::wire::{self, Record as _};
 
 const NOW: u64 = 1_767_225_600;
 
@@ -162,9 +169,10 @@ fn stolen_sender(state: &Ratchet) -> Ratchet {
     let mut state = copy(state);
     let sending = std::mem::replace(
         &mut state.current.sending,
-        sending::Sending::new(line::Line::start(&secret(9), &[9; 32], true), None),
+        Sending::new(Line::start(&secret(9), &[9; 32], true), None),
     );
-    state.current.receiving = sending.stolen();
+    let (line, epoch) = sending.stolen();
+    state.current.receiving = Receiving::stolen(line, epoch);
     state
 }
 

@@ -1,4 +1,4 @@
-//! What is derived from what.
+//! Key schedule of one direction of the ratchet.
 
 use zeroize::Zeroizing;
 
@@ -14,6 +14,9 @@ use crate::wire::Encode;
 pub(super) const TAG: usize = 16;
 /// Bytes of the salt of a letter.
 pub(super) const SALT: usize = 32;
+
+/// Epoch of a letter in its direction, from 1, and number in the epoch, from 0.
+pub(super) type Position = (u32, u32);
 
 /// One direction of a session: who is to begin its next epoch, and what that one is found by.
 #[derive(Encode, Decode)]
