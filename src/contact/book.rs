@@ -2,28 +2,18 @@
 
 mod cards;
 mod mark;
-mod merge;
+pub(super) mod merge;
 mod succeed;
 
-pub use merge::Merged;
-
-use self::cards::Taken;
-use self::mark::Mark;
-use crate::contact::Error;
-use crate::contact::introduction::Introducer;
-use crate::contact::memory::Ids;
-use crate::contact::memory::Place;
-use crate::contact::memory::Receipt;
-use crate::contact::memory::Received;
+use crate::contact::error::Error;
+use crate::contact::memory::{Ids, Place, Receipt, Received};
+use crate::contact::name::{check_name, fold, numbered};
+use crate::contact::trust::{Introducer, Trust};
 use crate::crypto;
-use crate::identity::Card;
-use crate::identity::Fingerprint;
-use crate::state::Kept;
-use crate::state::StateFile;
+use crate::identity::{Card, Fingerprint};
+use crate::state::{Kept, StateFile};
 use crate::text;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{Decode, Encode, Record};
 
 /// Contacts in a book. With the bounds of `memory` the fullest book fits its record.
 const MAX_CONTACTS: usize = 512;
@@ -31,41 +21,6 @@ const MAX_CONTACTS: usize = 512;
 const MAX_STRANGERS: usize = 64;
 /// Ids of anonymous letters remembered; the oldest is forgotten.
 const MAX_ANONYMOUS: usize = 4096;
-/// Characters of a contact's name.
-const MAX_NAME: usize = 64;
-
-/// How one came to believe that a card is its owner's, the weakest first. New ways are added
-/// at the end: a variant's place is its number in the record.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[non_exhaustive]
-pub enum Trust {
-    /// A card added by hand: as good as the way it came.
-    CardByHand,
-    /// Paired by a secret invite: as good as the way the invite went.
-    SecretInvite,
-    /// Paired, and each typed the digits that the other showed.
-    Digits,
-    /// Paired, and one typed the words that the other said.
-    Words,
-    /// Paired because somebody introduced the two: as good as he is honest.
-    Introduced(Introducer),
-    /// Both compared the 60 digits over their fingerprints and the pairing.
-    Compared,
-}
-
-impl Trust {
-    /// Returns how much it takes to be deceived, for comparing two ways: greater is stronger.
-    pub fn strength(&self) -> u8 {
-        match self {
-            Self::CardByHand => 0,
-            Self::Introduced(_) => 1,
-            Self::SecretInvite => 2,
-            Self::Digits => 3,
-            Self::Words => 4,
-            Self::Compared => 5,
-        }
-    }
-}
 
 /// What the owner of the book says of himself: what his card is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -122,6 +77,12 @@ impl Contact {
     }
 }
 
+impl From<&Contact> for Introducer {
+    fn from(contact: &Contact) -> Self {
+        Self { name: contact.name.clone(), fingerprint: contact.fingerprint }
+    }
+}
+
 /// What [`Book::add`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
@@ -131,6 +92,27 @@ pub enum Added {
     Refreshed,
     /// The contact was there with this very card.
     Unchanged,
+}
+
+/// The mark of one fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+struct Mark {
+    fingerprint: [u8; 32],
+    /// The strongest verification, and when it was made, in seconds of Unix time.
+    verified: Option<(Trust, u64)>,
+    /// When it was revoked, in seconds of Unix time.
+    revoked: Option<u64>,
+}
+
+/// Outcome of adding a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// It is kept, and was not known.
+    New,
+    /// It is known.
+    Known,
+    /// One of its kind that is as new or newer is kept.
+    Older,
 }
 
 /// Contacts, settings, and what is remembered of letters.
@@ -406,47 +388,6 @@ impl<'a> Lookalikes<'a> {
             contact.fingerprint() != *owner && likeness.is_like(&wanted)
         });
         found.map(|(_, contact)| *contact)
-    }
-}
-
-/// A name that is not taken: the one that is wanted, or with a number behind it.
-pub(super) fn numbered(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    let mut free = name.to_owned();
-    let mut number = 1;
-    while taken(&free) {
-        number += 1;
-        let end = format!("-{number}");
-        let room = MAX_NAME.saturating_sub(end.len());
-        free = name.chars().take(room).chain(end.chars()).collect();
-    }
-    free
-}
-
-/// Names that differ in case only are one name: nobody hears the difference.
-fn fold(name: &str) -> String {
-    name.to_lowercase()
-}
-
-/// Whether a contact may have this name: it must be typed after `--to` and may become part of a
-/// file's name.
-///
-/// # Errors
-///
-/// [`Error::Name`].
-pub fn check_name(name: &str) -> Result<(), Error> {
-    let wrong = |why| Err(Error::Name { max: MAX_NAME, why });
-    if name.is_empty() {
-        wrong("it is empty")
-    } else if name.chars().count() > MAX_NAME {
-        wrong("it is longer")
-    } else if let Some(why) = text::name_fault(name) {
-        wrong(why)
-    } else if name.contains(['/', '\\']) || name.starts_with(['.', '-', '~', '@', '#']) {
-        wrong("it has a slash, or begins with one of . - ~ @ #")
-    } else if ["bulla1", "age1"].iter().any(|prefix| fold(name).starts_with(prefix)) {
-        wrong("it looks like a key")
-    } else {
-        Ok(())
     }
 }
 

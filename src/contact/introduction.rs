@@ -5,21 +5,16 @@
 
 use std::sync::Arc;
 
-use crate::contact::Contact;
-use crate::contact::Error;
-use crate::contact::check_name;
-use crate::contact::pairing::Invite;
-use crate::contact::pairing::Kind;
-use crate::crypto;
-use crate::crypto::label;
-use crate::identity::Card;
-use crate::identity::Fingerprint;
+use crate::contact::book::Contact;
+use crate::contact::error::Error;
+use crate::contact::name::{check_name, numbered};
+use crate::contact::pairing::{Invite, Kind};
+use crate::contact::trust::Introducer;
+use crate::crypto::{self, label};
+use crate::identity::{Card, Fingerprint};
 use crate::secret::Secret;
 use crate::text::printable;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{self, Decode, Encode, Record};
 
 /// How long an introduction waits, in seconds: 30 days, as long as relays keep letters.
 pub const WAITS: u64 = 30 * 24 * 3600;
@@ -31,28 +26,6 @@ const MAX: usize = 256;
 const MAX_BY: usize = 16;
 /// Invites whose introduction has not come; the one longest there makes room.
 const MAX_EARLY: usize = 16;
-
-/// Who introduced somebody.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub struct Introducer {
-    /// His name here when he did.
-    pub name: String,
-    fingerprint: [u8; 32],
-}
-
-impl Introducer {
-    /// The name of his public keys.
-    pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::from_bytes(self.fingerprint)
-    }
-}
-
-impl From<&Contact> for Introducer {
-    fn from(contact: &Contact) -> Self {
-        let fingerprint = contact.fingerprint().to_bytes();
-        Self { name: contact.name().to_owned(), fingerprint }
-    }
-}
 
 /// Record about one of the two, as the introducer tells it to the other.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -446,6 +419,6 @@ impl Introductions {
             let name = name.to_lowercase();
             self.waiting.iter().any(|one| one.name.to_lowercase() == name)
         };
-        super::book::numbered(name, |name| taken(name) || waits(name))
+        numbered(name, |name| taken(name) || waits(name))
     }
 }

@@ -6,125 +6,29 @@
 
 pub mod backup;
 mod book;
+mod error;
 mod introduction;
 mod memory;
+mod name;
 pub mod pairing;
 mod pairs;
 mod succession;
 mod takeover;
-
-pub use book::Added;
-pub use book::Book;
-pub use book::BookFile;
-pub use book::Contact;
-pub use book::Lookalikes;
-pub use book::Merged;
-pub use book::Settings;
-pub use book::Trust;
-pub use book::check_name;
-pub use introduction::Introduced;
-pub use introduction::Introducer;
-pub use introduction::Introduction;
-pub use introduction::Introductions;
-pub use introduction::WAITS;
-pub use introduction::invite_capability;
-pub use memory::Place;
-pub use memory::Receipt;
-pub use pairs::Closing;
-pub use pairs::Machine;
-pub use pairs::News;
-pub use pairs::Own;
-pub use pairs::Pairs;
-pub use pairs::Purpose;
-pub use pairs::Route;
-pub use pairs::Underway;
-pub use pairs::Unfinished;
-pub use succession::Succession;
-pub use succession::Successors;
-pub use succession::Untold;
-pub use succession::Untolds;
-pub use takeover::Takeover;
-
-use crate::crypto;
-use crate::identity;
-use crate::state;
-use crate::wire;
-
-/// Why the book refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// A name that no contact may bear.
-    #[error("a contact's name has 1 to {max} characters and no path or control characters: {why}")]
-    Name {
-        /// Limit in characters.
-        max: usize,
-        /// The rule it breaks.
-        why: &'static str,
-    },
-    /// No contact of that name.
-    #[error("no contact is named {0:?}")]
-    Unknown(String),
-    /// The name belongs to another contact. Names that differ in case only are one name.
-    #[error("the name {0:?} belongs to another contact")]
-    NameTaken(String),
-    /// The card's keys are in the book already, under this name.
-    #[error("this card is in the book already, as {0:?}")]
-    CardKnown(String),
-    /// The contact has a card with the same keys that is as new or newer.
-    #[error("{0:?} has another card with the same keys that is as new or newer")]
-    CardOlder(String),
-    /// More contacts than the book takes.
-    #[error("the book is full: it takes {max} contacts")]
-    Full {
-        /// Limit.
-        max: usize,
-    },
-    /// More of something than is kept.
-    #[error("there are {max} {what}, and no room for more")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// Limit.
-        max: usize,
-    },
-    /// One person, introduced to himself.
-    #[error("somebody is not introduced to himself")]
-    Oneself,
-    /// A card that came by hand has a capability, which an introduction would pass on.
-    #[error("the card of {0:?} came by hand and lets every reader of it push: it is not passed on")]
-    HandedCard(String),
-    /// Two of whom nobody can write to the other.
-    #[error("neither card names a relay, so neither of the two can write to the other")]
-    Unreachable,
-    /// What an introducer writes is longer than allowed.
-    #[error("a note has {max} bytes at most")]
-    Note {
-        /// Limit.
-        max: usize,
-    },
-    /// What an introducer tells is nothing this program knows.
-    #[error("an introduction that cannot be read: {0}")]
-    Introduction(#[source] wire::Error),
-    /// Nobody of that name was introduced, or it was too long ago.
-    #[error("nobody named {0:?} was introduced")]
-    NotIntroduced(String),
-    /// An invite behind an introduction that is not the two's alone.
-    #[error("the invite is not a secret one")]
-    NotPrivate,
-    /// Every sequence number to a contact was used.
-    #[error("no sequence number is left for {0:?}")]
-    Exhausted(String),
-    /// A card in the book, or one to add, is no card.
-    #[error(transparent)]
-    Card(#[from] identity::Error),
-    /// The state's file.
-    #[error(transparent)]
-    State(#[from] state::Error),
-    /// No random bytes.
-    #[error(transparent)]
-    Crypto(#[from] crypto::Error),
-}
-
 #[cfg(test)]
 mod tests;
+mod trust;
+
+pub use book::merge::Merged;
+pub use book::{Added, Book, BookFile, Contact, Lookalikes, Settings};
+pub use error::Error;
+pub use introduction::{Introduced, Introduction, Introductions, WAITS, invite_capability};
+pub use memory::{Place, Receipt};
+pub use name::check_name;
+pub use pairs::abandoned::Unfinished;
+pub use pairs::machine::{Machine, News};
+pub use pairs::mailbox::{Closing, Own};
+pub use pairs::route::Route;
+pub use pairs::{Pairs, Purpose, Underway};
+pub use succession::{Succession, Successors, Untold, Untolds};
+pub use takeover::Takeover;
+pub use trust::{Introducer, Trust};

@@ -1,51 +1,32 @@
 //! What comes of invites: pairings under way, and what two who paired hold together.
 
-mod abandoned;
+pub(super) mod abandoned;
 mod keep;
+pub(super) mod machine;
 mod machines;
+pub(super) mod mailbox;
 mod revoke;
+pub(super) mod route;
 mod routes;
-
-pub use abandoned::Unfinished;
-pub use machines::Machine;
-pub use machines::News;
-pub use revoke::Closing;
-pub use routes::Route;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use self::abandoned::Abandoned;
-use crate::contact::Error;
-use crate::contact::introduction::Introduced;
-use crate::contact::introduction::Introductions;
-use crate::contact::pairing::Address;
-use crate::contact::pairing::Paired;
-use crate::contact::pairing::Pairing;
-use crate::identity::Card;
-use crate::identity::Fingerprint;
-use crate::identity::MAX_MACHINES;
+use crate::contact::error::Error;
+use crate::contact::introduction::{Introduced, Introductions};
+use crate::contact::pairing::{Address, Paired, Pairing};
+use crate::contact::pairs::machine::Machine;
+use crate::contact::pairs::mailbox::{Closing, Own};
+use crate::contact::pairs::route::Route;
+use crate::identity::{Card, Fingerprint, MAX_MACHINES};
 use crate::secret::Secret;
 use crate::state::Kept;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{Decode, Encode, Record};
 
 /// Pairings under way at once: each may be 96 KiB.
 const MAX_UNDERWAY: usize = 100;
 /// Links: twice as many as there are contacts, for who pairs again.
 const MAX_LINKS: usize = 1024;
-
-/// A mailbox of one's own that is made for one other person: where it is, and the random index
-/// that its keys are derived by.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Own {
-    /// The relay's URL.
-    pub relay: String,
-    /// As [`contact_mailbox`](crate::identity::Identity::contact_mailbox) or
-    /// [`meeting_mailbox`](crate::identity::Identity::meeting_mailbox) take it.
-    pub index: [u8; 16],
-}
 
 /// What an invite is for. New ones are added at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -109,6 +90,17 @@ struct Link {
     /// Where his machines take letters, that of the pairing first.
     machines: Vec<Address>,
     pairwise: Arc<Secret<32>>,
+}
+
+/// An attempt by digits or words that brought no contact.
+#[derive(Debug, Clone, Encode, Decode)]
+struct Abandoned {
+    /// The name the contact was to have.
+    name: Option<String>,
+    /// Fingerprint of the card that was handed over, if the pairing came so far.
+    fingerprint: Option<[u8; 32]>,
+    /// When it was given up, in seconds of Unix time.
+    when: u64,
 }
 
 /// Pairings under way, and links.

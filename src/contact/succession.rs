@@ -4,11 +4,9 @@
 //! identity was announced by which old one ([`Successors`]), beside the
 //! [introduction](crate::contact::Introductions) that waits for the user.
 
-use crate::contact::Error;
-use crate::contact::pairing::Invite;
-use crate::contact::pairing::Kind;
-use crate::contact::pairing::Outgoing;
-use crate::contact::pairs::Own;
+use crate::contact::error::Error;
+use crate::contact::pairing::{Invite, Kind, Outgoing};
+use crate::contact::pairs::mailbox::Own;
 use crate::identity::Card;
 use crate::identity::Fingerprint;
 use crate::state::Kept;

@@ -4,22 +4,9 @@
 //! Both are signed as a whole, so neither can be completed from the other. Each kind is replaced by a
 //! later card of its kind alone.
 
-use super::Book;
-use super::Contact;
-use crate::contact::Error;
-use crate::identity::Card;
-use crate::identity::Fingerprint;
-
-/// Outcome of adding a card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// It is kept, and was not known.
-    New,
-    /// It is known.
-    Known,
-    /// One of its kind that is as new or newer is kept.
-    Older,
-}
+use crate::contact::book::{Book, Contact, Taken};
+use crate::contact::error::Error;
+use crate::identity::{Card, Fingerprint};
 
 impl Book {
     /// Returns the contact's newest card that has a capability. Only a card handed out by hand has

@@ -1,24 +1,12 @@
 //! Marks of fingerprints, of contacts and others: the strongest verification, and the
 //! revocation. Both outlive the contact's entry and its name.
 
-use super::Book;
-use super::Trust;
+use crate::contact::book::{Book, Mark};
+use crate::contact::trust::Trust;
 use crate::identity::Fingerprint;
-use crate::wire::Decode;
-use crate::wire::Encode;
 
 /// Fingerprints with a mark. The oldest that is neither revoked nor a contact's makes room first.
 const MAX_MARKS: usize = 4096;
-
-/// The mark of one fingerprint.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(super) struct Mark {
-    fingerprint: [u8; 32],
-    /// The strongest verification, and when it was made, in seconds of Unix time.
-    verified: Option<(Trust, u64)>,
-    /// When it was revoked, in seconds of Unix time.
-    revoked: Option<u64>,
-}
 
 impl Book {
     /// Records that a fingerprint was verified at `now`, in seconds of Unix time. A weaker way than

@@ -1,14 +1,9 @@
 //! A book that is put back from a backup, beside what is in the book already.
 
-use super::Book;
-use super::Contact;
-use super::MAX_ANONYMOUS;
-use super::MAX_CONTACTS;
-use super::MAX_STRANGERS;
-use super::cards::Taken;
-use super::check_name;
-use crate::contact::Error;
+use crate::contact::book::{Book, Contact, MAX_ANONYMOUS, MAX_CONTACTS, MAX_STRANGERS, Taken};
+use crate::contact::error::Error;
 use crate::contact::memory::Received;
+use crate::contact::name::check_name;
 use crate::identity::Card;
 
 /// What [`Book::merge`] did.

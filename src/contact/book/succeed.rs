@@ -1,9 +1,8 @@
 //! A contact's new identity takes the place of the old one.
 
-use super::Book;
-use super::MAX_NAME;
-use super::numbered;
-use crate::contact::Error;
+use crate::contact::book::Book;
+use crate::contact::error::Error;
+use crate::contact::name::{MAX_NAME, numbered};
 use crate::identity::Fingerprint;
 
 impl Book {

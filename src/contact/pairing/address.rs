@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::contact::pairing::Error;
+use crate::contact::pairing::error::Error;
 use crate::crypto;
 use crate::identity;
 use crate::secret::Secret;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::contact::pairing::Error;
-use crate::contact::pairing::Role;
+use crate::contact::pairing::error::Error;
 use crate::contact::pairing::message::Opening;
 use crate::contact::pairing::message::encode;
+use crate::contact::pairing::side::Role;
 use crate::crypto;
 use crate::crypto::label;
 use crate::wire::Decode;
@@ -71,7 +71,6 @@ pub(super) fn hash(joined: &[u8; 32], inviter: &Opening) -> Result<[u8; 32], Err
 /// no digits are likelier than others by more than 1 in 10^11.
 pub(super) fn split(hash: &[u8; 32], digits: u32) -> (u16, u16) {
     let one = 10u64.pow(digits.min(DIGITS));
-    let number = hash.iter().take(8).fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
-    let number = number % (one * one);
+    let number = u64::from_be_bytes(crypto::truncate(hash)) % (one * one);
     ((number / one) as u16, (number % one) as u16)
 }

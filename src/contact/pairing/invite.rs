@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::contact::pairing::Address;
-use crate::contact::pairing::Error;
+use crate::contact::pairing::address::Address;
+use crate::contact::pairing::error::Error;
 use crate::crypto;
 use crate::secret::Secret;
 use crate::secret::SecretString;

@@ -1,44 +1,17 @@
 //! The joiner, until the keys are agreed.
 
-use crate::contact::pairing::Address;
-use crate::contact::pairing::Error;
-use crate::contact::pairing::Invite;
-use crate::contact::pairing::Kind;
-use crate::contact::pairing::Refusal;
-use crate::contact::pairing::Role;
-use crate::contact::pairing::chain::Chain;
-use crate::contact::pairing::compare::Comparing;
+use crate::contact::pairing::address::Address;
 use crate::contact::pairing::digits::Code;
-use crate::contact::pairing::end::Agreed;
-use crate::contact::pairing::end::Closed;
-use crate::contact::pairing::message;
-use crate::contact::pairing::message::Exchange;
-use crate::contact::pairing::message::Finish;
-use crate::contact::pairing::message::Join;
-use crate::contact::pairing::message::Reveal;
-use crate::contact::pairing::message::Sort;
-use crate::contact::pairing::party::Party;
-use crate::contact::pairing::state::State;
-use crate::contact::pairing::step::End;
-use crate::contact::pairing::step::Event;
-use crate::contact::pairing::step::Move;
-use crate::contact::pairing::step::Said;
+use crate::contact::pairing::error::Error;
+use crate::contact::pairing::invite::{Invite, Kind};
+use crate::contact::pairing::key_schedule::Chain;
+use crate::contact::pairing::message::{self, Exchange, Finish, Join, Refusal, Reveal, Sort};
+use crate::contact::pairing::side::{Party, Role};
+use crate::contact::pairing::state::{Agreed, Closed, Comparing, Joined, Move, Said, State};
+use crate::contact::pairing::step::{End, Event};
 use crate::crypto;
-use crate::kem;
-use crate::kem::PublicKey;
+use crate::kem::{self, PublicKey};
 use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-
-/// The invite was taken up; the inviter has not answered.
-#[derive(Clone, Encode, Decode)]
-pub(super) struct Joined {
-    invite: Invite,
-    party: Party,
-    /// The transcript after the first message.
-    chain: Chain,
-    said: Said,
-}
 
 impl Joined {
     pub(super) fn begin(invite: Invite, party: Party, reply: Address) -> Result<Move, Error> {
@@ -50,14 +23,6 @@ impl Joined {
         let said = Said { pending: vec![sent.clone()], ..Said::default() };
         let state = State::Joined(Self { invite, party, chain, said });
         Ok(Move { state, send: vec![sent], event: Event::Joined })
-    }
-
-    pub(super) fn said(&self) -> &Said {
-        &self.said
-    }
-
-    pub(super) fn is_secret(&self) -> bool {
-        self.invite.is_secret()
     }
 
     /// The inviter's answer, or his refusal.

@@ -6,9 +6,9 @@ use zeroize::Zeroize;
 use zeroize::ZeroizeOnDrop;
 use zeroize::Zeroizing;
 
-use crate::contact::pairing::Address;
-use crate::contact::pairing::Error;
-use crate::contact::pairing::Outgoing;
+use crate::contact::pairing::address::Address;
+use crate::contact::pairing::address::Outgoing;
+use crate::contact::pairing::error::Error;
 use crate::crypto;
 use crate::crypto::Aead;
 use crate::crypto::TAG;

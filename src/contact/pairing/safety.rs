@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::contact::pairing::Error;
+use crate::contact::pairing::error::Error;
 use crate::crypto;
 use crate::crypto::label;
 use crate::identity::Fingerprint;

@@ -1,33 +1,14 @@
-//! What a step gives.
+//! Outcome of a pairing step.
 
-use std::sync::Arc;
-
-use crate::contact::Trust;
-use crate::contact::pairing::Address;
-use crate::contact::pairing::Digits;
-use crate::contact::pairing::Outgoing;
-use crate::contact::pairing::Pairing;
-use crate::contact::pairing::Refusal;
-use crate::contact::pairing::Role;
-use crate::contact::pairing::state::State;
+use crate::contact::pairing::address::Address;
+use crate::contact::pairing::digits::Digits;
+use crate::contact::pairing::message::Refusal;
+use crate::contact::pairing::side::Role;
+use crate::contact::trust::Trust;
 use crate::identity::Card;
 use crate::kem::PUBLIC_KEY;
 use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
-
-/// What a step gives. `state` is durable, and what `event` brings too, before anything of `send`
-/// leaves and before the relay may forget the message that was received.
-#[derive(Debug)]
-#[must_use]
-pub struct Step {
-    /// The pairing from here on.
-    pub state: Pairing,
-    /// What to push, in any order.
-    pub send: Vec<Outgoing>,
-    /// What happened.
-    pub event: Event,
-}
+use crate::wire::{Decode, Encode};
 
 /// What happened in a step.
 #[derive(Debug)]
@@ -117,35 +98,3 @@ pub enum End {
     /// The joiner says that he has other words.
     WordsThere,
 }
-
-/// A step of one state, before it is a [`Pairing`] again.
-pub(super) struct Move {
-    pub(super) state: State,
-    pub(super) send: Vec<Outgoing>,
-    pub(super) event: Event,
-}
-
-/// What a state remembers to say the same again.
-#[derive(Clone, Default, Encode, Decode)]
-pub(super) struct Said {
-    /// Pushed, and not known to have come.
-    pub(super) pending: Vec<Outgoing>,
-    /// What only answers the message last heard.
-    pub(super) answer: Option<Outgoing>,
-    /// Names of the messages heard, the last one last.
-    pub(super) heard: Vec<[u8; 32]>,
-}
-
-impl Said {
-    /// What is pushed when a message heard comes again: nothing, unless it is the last one.
-    pub(super) fn again(&self, name: &[u8; 32]) -> Option<Vec<Outgoing>> {
-        if self.heard.last() == Some(name) {
-            Some(self.pending.iter().chain(&self.answer).cloned().collect())
-        } else {
-            self.heard.contains(name).then(Vec::new)
-        }
-    }
-}
-
-/// Keys are shared where a state is copied, never copied.
-pub(super) type Key = Arc<Secret<32>>;

@@ -1,13 +1,16 @@
 use std::sync::Arc;
 
-use super::party::Seed;
-use super::state::Way;
 use super::*;
 use crate::contact::Trust;
+use crate::contact::pairing::handshake::Way;
+use crate::contact::pairing::side::Seed;
 use crate::identity::Card;
 use crate::identity::Identity;
+use crate::kem;
+use crate::pake;
 use crate::secret::Secret;
-use crate::text::hex_encode;
+use crate::text::{self, hex_encode};
+use crate::wire;
 
 const NOW: u64 = 1_767_225_600;
 const DAY: u64 = 24 * 3600;

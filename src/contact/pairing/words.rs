@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 use zeroize::ZeroizeOnDrop;
 use zeroize::Zeroizing;
 
-use crate::contact::pairing::Error;
+use crate::contact::pairing::error::Error;
 use crate::secret::Secret;
 use crate::secret::SecretString;
 use crate::text::printable;

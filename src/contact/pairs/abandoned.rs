@@ -1,29 +1,13 @@
 //! Pairings that end without a contact, and what is remembered of them.
 
-use crate::contact::pairs::Closing;
-use crate::contact::pairs::Own;
-use crate::contact::pairs::Pairs;
-use crate::contact::pairs::Purpose;
-use crate::contact::pairs::Underway;
+use crate::contact::pairs::mailbox::{Closing, Own};
+use crate::contact::pairs::{Abandoned, Pairs, Purpose, Underway};
 use crate::identity::Fingerprint;
-use crate::wire::Decode;
-use crate::wire::Encode;
 
 /// Attempts that are remembered; the oldest makes room.
 const MAX_ABANDONED: usize = 64;
 /// How long closing is tried: 30 days in seconds, as long as relays keep messages.
 const TRIED: u64 = 30 * 24 * 3600;
-
-/// An attempt by digits or words that brought no contact.
-#[derive(Debug, Clone, Encode, Decode)]
-pub(super) struct Abandoned {
-    /// The name the contact was to have.
-    name: Option<String>,
-    /// Fingerprint of the card that was handed over, if the pairing came so far.
-    fingerprint: Option<[u8; 32]>,
-    /// When it was given up, in seconds of Unix time.
-    when: u64,
-}
 
 /// Earlier attempts with a contact that did not finish.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

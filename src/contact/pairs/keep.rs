@@ -1,12 +1,9 @@
 //! Links that are kept in a backup, and put back from one.
 
-use super::Link;
-use super::MAX_LINKS;
-use super::MAX_MACHINES;
-use super::Own;
-use super::Pairs;
-use crate::contact::Error;
-use crate::identity::Fingerprint;
+use crate::contact::error::Error;
+use crate::contact::pairs::mailbox::Own;
+use crate::contact::pairs::{Link, MAX_LINKS, Pairs};
+use crate::identity::{Fingerprint, MAX_MACHINES};
 
 impl Pairs {
     /// Returns the part that a backup keeps: the links, and what is known of other machines. Pairings under way are not: an invite that was used since,

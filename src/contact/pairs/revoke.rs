@@ -1,41 +1,8 @@
 //! Revocation: what is closed with a contact, and what must be tried again.
 
-use std::sync::Arc;
-
-use super::MAX_LINKS;
-use super::Own;
-use super::Pairs;
-use super::Underway;
+use crate::contact::pairs::mailbox::{Closing, Own};
+use crate::contact::pairs::{MAX_LINKS, Pairs, Underway};
 use crate::identity::Fingerprint;
-use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
-
-/// Something at a relay that is to be closed.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Closing {
-    /// A mailbox that was made for a contact, here or on another machine.
-    Mailbox(Own),
-    /// A mailbox in which a pairing met.
-    Meeting(Own),
-    /// A capability for the mailbox on the own card.
-    Capability {
-        /// The relay of the mailbox.
-        relay: String,
-        /// The capability.
-        capability: Arc<Secret<32>>,
-    },
-}
-
-impl Closing {
-    /// Returns the relay's URL.
-    pub fn relay(&self) -> &str {
-        match self {
-            Self::Mailbox(own) | Self::Meeting(own) => &own.relay,
-            Self::Capability { relay, .. } => relay,
-        }
-    }
-}
 
 impl Pairs {
     /// Revokes a contact: every mailbox for the contact that is known, here and on other machines,

@@ -1,50 +1,20 @@
-//! Ways for the invites between contacts who were introduced to each other.
+//! Routes that are known: added by introductions, used by invites, dropped when nothing waits.
 
 use std::sync::Arc;
 
-use super::Closing;
-use super::Pairs;
-use crate::contact::Error;
-use crate::contact::introduction::Introduced;
-use crate::contact::introduction::Introducer;
-use crate::contact::introduction::Introduction;
-use crate::contact::introduction::invite_capability;
-use crate::contact::pairing::Role;
-use crate::contact::pairing::Waits;
+use crate::contact::error::Error;
+use crate::contact::introduction::{Introduced, Introduction};
+use crate::contact::pairing::{Role, Waits};
+use crate::contact::pairs::Pairs;
+use crate::contact::pairs::mailbox::Closing;
+use crate::contact::pairs::route::{Route, State};
+use crate::contact::trust::Introducer;
 use crate::identity::Fingerprint;
-use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
 
 /// Routes at once; an introduction that would need one more brings none.
 const MAX_ROUTES: usize = 512;
 /// Routes by one introducer to one contact: each further introduction brings one.
 const MAX_AGAIN: usize = 4;
-
-/// The secret that an introducer gave both, and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Route {
-    of: [u8; 32],
-    by: [u8; 32],
-    secret: Arc<Secret<32>>,
-    state: State,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-enum State {
-    Fresh,
-    /// As the joiner: the mailbox on the own card is open to the capability, at this relay.
-    Open(String),
-    /// As the inviter: the invite was pushed.
-    Sent,
-}
-
-impl Route {
-    /// Derives the capability; `joiner` is the fingerprint of the contact who takes the invite up.
-    pub fn capability(&self, joiner: &Fingerprint) -> Secret<32> {
-        invite_capability(&self.secret, joiner)
-    }
-}
 
 impl Pairs {
     /// Remembers an introduction and the secret in it.

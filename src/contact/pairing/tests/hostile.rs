@@ -1,9 +1,7 @@
 //! Somebody who has the invite, or the other side itself, breaks one rule at a time.
 
 use super::*;
-use crate::contact::pairing::chain::Chain;
-use crate::contact::pairing::inviter::Offered;
-use crate::contact::pairing::joiner::Joined;
+use crate::contact::pairing::key_schedule::Chain;
 use crate::contact::pairing::message::Bytes;
 use crate::contact::pairing::message::Exchange;
 use crate::contact::pairing::message::Hand;
@@ -12,12 +10,15 @@ use crate::contact::pairing::message::Later;
 use crate::contact::pairing::message::Opening;
 use crate::contact::pairing::message::Reveal;
 use crate::contact::pairing::message::Sort;
-use crate::contact::pairing::party::Party;
+use crate::contact::pairing::side::Party;
+use crate::contact::pairing::state::Joined;
+use crate::contact::pairing::state::Move;
+use crate::contact::pairing::state::Offered;
 use crate::contact::pairing::state::State;
-use crate::contact::pairing::step::Move;
 use crate::crypto;
 use crate::crypto::Aead;
 use crate::crypto::label;
+use crate::kem;
 use crate::kem::PublicKey;
 use crate::wire;
 

@@ -1,8 +1,8 @@
 //! A relay in the middle of a public invite, which it changes on its way.
 
 use super::*;
-use crate::contact::pairing::chain::Chain;
 use crate::contact::pairing::digits;
+use crate::contact::pairing::key_schedule::Chain;
 use crate::contact::pairing::message::Join;
 use crate::contact::pairing::message::Opening;
 use crate::crypto;

@@ -1,7 +1,7 @@
 //! An invite with spoken words: two who pair by it, and a relay that does not hear them.
 
 use super::*;
-use crate::contact::pairing::chain::Chain;
+use crate::contact::pairing::key_schedule::Chain;
 use crate::contact::pairing::message::Call;
 use crate::contact::pairing::message::Finish;
 use crate::contact::pairing::message::Later;
@@ -9,10 +9,11 @@ use crate::contact::pairing::message::Opening;
 use crate::contact::pairing::message::Proof;
 use crate::contact::pairing::message::Reveal;
 use crate::contact::pairing::message::Sort;
-use crate::contact::pairing::party::Party;
-use crate::contact::pairing::spoken;
-use crate::contact::pairing::step::Move;
+use crate::contact::pairing::pake::answer;
+use crate::contact::pairing::side::Party;
+use crate::contact::pairing::state::Move;
 use crate::crypto;
+use crate::kem;
 use crate::wire;
 
 /// Every step of a pairing by words.
@@ -448,7 +449,7 @@ impl Relay {
             let begin = Chain::begin(invite).unwrap();
             let own = person.own();
             let party = Party::new(person.seed(), &own, Role::Inviter, begin.hash()).unwrap();
-            let answered = spoken::answer(invite, party, guess, sent(joined), NOW).unwrap();
+            let answered = answer(invite, party, guess, sent(joined), NOW).unwrap();
             let Move { send, .. } = answered.unwrap();
             match bobs.receive(&send[0].bytes, NOW) {
                 Ok(Some(Step { event: Event::Answered, .. })) => return true,

@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::*;
-use crate::contact::pairing::chain::Chain;
+use crate::contact::pairing::key_schedule::Chain;
 use crate::contact::pairing::message::Call;
 use crate::contact::pairing::message::Exchange;
 use crate::contact::pairing::message::Proof;

@@ -6,79 +6,25 @@
 
 use std::sync::Arc;
 
-use crate::contact::Trust;
-use crate::contact::pairing::Address;
-use crate::contact::pairing::Error;
-use crate::contact::pairing::Invite;
-use crate::contact::pairing::Refusal;
-use crate::contact::pairing::Role;
-use crate::contact::pairing::Words;
-use crate::contact::pairing::chain::Chain;
-use crate::contact::pairing::end::Agreed;
-use crate::contact::pairing::end::Closed;
-use crate::contact::pairing::end::Settled;
-use crate::contact::pairing::message;
-use crate::contact::pairing::message::Call;
-use crate::contact::pairing::message::Exchange;
-use crate::contact::pairing::message::Finish;
-use crate::contact::pairing::message::Join;
-use crate::contact::pairing::message::Later;
-use crate::contact::pairing::message::Opening;
-use crate::contact::pairing::message::Proof;
-use crate::contact::pairing::message::Reveal;
-use crate::contact::pairing::message::Sort;
-use crate::contact::pairing::party::Party;
-use crate::contact::pairing::state::State;
-use crate::contact::pairing::step::End;
-use crate::contact::pairing::step::Event;
-use crate::contact::pairing::step::Key;
-use crate::contact::pairing::step::Move;
-use crate::contact::pairing::step::Said;
-use crate::crypto;
-use crate::crypto::label;
-use crate::kem;
-use crate::kem::PublicKey;
-use crate::pake;
-use crate::pake::Context;
-use crate::pake::Ephemeral;
-use crate::pake::Run;
-use crate::pake::Share;
+use crate::contact::pairing::address::Address;
+use crate::contact::pairing::error::Error;
+use crate::contact::pairing::invite::Invite;
+use crate::contact::pairing::key_schedule::Chain;
+use crate::contact::pairing::message::{
+    self, Call, Exchange, Finish, Join, Later, Proof, Refusal, Reveal, Sort,
+};
+use crate::contact::pairing::side::{Party, Role};
+use crate::contact::pairing::state::{
+    Agreed, Called, Closed, Heard, Move, Proved, Said, Settled, State,
+};
+use crate::contact::pairing::step::{End, Event};
+use crate::contact::pairing::words::Words;
+use crate::contact::trust::Trust;
+use crate::crypto::{self, label};
+use crate::kem::{self, PublicKey};
+use crate::pake::{self, Context, Ephemeral, Run, Share};
 use crate::secret::Secret;
 use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-
-/// The joiner has spoken; the inviter has not answered.
-#[derive(Clone, Encode, Decode)]
-pub(super) struct Called {
-    invite: Invite,
-    party: Party,
-    session: [u8; 32],
-    share: Share,
-    /// The transcript after the first message.
-    chain: Chain,
-    said: Said,
-}
-
-/// The inviter has answered and shown that he knows the words; the joiner has not.
-#[derive(Clone, Encode, Decode)]
-pub(super) struct Heard {
-    invite: Chain,
-    party: Party,
-    theirs: Opening,
-    reply: Address,
-    /// Of the joiner's word that these are not the words he has.
-    torn: Key,
-    chain: Chain,
-    said: Said,
-}
-
-/// The joiner knows that the inviter has the words, and has shown that he has them too.
-#[derive(Clone, Encode, Decode)]
-pub(super) struct Proved {
-    agreed: Agreed,
-    said: Said,
-}
 
 impl Called {
     pub(super) fn begin(
@@ -98,10 +44,6 @@ impl Called {
         let said = Said { pending: vec![sent.clone()], ..Said::default() };
         let state = State::Called(Box::new(Self { invite, party, session, share, chain, said }));
         Ok(Move { state, send: vec![sent], event: Event::Joined })
-    }
-
-    pub(super) fn said(&self) -> &Said {
-        &self.said
     }
 
     /// The inviter's answer. One whose share is one may be a guess, and is the only one.
@@ -207,10 +149,6 @@ pub(super) fn answer(
 }
 
 impl Heard {
-    pub(super) fn said(&self) -> &Said {
-        &self.said
-    }
-
     /// The joiner's proof, or his word that the words are others, or another joiner's first message.
     pub(super) fn receive(self, bytes: &[u8], now: u64) -> Result<Option<Move>, Error> {
         let Some(exchange) = message::open(&self.chain.outer(), Sort::Finish, bytes) else {
@@ -256,10 +194,6 @@ impl Heard {
 }
 
 impl Proved {
-    pub(super) fn said(&self) -> &Said {
-        &self.said
-    }
-
     /// The inviter's hand.
     pub(super) fn receive(self, bytes: &[u8], now: u64) -> Result<Option<Move>, Error> {
         let Self { agreed, mut said } = self;

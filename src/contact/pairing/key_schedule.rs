@@ -5,17 +5,12 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::contact::pairing::Error;
-use crate::contact::pairing::Invite;
-use crate::contact::pairing::Kind;
-use crate::contact::pairing::Role;
-use crate::crypto;
-use crate::crypto::Aead;
-use crate::crypto::TAG;
-use crate::crypto::label;
+use crate::contact::pairing::error::Error;
+use crate::contact::pairing::invite::{Invite, Kind};
+use crate::contact::pairing::side::Role;
+use crate::crypto::{self, Aead, TAG, label};
 use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
+use crate::wire::{Decode, Encode};
 
 #[derive(Clone, Encode, Decode)]
 pub(super) struct Chain {

@@ -2,22 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::contact::pairing::Address;
-use crate::contact::pairing::Error;
-use crate::contact::pairing::Words;
-use crate::contact::pairing::message::Bytes;
-use crate::contact::pairing::message::Hand;
-use crate::contact::pairing::message::Opening;
-use crate::contact::pairing::message::Signed;
-use crate::contact::pairing::message::encode;
-use crate::crypto;
-use crate::crypto::label;
-use crate::identity::Card;
-use crate::identity::Identity;
+use crate::contact::pairing::address::Address;
+use crate::contact::pairing::error::Error;
+use crate::contact::pairing::message::{Bytes, Hand, Opening, Signed, encode};
+use crate::contact::pairing::words::Words;
+use crate::crypto::{self, label};
+use crate::identity::{Card, Identity};
 use crate::kem::SecretKey;
 use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
+use crate::wire::{Decode, Encode};
 
 /// What one side brings to a pairing.
 #[derive(Debug)]

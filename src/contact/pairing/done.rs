@@ -2,64 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::contact::Trust;
-use crate::contact::pairing::Address;
-use crate::contact::pairing::Error;
-use crate::contact::pairing::Outgoing;
-use crate::contact::pairing::Paired;
-use crate::contact::pairing::Refusal;
-use crate::contact::pairing::Role;
-use crate::contact::pairing::Waits;
-use crate::contact::pairing::chain::Chain;
-use crate::contact::pairing::inviter::turn_away;
-use crate::contact::pairing::message;
-use crate::contact::pairing::message::Hand;
-use crate::contact::pairing::message::Later;
-use crate::contact::pairing::message::Opening;
-use crate::contact::pairing::message::Sort;
-use crate::contact::pairing::party::Party;
-use crate::contact::pairing::state::State;
-use crate::contact::pairing::step::End;
-use crate::contact::pairing::step::Event;
-use crate::contact::pairing::step::Key;
-use crate::contact::pairing::step::Move;
-use crate::contact::pairing::step::Said;
+use crate::contact::pairing::address::Outgoing;
+use crate::contact::pairing::error::Error;
+use crate::contact::pairing::key_schedule::Chain;
+use crate::contact::pairing::message::{self, Hand, Later, Refusal, Sort};
+use crate::contact::pairing::refusal::turn_away;
+use crate::contact::pairing::side::Role;
+use crate::contact::pairing::state::{Agreed, Closed, Move, Said, Settled, State};
+use crate::contact::pairing::step::{End, Event, Paired, Waits};
+use crate::contact::trust::Trust;
 use crate::identity::Card;
 use crate::secret::Secret;
 use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-
-/// Keys are agreed in both directions.
-#[derive(Clone, Encode, Decode)]
-pub(super) struct Agreed {
-    pub(super) role: Role,
-    pub(super) invite: Chain,
-    pub(super) party: Party,
-    pub(super) theirs: Opening,
-    /// The other side's mailbox for this pairing.
-    pub(super) to: Address,
-    pub(super) chain: Chain,
-}
-
-/// The other side is a contact.
-#[derive(Clone, Encode, Decode)]
-pub(super) struct Settled {
-    /// Of the other side's later messages, until its last has come.
-    later: Option<Key>,
-    /// Of a secret invite, to tell others that it is used.
-    invite: Option<Chain>,
-    said: Said,
-    since: u64,
-}
-
-/// There is no contact.
-#[derive(Clone, Encode, Decode)]
-pub(super) struct Closed {
-    end: End,
-    said: Said,
-    since: u64,
-}
 
 impl Agreed {
     /// The other side's card, when it is its own and the one it committed to.
@@ -138,14 +92,6 @@ impl Settled {
         Self { later: later.map(Arc::new), invite, said, since }
     }
 
-    pub(super) fn said(&self) -> &Said {
-        &self.said
-    }
-
-    pub(super) fn since(&self) -> u64 {
-        self.since
-    }
-
     pub(super) fn waits_for(&self) -> Waits {
         match self.later {
             Some(_) => Waits::Done,
@@ -186,17 +132,5 @@ impl Closed {
     pub(super) fn burn(end: End, said: Said, word: Outgoing, now: u64) -> Move {
         let state = State::Closed(Self { end, said, since: now });
         Move { state, send: vec![word], event: Event::Ended(end) }
-    }
-
-    pub(super) fn end(&self) -> End {
-        self.end
-    }
-
-    pub(super) fn said(&self) -> &Said {
-        &self.said
-    }
-
-    pub(super) fn since(&self) -> u64 {
-        self.since
     }
 }

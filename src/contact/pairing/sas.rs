@@ -1,50 +1,20 @@
 //! Both sides of a public invite, while people compare digits.
 
-use crate::contact::Trust;
-use crate::contact::pairing::Digits;
-use crate::contact::pairing::Error;
-use crate::contact::pairing::Outgoing;
-use crate::contact::pairing::Waits;
-use crate::contact::pairing::digits::Code;
-use crate::contact::pairing::end::Agreed;
-use crate::contact::pairing::end::Closed;
-use crate::contact::pairing::end::Settled;
-use crate::contact::pairing::message;
-use crate::contact::pairing::message::Hand;
-use crate::contact::pairing::message::Later;
-use crate::contact::pairing::message::Sort;
-use crate::contact::pairing::state::State;
-use crate::contact::pairing::step::End;
-use crate::contact::pairing::step::Event;
-use crate::contact::pairing::step::Move;
-use crate::contact::pairing::step::Said;
-use crate::identity::Card;
-use crate::identity::Fingerprint;
+use crate::contact::pairing::address::Outgoing;
+use crate::contact::pairing::digits::{Code, Digits};
+use crate::contact::pairing::error::Error;
+use crate::contact::pairing::message::{self, Later, Sort};
+use crate::contact::pairing::state::{Agreed, Closed, Comparing, Move, Said, Settled, State};
+use crate::contact::pairing::step::{End, Event, Waits};
+use crate::contact::trust::Trust;
+use crate::identity::{Card, Fingerprint};
 use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-
-/// The keys are agreed with somebody; the digits say with whom.
-#[derive(Clone, Encode, Decode)]
-pub(super) struct Comparing {
-    agreed: Agreed,
-    code: Code,
-    /// What was said when the right digits were typed here.
-    confirmed: Option<Outgoing>,
-    /// What the other side handed over when its digits were right.
-    theirs: Option<Hand>,
-    said: Said,
-}
 
 impl Comparing {
     pub(super) fn begin(agreed: Agreed, code: Code, said: Said) -> Move {
         let (send, event) = (said.pending.clone(), Event::Digits(code.shown(agreed.role)));
         let comparing = Self { agreed, code, confirmed: None, theirs: None, said };
         Move { state: State::Comparing(Box::new(comparing)), send, event }
-    }
-
-    pub(super) fn said(&self) -> &Said {
-        &self.said
     }
 
     pub(super) fn their_fingerprint(&self) -> Option<Fingerprint> {
