@@ -41,9 +41,9 @@ use bulla::relay::store::Put;
 use bulla::relay::store::Quotas;
 use bulla::relay::store::Store;
 use bulla::relay::store::Usage;
-use bulla::relay::store::distributed;
-use bulla::relay::store::distributed::Distributed;
-use bulla::relay::store::distributed::Options;
+use bulla::relay::store::postgres;
+use bulla::relay::store::postgres::Distributed;
+use bulla::relay::store::postgres::Options;
 use bulla::secret::Secret;
 
 use cluster::Node;
@@ -260,7 +260,7 @@ fn slots_move_under_load() {
             for slot in [616u16, 717, 391] {
                 let range = slot..=slot;
                 let url = &urls[to];
-                distributed::shift(&urls, &Options::default(), range, url, &mut |_| moved += 1)
+                postgres::shift(&urls, &Options::default(), range, url, &mut |_| moved += 1)
                     .await
                     .unwrap();
             }

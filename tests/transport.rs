@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bulla::relay::client::Error;
 use bulla::relay::client::{Client, Options, Transport as _};
-use bulla::relay::server::key::OfflineKey;
+use bulla::relay::server::tls::key::OfflineKey;
 use common::{BULLA, Person};
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use bulla::relay::protocol::{Mailbox, Registration, Terms, TokenId};
 use bulla::relay::server;
-use bulla::relay::server::operator::Operator;
+use bulla::relay::server::admin::operator::Operator;
 use bulla::relay::server::{Config, Server};
 use bulla::relay::store::Token;
 

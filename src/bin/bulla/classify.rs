@@ -290,8 +290,8 @@ fn backup(error: &contact::backup::Error) -> Option<Verdict> {
     }
 }
 
-fn relay_backup(error: &server::backup::Error) -> Option<Verdict> {
-    use server::backup::Error as E;
+fn relay_backup(error: &server::admin::backup::Error) -> Option<Verdict> {
+    use server::admin::backup::Error as E;
     match error {
         E::Malformed(_) => verdict(Exit::Malformed, "a backup is what bulla relay backup wrote"),
         E::Truncated(_) => verdict(Exit::Damaged, "take an older backup"),

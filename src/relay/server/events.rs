@@ -13,12 +13,12 @@ use bytes::Bytes;
 use futures_util::Stream;
 use hyper::StatusCode;
 
-use super::App;
-use super::answer::{Content, Refusal, of_kind};
-use super::metrics::Held;
-use super::owner::{Asked, owned};
-use super::routes::Outcome;
 use crate::relay::protocol::{Entry, Id, MAX_LIST, Mailbox};
+use crate::relay::server::admin::metrics::Held;
+use crate::relay::server::app::App;
+use crate::relay::server::http::answer::{Content, Refusal, of_kind};
+use crate::relay::server::http::request::Outcome;
+use crate::relay::server::owner::{Asked, owned};
 use crate::relay::store;
 
 /// Time between two lines when nothing arrives: shorter than what common proxies bear.

@@ -8,11 +8,11 @@ use hyper::HeaderMap;
 use hyper::header::{HOST, HeaderName};
 use hyper::http::request::Parts;
 
-use super::answer::Refusal;
 use crate::crypto;
 use crate::relay::protocol::WINDOW;
 use crate::relay::protocol::signature;
 use crate::relay::protocol::signature::{Headers, Verified};
+use crate::relay::server::http::answer::Refusal;
 
 /// Most signatures remembered in one period: 64 MiB of memory, some 3,000 owner requests a
 /// second. Beyond that owners are asked to come back, rather than forgotten.

@@ -14,19 +14,21 @@ use hyper::http::request::Parts;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep_until};
 
-use super::App;
-use super::answer::{Content, Refusal, empty, json, of_kind};
-use super::guard;
-use super::guard::Proof;
-use super::incoming::{Memory, Upload};
-use super::metrics::{Held, count};
-use super::routes::{Outcome, capability, full_hour, header, length, mailbox};
 use crate::relay::protocol;
 use crate::relay::protocol::field;
 use crate::relay::protocol::field::ListQuery;
 use crate::relay::protocol::frame;
 use crate::relay::protocol::{
     Acked, Capabilities, Id, Ids, Listing, Mailbox, Registration, Status, Terms, TokenId,
+};
+use crate::relay::server::admin::metrics::{Held, count};
+use crate::relay::server::app::App;
+use crate::relay::server::guard;
+use crate::relay::server::guard::Proof;
+use crate::relay::server::http::answer::{Content, Refusal, empty, json, of_kind};
+use crate::relay::server::http::body::{Memory, Upload};
+use crate::relay::server::http::request::{
+    Outcome, capability, full_hour, header, length, mailbox,
 };
 use crate::relay::store::{Chunks, Displaced};
 

@@ -6,9 +6,9 @@
 //!
 //! A store has no clock: whoever calls it says what time it is.
 
-#[cfg(feature = "distributed")]
-pub mod distributed;
 pub mod embedded;
+#[cfg(feature = "distributed")]
+pub mod postgres;
 
 use std::collections::HashMap;
 use std::future::Future;

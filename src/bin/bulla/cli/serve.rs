@@ -106,7 +106,7 @@ pub(crate) struct ServeTls {
     #[arg(long, value_name = "DIR", requires = "acme", value_hint = ValueHint::DirPath)]
     pub(crate) acme_cache: Option<PathBuf>,
     /// Directory of the authority
-    #[arg(long, value_name = "URL", requires = "acme", default_value = bulla::relay::server::acme::LETS_ENCRYPT, value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", requires = "acme", default_value = bulla::relay::server::tls::acme::LETS_ENCRYPT, value_hint = ValueHint::Url)]
     pub(crate) acme_directory: String,
 }
 

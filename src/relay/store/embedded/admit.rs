@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::Shared;
-use super::index::Index;
-use super::log::Turn;
-use super::record::Fact;
 use crate::relay::protocol::{CapabilityId, Entry, Id, Mailbox};
+use crate::relay::store::embedded::index::Index;
+use crate::relay::store::embedded::log::Turn;
+use crate::relay::store::embedded::record::Fact;
+use crate::relay::store::embedded::shared::Shared;
 use crate::relay::store::{Error, Push, Put, Quotas};
 
 /// Room for one message that is on its way. Given back when dropped; by then the message is
@@ -51,7 +51,11 @@ impl Room {
             return;
         }
         let grant = index.grants.get(self.grant).map(|grant| grant.serial);
-        let grant = if grant == Some(self.serials.1) { self.grant } else { super::slab::NONE };
+        let grant = if grant == Some(self.serials.1) {
+            self.grant
+        } else {
+            crate::relay::store::embedded::slab::NONE
+        };
         index.release(self.mailbox, grant, self.size);
     }
 }

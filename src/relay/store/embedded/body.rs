@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Shared;
-use super::disk;
-use super::disk::{Disk, Handle};
+use crate::relay::store::embedded::disk;
+use crate::relay::store::embedded::disk::{Disk, Handle};
+use crate::relay::store::embedded::shared::Shared;
 use crate::relay::store::{Answer, Chunks, Error};
 
 /// Bytes of one piece of a body that is read from a file.

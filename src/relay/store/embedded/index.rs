@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::acked::Remembered;
-use super::record::{Fact, HEAD, Hourly};
-use super::segment::{Place, Segment};
-use super::slab::{NONE, Slab};
 use crate::relay::protocol::{CapabilityId, Id, Mailbox, Terms, TokenId};
+use crate::relay::store::embedded::acked::Remembered;
+use crate::relay::store::embedded::record::{Fact, HEAD, Hourly};
+use crate::relay::store::embedded::segment::{Place, Segment};
+use crate::relay::store::embedded::slab::{NONE, Slab};
 use crate::relay::store::{Token, Usage};
 
 /// A mailbox.
@@ -85,7 +85,7 @@ pub(super) struct Large {
 /// An upload in parts.
 pub(super) struct Partial {
     grant: u32,
-    pub(super) upload: super::record::Upload,
+    pub(super) upload: crate::relay::store::embedded::record::Upload,
     /// A part is on its way.
     pub(super) busy: bool,
     /// The hash of what is there, unless it must be read again.

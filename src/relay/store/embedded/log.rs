@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::disk;
-use super::disk::Disk;
-use super::index::{Effects, Index};
-use super::keeper;
-use super::keeper::{Keeper, Outcome};
-use super::record;
-use super::record::{Fact, HEAD, MARK};
-use super::segment;
-use super::segment::{HEADER, Place, Segment};
 use crate::relay::store::Error;
+use crate::relay::store::embedded::disk;
+use crate::relay::store::embedded::disk::Disk;
+use crate::relay::store::embedded::index::{Effects, Index};
+use crate::relay::store::embedded::keeper;
+use crate::relay::store::embedded::keeper::{Keeper, Outcome};
+use crate::relay::store::embedded::record;
+use crate::relay::store::embedded::record::{Fact, HEAD, MARK};
+use crate::relay::store::embedded::segment;
+use crate::relay::store::embedded::segment::{HEADER, Place, Segment};
 
 /// The segment that is written, and the one after it.
 pub(super) struct Log {

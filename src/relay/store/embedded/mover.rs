@@ -10,14 +10,14 @@
 
 use std::io;
 
-use super::disk::Disk;
-use super::index::Index;
-use super::log::{Log, Turn};
-use super::read::Found;
-use super::record;
-use super::record::{Fact, Message};
-use super::segment::{Place, Records, Segment};
 use crate::relay::protocol::{CapabilityId, Id, Mailbox};
+use crate::relay::store::embedded::disk::Disk;
+use crate::relay::store::embedded::index::Index;
+use crate::relay::store::embedded::locate::Found;
+use crate::relay::store::embedded::log::{Log, Turn};
+use crate::relay::store::embedded::record;
+use crate::relay::store::embedded::record::{Fact, Message};
+use crate::relay::store::embedded::segment::{Place, Records, Segment};
 
 /// Of the bytes of a step, the part that is copied before the last record of it.
 const COPY: u64 = 4;
@@ -140,7 +140,8 @@ impl Step {
                 turn.say(&Fact::Gone { mailbox, remember: 0, ids })?;
                 continue;
             };
-            let order = message.order.unwrap_or(super::index::order(found.place));
+            let order =
+                message.order.unwrap_or(crate::relay::store::embedded::index::order(found.place));
             let fact = Fact::Put(Box::new(Message { capability, order: Some(order), ..message }));
             let record = record::encode(&fact, &body)
                 .map_err(|e| crate::relay::store::Error::Unavailable(e.to_string()))?;

@@ -6,43 +6,19 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::body::{FromFile, Held, blocking, unavailable};
-use super::index::Index;
-use super::record::{Head, MARK};
-use super::segment::{Place, Segment};
-use super::{Embedded, Fact, SMALL, body};
 use crate::relay::protocol::{Capability, CapabilityId, Entry, Id, Mailbox};
+use crate::relay::store::embedded::body;
+use crate::relay::store::embedded::body::{FromFile, Held, blocking, unavailable};
+use crate::relay::store::embedded::index::Index;
+use crate::relay::store::embedded::locate::Found;
+use crate::relay::store::embedded::open::Embedded;
+use crate::relay::store::embedded::record::Fact;
+use crate::relay::store::embedded::shared::SMALL;
 use crate::relay::store::{Error, INLINE, Stored, Upload};
 
 /// Body bytes that are read at once without a thread that may block: they are mostly in memory,
 /// and a disk that must be asked is asked once.
 const AT_ONCE: u64 = 256 << 10;
-
-/// A record in the log, to be read.
-pub(super) struct Found {
-    pub(super) id: Id,
-    pub(super) place: Place,
-    length: u64,
-    segment: std::sync::Arc<Segment>,
-}
-
-impl Found {
-    /// The body, or `None` if it is not what was written.
-    pub(super) fn read(&self) -> io::Result<Option<Bytes>> {
-        let mut record = vec![0; usize::try_from(self.length).map_err(io::Error::other)?];
-        self.segment.file.read_at(&mut record, self.place.offset.into())?;
-        let read = record.get(MARK..).and_then(Head::read);
-        let Some((head, fact)) = read else { return Ok(None) };
-        let id = match &fact {
-            Fact::Put(message) => Some(Id(message.id)),
-            _ => None,
-        };
-        let record = Bytes::from(record);
-        let body = record.slice(usize::try_from(head.body_at()).unwrap_or(0).min(record.len())..);
-        let sound = id == Some(self.id) && crc32fast::hash(&body) == head.body_sum;
-        Ok(sound.then_some(body))
-    }
-}
 
 impl Index {
     pub(super) fn capabilities(&self, mailbox: &Mailbox) -> Result<Vec<Capability>, Error> {
@@ -81,13 +57,6 @@ impl Index {
         let entry = self.messages.get(number)?;
         (!entry.pending && entry.expires > now).then_some(number)
     }
-
-    pub(super) fn found(&self, number: u32) -> Option<Found> {
-        let entry = self.messages.get(number)?;
-        let segment = self.segments.get(&entry.place.segment)?.segment.clone();
-        let (id, place, length) = (entry.id, entry.place, Self::record_length(entry));
-        Some(Found { id, place, length, segment })
-    }
 }
 
 impl Embedded {
@@ -99,8 +68,9 @@ impl Embedded {
         now: u64,
     ) -> Result<Option<Upload>, Error> {
         let index = self.shared.index();
-        let (mailbox, _) = super::admit::capability(&index, mailbox, capability, now)?;
-        if super::admit::is_known(&index, mailbox, id, now) {
+        let (mailbox, _) =
+            crate::relay::store::embedded::admit::capability(&index, mailbox, capability, now)?;
+        if crate::relay::store::embedded::admit::is_known(&index, mailbox, id, now) {
             return Ok(Some(Upload::Whole(crate::relay::store::Put::Already)));
         }
         let partial = index.uploads.get(&(mailbox, *id));
@@ -115,7 +85,7 @@ impl Embedded {
         now: u64,
     ) -> Result<Option<Stored>, Error> {
         enum Body {
-            File(super::index::Large),
+            File(crate::relay::store::embedded::index::Large),
             Log,
         }
         let body = {

@@ -1,7 +1,7 @@
 //! What the log says, and the bytes it says it in.
 
 use crate::relay::protocol::{Id, Mailbox, Terms, TokenId};
-use crate::relay::store::Token;
+use crate::relay::store::{Push, Token};
 use crate::wire;
 use crate::wire::{Decode, Encode};
 
@@ -204,6 +204,20 @@ pub(super) fn encode(fact: &Fact, body: &[u8]) -> Result<Vec<u8>, wire::Error> {
     }
     record.extend_from_slice(body);
     Ok(record)
+}
+
+/// Returns the fact of a push.
+pub(super) fn message(push: &Push, file: Option<u64>) -> Fact {
+    Fact::Put(Box::new(Message {
+        mailbox: push.mailbox.0,
+        capability: push.capability.0,
+        id: push.message.id.0,
+        size: push.message.size,
+        expires: push.message.expires,
+        hour: u32::try_from(push.now / 3600).unwrap_or(u32::MAX),
+        file,
+        order: None,
+    }))
 }
 
 #[cfg(test)]

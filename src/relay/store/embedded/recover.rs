@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 
-use super::body;
-use super::disk::Disk;
-use super::index::{Effects, Index, Kept};
-use super::keeper::Keeper;
-use super::log::{Last, Log};
-use super::record::Fact;
-use super::segment;
-use super::segment::{HEADER, Met, Place, Records, Segment};
 use crate::relay::protocol::{Id, Mailbox};
+use crate::relay::store::embedded::body;
+use crate::relay::store::embedded::disk::Disk;
+use crate::relay::store::embedded::index::{Effects, Index, Kept};
+use crate::relay::store::embedded::keeper::Keeper;
+use crate::relay::store::embedded::log::{Last, Log};
+use crate::relay::store::embedded::record::Fact;
+use crate::relay::store::embedded::segment;
+use crate::relay::store::embedded::segment::{HEADER, Met, Place, Records, Segment};
 
 /// What was found, and where the log goes on.
 pub(super) struct Recovered {

@@ -3,9 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use super::disk::{Disk, Handle};
-use super::record::{Fact, HEAD, Head, MARK, MAX_FACT};
 use crate::crypto;
+use crate::relay::store::embedded::disk::{Disk, Handle};
+use crate::relay::store::embedded::record::{Fact, HEAD, Head, MARK, MAX_FACT};
 
 /// First bytes of a segment.
 const MAGIC: [u8; 8] = *b"\x8bbulla R";

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::Embedded;
-use super::log::Turn;
-use super::record::Fact;
 use crate::relay::protocol::{Id, Mailbox};
 use crate::relay::store::Error;
+use crate::relay::store::embedded::log::Turn;
+use crate::relay::store::embedded::open::Embedded;
+use crate::relay::store::embedded::record::Fact;
 
 /// Messages that are looked at in one turn.
 const LOOK: u32 = 1 << 15;
@@ -42,7 +42,7 @@ impl Embedded {
     }
 }
 
-impl super::index::Index {
+impl crate::relay::store::embedded::index::Index {
     /// Whether one of these has expired: the end of a stretch with some that have.
     fn expired(&self, range: Range<u32>, now: u64) -> Option<u32> {
         let mut found = 0;

@@ -3,13 +3,23 @@
 mod sim;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 
 use self::sim::{Machine, Random};
-use super::*;
 use crate::crypto;
-use crate::relay::store::BodyError;
+use crate::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
+use crate::relay::store::embedded::keeper::Keeper;
+use crate::relay::store::embedded::record::{self, Fact, message};
+use crate::relay::store::embedded::segment;
+use crate::relay::store::embedded::shared::SMALL;
+use crate::relay::store::embedded::{Embedded, Options};
+use crate::relay::store::{
+    Answer, BodyError, Chunks, Error, INLINE, Push, Put, Quotas, Store, Upload, Usage,
+};
 
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 86_400;

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::admit::Admitted;
-use super::body::{GATHER, Written, blocking, unavailable};
-use super::disk::Handle;
-use super::log::Turn;
-use super::record::Fact;
-use super::writer::{Ask, Job};
-use super::{Embedded, SMALL, Shared, admit, body, message, record};
 use crate::crypto::Hash;
 use crate::relay::protocol::Id;
+use crate::relay::store::embedded::admit::Admitted;
+use crate::relay::store::embedded::body::{GATHER, Written, blocking, unavailable};
+use crate::relay::store::embedded::disk::Handle;
+use crate::relay::store::embedded::log::Turn;
+use crate::relay::store::embedded::open::Embedded;
+use crate::relay::store::embedded::record::Fact;
+use crate::relay::store::embedded::record::message;
+use crate::relay::store::embedded::shared::{SMALL, Shared};
+use crate::relay::store::embedded::writer::{Ask, Job};
+use crate::relay::store::embedded::{admit, body, record};
 use crate::relay::store::{BodyError, Chunks, Error, INLINE, Push, Put, Upload};
 
 /// Seconds after its first part in which an upload must be complete.
@@ -153,7 +156,7 @@ impl Embedded {
     }
 }
 
-impl super::index::Index {
+impl crate::relay::store::embedded::index::Index {
     /// Lets the next part come.
     fn free_upload(&mut self, upload: &record::Upload, hash: Option<Box<Hash>>) {
         let Some(mailbox) = self.any(&crate::relay::protocol::Mailbox(upload.mailbox)) else {

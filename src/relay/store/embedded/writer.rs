@@ -9,15 +9,16 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::disk::Disk;
-use super::index::{Effects, Index, Kept};
-use super::log::{Log, Turn};
-use super::mover;
-use super::mover::{Mover, Step};
-use super::segment::Place;
-use super::{Shared, body};
 use crate::relay::protocol::Mailbox;
 use crate::relay::store::Error;
+use crate::relay::store::embedded::body;
+use crate::relay::store::embedded::disk::Disk;
+use crate::relay::store::embedded::index::{Effects, Index, Kept};
+use crate::relay::store::embedded::log::{Log, Turn};
+use crate::relay::store::embedded::mover;
+use crate::relay::store::embedded::mover::{Mover, Step};
+use crate::relay::store::embedded::segment::Place;
+use crate::relay::store::embedded::shared::Shared;
 
 /// Most jobs of one group.
 const GROUP: usize = 1024;

@@ -4,8 +4,8 @@ use std::io::BufReader;
 
 use anyhow::Result;
 use bulla::files::Access;
-use bulla::relay::server::backup;
-use bulla::relay::server::operator::Operator;
+use bulla::relay::server::admin::backup;
+use bulla::relay::server::admin::operator::Operator;
 use bulla::relay::store::Quotas;
 
 use super::{operator, store};

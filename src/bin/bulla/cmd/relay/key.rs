@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result};
 use bulla::files::{self, Access, AtomicFile, Existing};
 use bulla::relay::protocol::pin::Pin;
-use bulla::relay::server::key::OfflineKey;
+use bulla::relay::server::tls::key::OfflineKey;
 use bulla::secret::SecretString;
 
 use crate::app::App;

@@ -8,7 +8,7 @@ use bulla::crypto;
 use bulla::files::Access;
 use bulla::relay::client::bearer_text;
 use bulla::relay::protocol::TokenId;
-use bulla::relay::server::operator::Operator;
+use bulla::relay::server::admin::operator::Operator;
 use bulla::relay::store::{Quotas, Token};
 use serde_json::{Value, json};
 

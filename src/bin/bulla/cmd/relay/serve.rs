@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bulla::relay::protocol::{Registration, TokenId};
-use bulla::relay::server::acme::Acme;
+use bulla::relay::server::tls::acme::Acme;
 use bulla::relay::server::tls::{Certificate, Tls};
 use bulla::relay::server::{Config, Server};
 use bulla::relay::store::{Quotas, Store};

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 
-use super::super::record;
-use super::super::record::Hourly;
-use super::super::segment::Place;
-use super::super::slab::NONE;
 use super::{Effects, Entry, Grant, Inbox, Index, Large, Licence, Partial};
 use crate::relay::protocol::{CapabilityId, Id, Mailbox, Terms, TokenId};
 use crate::relay::store::Usage;
+use crate::relay::store::embedded::record;
+use crate::relay::store::embedded::record::Hourly;
+use crate::relay::store::embedded::segment::Place;
+use crate::relay::store::embedded::slab::NONE;
 
 impl Index {
     fn next_serial(&mut self) -> u32 {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
-use bulla::relay::store::distributed::{self, Distributed, Options};
+use bulla::relay::store::postgres::{self, Distributed, Options};
 use bulla::relay::store::{Quotas, Store};
 
 use crate::app::App;
@@ -64,7 +64,7 @@ pub(super) fn shift(app: &App, args: &cli::RelayMove) -> Result<Exit> {
     let to = address(&args.to)?;
     let all = args.slots.clone().count();
     let mut moved = 0;
-    distributed::shift_blocking(&urls, &options, args.slots.clone(), &to, &mut |slot| {
+    postgres::shift_blocking(&urls, &options, args.slots.clone(), &to, &mut |slot| {
         moved += 1;
         app.ui.detail(&format!("slot {slot} is there ({moved} of {all})"));
     })?;

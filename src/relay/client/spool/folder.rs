@@ -1,0 +1,414 @@
+//! An open spool: messages put, handed out, marked and handed back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use crate::crypto;
+use crate::files::{self, Access, AtomicFile, Existing};
+use crate::relay::client::error::Error;
+use crate::relay::client::spool::state::{State, parse_name};
+use crate::relay::client::spool::word::{self, Word};
+use crate::relay::protocol::Id;
+
+/// Delivered ids that are remembered: more than any relay's list is long, and each is needed
+/// only until the relay has heard of its ack.
+const REMEMBERED: usize = 16_384;
+/// How long a message is kept whose reader was never heard of again, and a part of one that was
+/// never completed.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Files that are synced at once.
+const SYNCS: usize = 8;
+/// Ending of what came so far of a long message.
+const PARTIAL: &str = ".partial";
+
+/// An open spool, which no other process has.
+#[derive(Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    next: u64,
+    /// Turn of the next message that is given out.
+    turn: u64,
+    messages: BTreeMap<u64, (Id, State)>,
+    numbers: HashMap<Id, u64>,
+    /// Written, and neither synced nor named yet.
+    arriving: Vec<(u64, Id, AtomicFile)>,
+    /// Renamed since the last [`Spool::settle`].
+    moved: bool,
+    /// Delivered, their bytes still here.
+    full: Vec<PathBuf>,
+    _lock: files::Lock,
+}
+
+impl Spool {
+    /// Opens the spool in `folder`, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SpoolInUse`] when another process has it, [`Error::Io`].
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, Error> {
+        let folder = folder.into();
+        files::create_state_folder(&folder)?;
+        let lock = files::Lock::try_acquire(&folder.join("lock"))?
+            .ok_or_else(|| Error::SpoolInUse(folder.clone()))?;
+        let mut spool = Self {
+            folder,
+            next: 0,
+            turn: 0,
+            messages: BTreeMap::new(),
+            numbers: HashMap::new(),
+            arriving: Vec::new(),
+            moved: false,
+            full: Vec::new(),
+            _lock: lock,
+        };
+        spool.scan()?;
+        Ok(spool)
+    }
+
+    fn scan(&mut self) -> io::Result<()> {
+        let mut words = Vec::new();
+        let mut stale = Vec::new();
+        for file in fs::read_dir(&self.folder)? {
+            let file = file?;
+            let name = file.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if name.starts_with(".bulla-") && name.ends_with(".part") {
+                fs::remove_file(file.path())?;
+            } else if name.strip_suffix(PARTIAL).is_some_and(|id| id.parse::<Id>().is_ok()) {
+                if file.metadata()?.modified()?.elapsed().unwrap_or_default() > KEPT {
+                    fs::remove_file(file.path())?;
+                }
+            } else if let Some(word) = word::parse(name) {
+                words.push(word);
+            } else if let Some((number, id, state)) = parse_name(name) {
+                let metadata = file.metadata()?;
+                let path = self.path(number, &id, state);
+                // What was given out before turns were counted.
+                if path != file.path() {
+                    fs::rename(file.path(), &path)?;
+                    self.moved = true;
+                }
+                // A crash may have come between the rename and the emptying, before the sync.
+                if state == State::Done && metadata.len() > 0 {
+                    self.full.push(path);
+                    self.moved = true;
+                }
+                let age = metadata.modified()?.elapsed().unwrap_or_default();
+                if let State::Given(turn) = state {
+                    self.turn = self.turn.max(turn.saturating_add(1));
+                    if age > KEPT {
+                        stale.push(id);
+                    }
+                }
+                self.messages.insert(number, (id, state));
+                self.numbers.insert(id, number);
+                self.next = self.next.max(number.saturating_add(1));
+            }
+        }
+        self.heed(&words)?;
+        for id in &stale {
+            if matches!(self.state(id), Some(State::Given(_))) {
+                self.done(id)?;
+            }
+        }
+        self.settle()
+    }
+
+    fn state(&self, id: &Id) -> Option<State> {
+        self.numbers.get(id).and_then(|number| self.messages.get(number)).map(|(_, state)| *state)
+    }
+
+    /// Whether the message was delivered or given out, as far as is remembered.
+    pub fn is_done(&self, id: &Id) -> bool {
+        matches!(self.state(id), Some(State::Given(_) | State::Done))
+    }
+
+    /// Whether the message waits to be delivered.
+    pub fn is_waiting(&self, id: &Id) -> bool {
+        matches!(self.state(id), Some(State::Waiting | State::Deferred))
+    }
+
+    /// Messages that wait, in order of arrival, but for those that [`Spool::deferred`] lists.
+    pub fn waiting(&self) -> Vec<Id> {
+        self.all(|state| state == State::Waiting)
+    }
+
+    /// Messages that wait and were refused by the reader they were given to, in order of arrival.
+    /// They are given out after all others, so that they keep none from coming.
+    pub fn deferred(&self) -> Vec<Id> {
+        self.all(|state| state == State::Deferred)
+    }
+
+    /// Messages that were given out and not opened since, in order of arrival.
+    pub fn given(&self) -> Vec<Id> {
+        self.all(|state| matches!(state, State::Given(_)))
+    }
+
+    fn all(&self, wanted: impl Fn(State) -> bool) -> Vec<Id> {
+        let found = self.messages.values().filter(|(_, state)| wanted(*state));
+        found.map(|(id, _)| *id).collect()
+    }
+
+    /// Whether the message is here or was delivered: it need not be fetched.
+    pub fn knows(&self, id: &Id) -> bool {
+        self.numbers.contains_key(id)
+    }
+
+    /// Takes in a message whose hash was checked. It is here, durably, after [`Spool::settle`].
+    /// One that is here or was delivered already is left as it is.
+    pub fn put(&mut self, id: Id, bytes: &[u8]) -> io::Result<()> {
+        if self.knows(&id) || self.arriving.iter().any(|(_, other, _)| *other == id) {
+            return Ok(());
+        }
+        let number = self.next;
+        let path = self.path(number, &id, State::Waiting);
+        let mut file = AtomicFile::create(&path, Existing::Keep, Access::Private)?;
+        file.write_all(bytes)?;
+        self.next += 1;
+        self.arriving.push((number, id, file));
+        Ok(())
+    }
+
+    /// Makes durable what was put and marked, with one sync of the folder, and lets the bytes of
+    /// delivered messages go.
+    pub fn settle(&mut self) -> io::Result<()> {
+        let arriving = std::mem::take(&mut self.arriving);
+        sync(&arriving)?;
+        for (number, id, file) in arriving {
+            file.name()?;
+            self.add(number, id);
+        }
+        if std::mem::take(&mut self.moved) {
+            files::sync_folder(&self.folder)?;
+        }
+        // Only the names are needed from here on. The next start repeats this if it is lost.
+        for path in std::mem::take(&mut self.full) {
+            File::create(path)?;
+        }
+        self.prune()
+    }
+
+    fn add(&mut self, number: u64, id: Id) {
+        self.moved = true;
+        self.messages.insert(number, (id, State::Waiting));
+        self.numbers.insert(id, number);
+    }
+
+    /// Begins to take in a long message, or goes on with one of which a part came before. Of others
+    /// the parts are dropped: a relay that breaks off every message fills no disk.
+    pub fn partial(&mut self, id: Id) -> io::Result<Partial> {
+        let path = self.folder.join(format!("{id}{PARTIAL}"));
+        for file in fs::read_dir(&self.folder)? {
+            let other = file?.path();
+            if other.extension() == path.extension() && other != path {
+                fs::remove_file(other)?;
+            }
+        }
+        let file = files::open_private_append(&path)?;
+        let mut partial = Partial { id, path, file, length: 0, hash: crypto::Hash::default() };
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match partial.file.read(&mut piece)? {
+                0 => return Ok(partial),
+                read => partial.count(piece.get(..read).unwrap_or_default()),
+            }
+        }
+    }
+
+    /// Takes a long message in, of which all came. After this returns it survives a power cut.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongHash`], with which all of it is dropped.
+    pub fn complete(&mut self, partial: Partial) -> Result<(), Error> {
+        let id = partial.id;
+        if partial.hash.finish() != id.0 {
+            fs::remove_file(&partial.path)?;
+            return Err(Error::WrongHash(id));
+        }
+        partial.file.sync_all()?;
+        if self.knows(&id) {
+            return Ok(fs::remove_file(&partial.path)?);
+        }
+        let number = self.next;
+        fs::rename(&partial.path, self.path(number, &id, State::Waiting))?;
+        self.next += 1;
+        self.add(number, id);
+        Ok(self.settle()?)
+    }
+
+    /// Opens a message that waits or was given out; `None` when there is none of that id.
+    pub fn open_message(&self, id: &Id) -> io::Result<Option<File>> {
+        match (self.numbers.get(id), self.state(id)) {
+            (None, _) | (_, None | Some(State::Done)) => Ok(None),
+            (Some(number), Some(state)) => File::open(self.path(*number, id, state)).map(Some),
+        }
+    }
+
+    /// Marks a message as given to a reader who may lose it: its bytes are kept for a week, or
+    /// until a reader leaves word that it was opened ([`Word::Opened`]). A crash before [`Spool::settle`] may
+    /// undo this.
+    pub fn give(&mut self, id: &Id) -> io::Result<()> {
+        let turn = self.turn;
+        if let Some(path) = self.change(id, State::Given(turn))? {
+            self.turn = turn.saturating_add(1);
+            // The week begins now, not when it arrived.
+            File::options().write(true).open(path)?.set_modified(SystemTime::now())?;
+        }
+        Ok(())
+    }
+
+    /// Marks a message as delivered. A crash before [`Spool::settle`] may undo this, and only
+    /// then its bytes go: a mark that is undone must find them.
+    pub fn done(&mut self, id: &Id) -> io::Result<()> {
+        let path = self.change(id, State::Done)?;
+        self.full.extend(path);
+        Ok(())
+    }
+
+    /// Moves a message on to a later state; one that is there or beyond is left as it is.
+    fn change(&mut self, id: &Id, state: State) -> io::Result<Option<PathBuf>> {
+        let Some(&number) = self.numbers.get(id) else { return Ok(None) };
+        let Some(before) = self.state(id).filter(|before| *before < state) else { return Ok(None) };
+        self.rename(number, id, before, state).map(Some)
+    }
+
+    fn rename(&mut self, number: u64, id: &Id, from: State, to: State) -> io::Result<PathBuf> {
+        let path = self.path(number, id, to);
+        fs::rename(self.path(number, id, from), &path)?;
+        self.moved = true;
+        self.messages.insert(number, (*id, to));
+        Ok(path)
+    }
+
+    fn prune(&mut self) -> io::Result<()> {
+        let done = self.messages.iter().filter(|(_, (_, state))| *state == State::Done);
+        let excess = done.clone().count().saturating_sub(REMEMBERED);
+        let oldest: Vec<(u64, Id)> =
+            done.take(excess).map(|(number, (id, _))| (*number, *id)).collect();
+        for (number, id) in oldest {
+            self.messages.remove(&number);
+            self.numbers.remove(&id);
+            fs::remove_file(self.path(number, &id, State::Done))?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, number: u64, id: &Id, state: State) -> PathBuf {
+        self.folder.join(format!("{number:016x}-{id}.{}", state.extension()))
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Spool {
+    /// Returns whether the spool in `folder` gives out a message, or did so and can do it again.
+    pub fn keeps(folder: &Path, id: &Id) -> bool {
+        let kept = |name: &str| {
+            parse_name(name).is_some_and(|(_, of, state)| of == *id && state != State::Done)
+        };
+        let files = fs::read_dir(folder).into_iter().flatten().flatten();
+        files.into_iter().any(|file| file.file_name().to_str().is_some_and(kept))
+    }
+
+    /// Heeds the word that readers left. Each step is durable before the word of it goes.
+    fn heed(&mut self, words: &[(Word, Id)]) -> io::Result<()> {
+        let of = |wanted| words.iter().filter(move |(word, _)| *word == wanted).map(|(_, id)| id);
+        // Where several readers handed back, the earliest turn stands for all.
+        let turns = of(Word::Untaken).filter_map(|id| match self.state(id) {
+            Some(State::Given(turn)) => Some(turn),
+            _ => None,
+        });
+        let first = turns.min();
+        for id in of(Word::Refused) {
+            self.hand_back(id, State::Deferred)?;
+        }
+        if let Some(first) = first {
+            // The first goes last: killed in between, its turn still tells which the others are.
+            for id in self.all(|state| matches!(state, State::Given(turn) if turn > first)) {
+                self.hand_back(&id, State::Waiting)?;
+            }
+            self.settle()?;
+            for id in self.all(|state| state == State::Given(first)) {
+                self.hand_back(&id, State::Waiting)?;
+            }
+        }
+        for id in of(Word::Opened) {
+            self.done(id)?;
+        }
+        self.settle()?;
+        for (word, id) in words {
+            fs::remove_file(self.folder.join(word.file(id)))?;
+        }
+        Ok(())
+    }
+
+    /// Lets a message wait again that was given out.
+    fn hand_back(&mut self, id: &Id, state: State) -> io::Result<()> {
+        let Some(&number) = self.numbers.get(id) else { return Ok(()) };
+        match self.state(id) {
+            Some(given @ State::Given(_)) => self.rename(number, id, given, state).map(drop),
+            Some(State::Waiting) if state == State::Deferred => {
+                self.rename(number, id, State::Waiting, state).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Syncs files side by side: what waits together is written together.
+fn sync(files: &[(u64, Id, AtomicFile)]) -> io::Result<()> {
+    thread::scope(|scope| {
+        let share = files.len().div_ceil(SYNCS).max(1);
+        let syncing: Vec<_> = files
+            .chunks(share)
+            .map(|files| scope.spawn(|| files.iter().try_for_each(|(_, _, file)| file.sync())))
+            .collect();
+        let died = |_| Err(io::Error::other("a thread died"));
+        syncing.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(died))
+    })
+}
+
+/// A long message on its way: append to it what comes.
+#[derive(Debug)]
+pub struct Partial {
+    id: Id,
+    path: PathBuf,
+    file: File,
+    length: u64,
+    hash: crypto::Hash,
+}
+
+impl Partial {
+    /// How many bytes of it are here.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        self.hash.update(bytes);
+    }
+}
+
+impl Write for Partial {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.count(bytes.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
