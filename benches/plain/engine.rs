@@ -14,8 +14,8 @@ use tantivy::{Index, IndexSettings, IndexWriter, Order, ReloadPolicy, TantivyDoc
 use crate::directory::Plain;
 use crate::index::analysis::stemmer::Stems;
 use crate::index::analysis::tokenizer::WordTokenizer;
-use crate::index::document::Queued;
 use crate::index::document::fields::{Fields, ORDER, WORDS, headed};
+use crate::index::document::queued::Queued;
 use crate::index::document::summary;
 use crate::index::document::summary_store::{Heads, Summaries};
 use crate::index::ingest;

@@ -2,7 +2,7 @@
 //! same reading of mail. The library must have no way of writing an index in clear, so it does
 //! not offer these to anybody.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 #[path = "engine.rs"]
 mod engine;

@@ -9,23 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::directory::error::LockError;
-use tantivy::schema::IndexRecordOption;
+use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{
     DocAddress, DocSet as _, IndexReader, ReloadPolicy, Searcher, TERMINATED, TantivyDocument,
     TantivyError,
 };
 
 use crate::files;
-use crate::index::Error;
 use crate::index::analysis::stemmer::Stems;
 use crate::index::analysis::tokenizer::WordTokenizer;
 use crate::index::document::Document;
 use crate::index::document::fields::{Fields, WORDS, headed, stemmed};
 use crate::index::document::summary::body;
 use crate::index::document::summary_store::{Heads, Summaries};
+use crate::index::error::Error;
 use crate::index::storage::directory::{CellDirectory, LeftOut};
 use crate::index::storage::disk::{Disk, Folder};
 use crate::index::storage::folder;
+use crate::index::storage::verify::{self, Checked};
 use crate::secret::Secret;
 
 /// Unpacked blocks of stored documents kept a segment.
@@ -266,6 +267,12 @@ impl Index {
         Ok(stats)
     }
 
+    /// Opens both manifests, and every cell of every file that they name. No writer may be at work
+    /// meanwhile.
+    pub fn verify(&self) -> Result<Checked, Error> {
+        verify::verify(&self.directory)
+    }
+
     /// Gives a document back by its id, or by the beginning of it when no other has the same.
     pub fn show(&self, id: &str) -> Result<Document, Error> {
         let (_, address) = self.find(id)?;
@@ -352,6 +359,24 @@ impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Index({})", self.folder().display())
     }
+}
+
+/// The documents with a term that were not removed.
+pub(super) fn living(searcher: &Searcher, term: &Term) -> Result<Vec<DocAddress>, TantivyError> {
+    let mut found = Vec::new();
+    for (at, reader) in (0..).zip(searcher.segment_readers()) {
+        let index = reader.inverted_index(term.field())?;
+        let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else {
+            continue;
+        };
+        while postings.doc() != TERMINATED {
+            if !reader.is_deleted(postings.doc()) {
+                found.push(DocAddress::new(at, postings.doc()));
+            }
+            postings.advance();
+        }
+    }
+    Ok(found)
 }
 
 /// Asks the engine something again as long as it meets damaged segments that can be left out.

@@ -11,7 +11,7 @@ use crate::index::analysis::stemmer::Stems;
 use crate::index::document::{Document, Kind};
 use crate::index::engine::Index;
 use crate::index::query::Query;
-use crate::index::search::results::SearchOptions;
+use crate::index::search::options::SearchOptions;
 use crate::index::storage::directory::CellDirectory;
 use crate::index::storage::folder;
 use crate::index::{Error, Writer};

@@ -1,18 +1,22 @@
 //! Writing: one writer at a time, readers meanwhile see the last commit.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use tantivy::schema::Term;
-use tantivy::{IndexWriter, TantivyError};
+use tantivy::merge_policy::NoMergePolicy;
+use tantivy::schema::{Field, Term};
+use tantivy::{IndexWriter, Searcher, TantivyError};
 
 use crate::crypto;
-use crate::index::Error;
 use crate::index::document::budget::Room;
-use crate::index::document::{Document, MAX_ID, Queued};
-use crate::index::engine::Index;
+use crate::index::document::queued::Queued;
+use crate::index::document::summary_store::Heads;
+use crate::index::document::{Document, MAX_ID};
+use crate::index::engine::{Index, living};
+use crate::index::error::Error;
 use crate::index::query::Query;
+use crate::index::query::compile::Terms;
 use crate::index::storage::rekey;
 
 pub(super) mod tag;
@@ -36,6 +40,15 @@ pub struct Writer<'a> {
     pub(super) all: Option<HashSet<u128>>,
     /// What every commit says: the file of the catalogue.
     pub(super) catalogue: Option<String>,
+}
+
+/// What [`Index::purge`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Purged {
+    /// Segments that held something deleted, and were written anew without it.
+    pub segments: u64,
+    /// Documents that were still in them, deleted.
+    pub documents: u64,
 }
 
 /// The end of a writer that documents go into, from many threads at once.
@@ -99,12 +112,42 @@ impl Index {
         let engine = self.checked(self.engine.writer_with_num_threads(1, HEAP))?;
         // Failures of writers before this one have been told.
         drop(self.directory.opened().take_failure());
-        rekey::settle(&self.directory)?;
+        rekey::recover_rotation(&self.directory)?;
         self.directory.sweep().map_err(Error::io(self.folder()))?;
         self.reload()?;
         let (room, new) = (Room::new(QUEUE), HashSet::new());
         let catalogue = self.catalogue()?;
         Ok(Writer { index: self, engine, room, new, all: None, catalogue })
+    }
+
+    /// Makes deleted what was removed or replaced: segments that hold some of it are written anew
+    /// without it, and the index key is changed. The secrets of the files before stand in lists
+    /// that only the old key opens, and that is overwritten: nothing opens their cells any more,
+    /// wherever a copy of them may lie.
+    pub fn purge(&self) -> Result<Purged, Error> {
+        let mut writer = self.writer()?;
+        writer.engine.set_merge_policy(Box::new(NoMergePolicy));
+        let metas = self.checked(self.engine.searchable_segment_metas())?;
+        let mut purged = Purged::default();
+        for segment in metas.iter().filter(|segment| segment.has_deletes()) {
+            let merged = writer.engine.merge(&[segment.id()]).wait();
+            self.checked(merged)?;
+            purged.segments += 1;
+            purged.documents += u64::from(segment.num_deleted_docs());
+        }
+        rekey::rotate_key(&self.directory, false)?;
+        drop(writer);
+        self.reload()?;
+        Ok(purged)
+    }
+
+    /// Changes the index key and those of all files: each is written anew under a new one, cell by
+    /// cell, which takes as much room again while it lasts.
+    pub fn rekey(&self) -> Result<(), Error> {
+        let writer = self.writer()?;
+        rekey::rotate_key(&self.directory, true)?;
+        drop(writer);
+        self.reload()
     }
 }
 
@@ -183,7 +226,8 @@ impl Writer<'_> {
     pub fn remove(&mut self, query: &Query) -> Result<u64, Error> {
         self.commit()?;
         let found = self.index.count(query)?;
-        let removed = self.engine.delete_query(query.compiled(self.index));
+        let terms = Terms { fields: &self.index.fields, stems: &self.index.stems };
+        let removed = self.engine.delete_query(query.compiled(terms));
         self.checked(removed)?;
         self.forget()?;
         Ok(found)
@@ -219,6 +263,29 @@ impl Writer<'_> {
         self.index.reload()
     }
 
+    /// Gives a document the tags of the one it will replace.
+    fn carry_tags(&self, document: &mut Document) -> Result<(), Error> {
+        let fields = &self.index.fields;
+        let mut before = vec![Term::from_field_text(fields.id, &document.id)];
+        if let (true, Some(path)) = (document.is_file(), &document.path) {
+            before.push(Term::from_field_text(fields.source, &Document::source(path)));
+        }
+        let tags = self.index.ask(|searcher| {
+            let (mut tags, heads) = (BTreeSet::new(), Heads::default());
+            if !has_terms(searcher, fields.tag)? {
+                return Ok(tags);
+            }
+            for term in &before {
+                for address in living(searcher, term)? {
+                    tags.extend(heads.get(searcher, address)?.tags);
+                }
+            }
+            Ok(tags)
+        })?;
+        document.tags.extend(tags);
+        Ok(())
+    }
+
     fn checked<T>(&self, result: Result<T, TantivyError>) -> Result<T, Error> {
         self.index.checked(result)
     }
@@ -233,4 +300,14 @@ impl fmt::Debug for Writer<'_> {
 /// 16 bytes of SHA-256: ids of letters are chosen by strangers.
 fn hashed(id: &str) -> u128 {
     u128::from_be_bytes(crypto::truncate(&crypto::sha256(&[id.as_bytes()])))
+}
+
+/// Whether any segment holds a term of a field.
+fn has_terms(searcher: &Searcher, field: Field) -> Result<bool, TantivyError> {
+    for reader in searcher.segment_readers() {
+        if reader.inverted_index(field)?.terms().num_terms() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use snowball_stemmers_rs::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::index::analysis::tokenizer;
+use crate::index::analysis::fold;
 
 /// Stands before a stem, so that no word is one: no word holds a control character.
 const MARK: char = '\u{1}';
@@ -130,11 +130,11 @@ pub(crate) fn stem(language: &str, word: &str) -> Option<String> {
     }
     let word: String = word
         .chars()
-        .map(|c| if tokenizer::is_apostrophe(c) { '\'' } else { c })
+        .map(|c| if fold::is_apostrophe(c) { '\'' } else { c })
         .flat_map(char::to_lowercase)
         .nfc()
         .collect();
-    let stem = tokenizer::folded(&Stemmer::create(*algorithm).stem(&word));
+    let stem = fold::folded(&Stemmer::create(*algorithm).stem(&word));
     if stem.is_empty() {
         return None;
     }

@@ -21,8 +21,9 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
-use unicode_normalization::char::{compose, decompose_compatible, is_combining_mark};
+use unicode_normalization::char::compose;
 
+use crate::index::analysis::fold::{fold, is_apostrophe, is_letter, is_voicing};
 use crate::index::analysis::stemmer::{self, Cache, Stems};
 
 /// Bytes of a folded word that count.
@@ -274,60 +275,6 @@ pub(crate) fn sought(text: &str) -> Vec<Sought> {
 /// The last boundary of a character at or before `at`.
 pub(crate) fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
-}
-
-/// The letters and digits of a text, folded.
-pub(crate) fn folded(text: &str) -> String {
-    let mut out = String::new();
-    text.chars().for_each(|c| fold(c, |part| out.extend(Some(part).filter(|c| is_letter(*c)))));
-    out
-}
-
-/// Apostrophes, and the quotes, primes and letters that are typed for them.
-pub(crate) fn is_apostrophe(c: char) -> bool {
-    matches!(
-        c,
-        '\'' | '\u{b4}'
-            | '\u{2b9}'
-            | '\u{2bb}'
-            | '\u{2bc}'
-            | '\u{2018}'
-            | '\u{2019}'
-            | '\u{201b}'
-            | '\u{2032}'
-            | '\u{ff07}'
-    )
-}
-
-fn is_letter(c: char) -> bool {
-    c.is_alphanumeric() && !is_apostrophe(c)
-}
-
-/// The marks that make kana others, which stay.
-fn is_voicing(c: char) -> bool {
-    matches!(c, '\u{3099}' | '\u{309a}')
-}
-
-fn fold(c: char, mut out: impl FnMut(char)) {
-    match c {
-        '\0'..='\u{7f}' => return out(c.to_ascii_lowercase()),
-        // Soft hyphen, joiners, byte order mark: they are not seen, so they part nothing.
-        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => return,
-        // Syllables stay whole.
-        '\u{ac00}'..='\u{d7a3}' => return out(c),
-        // An accent for an apostrophe, whose decomposition begins with a space.
-        c if is_apostrophe(c) => return out('\''),
-        _ => {}
-    }
-    decompose_compatible(c, |part| {
-        if is_combining_mark(part) && !is_voicing(part) {
-            return;
-        }
-        for lower in part.to_lowercase().filter(|l| !is_combining_mark(*l) || is_voicing(*l)) {
-            // Final sigma is the same letter.
-            out(if lower == 'ς' { 'σ' } else { lower });
-        }
-    });
 }
 
 /// Scripts written without spaces, and Hangul, whose words carry their grammar behind them.

@@ -2,19 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::slice;
-
-use tantivy::schema::{Field, OwnedValue};
 
 use crate::crypto;
 use crate::index::analysis::tokenizer;
-use crate::index::document::fields::Fields;
-use crate::index::document::summary::{Head, order};
 use crate::text;
-use crate::wire::{self, Decode, Encode};
+use crate::wire::{Decode, Encode};
 
 pub(super) mod budget;
 pub(super) mod fields;
+pub(super) mod queued;
 pub(super) mod summary;
 pub(super) mod summary_store;
 
@@ -225,7 +221,7 @@ impl Document {
         !matches!(self.kind, Kind::Mail | Kind::Letter)
     }
 
-    /// The term of [`Fields::source`].
+    /// The term of the field `source`.
     pub(super) fn source(path: &Path) -> String {
         id(&[b"source\0", path.as_os_str().as_encoded_bytes()])
     }
@@ -250,7 +246,7 @@ impl Document {
     }
 
     /// Cuts what is longer than [`MAX_BODY`] and [`MAX_FIELD`].
-    fn bounded(mut self) -> Self {
+    pub(super) fn bounded(mut self) -> Self {
         cut(&mut self.body, MAX_BODY);
         cut(&mut self.from, MAX_FIELD);
         cut(&mut self.subject, MAX_FIELD);
@@ -286,79 +282,6 @@ impl Document {
         });
         self
     }
-
-    /// The engine's fields of this document, and the bytes they take.
-    pub(super) fn into_fields(self, to: &Fields) -> Result<Queued, wire::Error> {
-        let document = self.bounded();
-        let mut values: Vec<(Field, OwnedValue)> = Vec::new();
-        if let Some(path) = &document.path {
-            values.push((to.path, path.to_string_lossy().into_owned().into()));
-            if document.is_file() {
-                values.push((to.source, Self::source(path).into()));
-            }
-        }
-        values.push((to.order, order(document.date, &document.id).into()));
-        values.push((to.size, document.size.into()));
-        let lists =
-            [(to.to, &document.to), (to.cc, &document.cc), (to.attachment, &document.attachments)];
-        for (field, list) in lists {
-            values.extend(list.iter().map(|one| (field, one.clone().into())));
-        }
-        let types: BTreeSet<_> = document.types.iter().flat_map(|name| type_terms(name)).collect();
-        values.push((to.kind, document.kind.name().into()));
-        values.extend(types.into_iter().map(|term| (to.kind, term.into())));
-        values.extend(document.flags.iter().map(|flag| (to.flag, flag.name().into())));
-        values.extend(document.tags.iter().map(|tag| (to.tag, tag.clone().into())));
-        if let Some(id) = &document.message_id {
-            values.push((to.message, id.clone().into()));
-        }
-        if !document.thread.is_empty() {
-            values.push((to.thread, document.thread.clone().into()));
-        }
-        let (from, subject) = (slice::from_ref(&document.from), slice::from_ref(&document.subject));
-        for head in [from, subject, &document.to, &document.cc, &document.attachments] {
-            values.extend(tokenizer::head_values(head).map(|value| (to.heads, value.into())));
-        }
-        values.push((to.id, document.id.clone().into()));
-        values.push((to.from, document.from.clone().into()));
-        values.push((to.subject, document.subject.clone().into()));
-        let (head, body) = Head::of(document);
-        let head = wire::encode(&head)?;
-        let bytes = 2 * head.len() + body.len();
-        values.push((to.body, body.into()));
-        Ok(Queued { values, head, bytes, room: None })
-    }
-}
-
-/// The terms of a MIME type: whole, and each of its halves. In lower case, parameters cut off.
-fn type_terms(name: &str) -> impl Iterator<Item = String> {
-    let name = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let halves: Vec<String> = name.split('/').map(str::to_owned).collect();
-    let whole = (halves.len() > 1).then_some(name);
-    halves.into_iter().chain(whole).filter(|term| !term.is_empty())
-}
-
-/// A document on its way to the engine, with the room it takes up in the queue.
-pub(super) struct Queued {
-    values: Vec<(Field, OwnedValue)>,
-    /// Everything but the body, for [`summary_store`].
-    pub(super) head: Vec<u8>,
-    /// Bytes of its texts.
-    pub(super) bytes: usize,
-    /// Given back when the engine is done with it.
-    pub(super) room: Option<crate::index::document::budget::Taken>,
-}
-
-impl tantivy::Document for Queued {
-    type Value<'a> = &'a OwnedValue;
-    type FieldsValuesIter<'a> = std::iter::Map<
-        std::slice::Iter<'a, (Field, OwnedValue)>,
-        fn(&'a (Field, OwnedValue)) -> (Field, &'a OwnedValue),
-    >;
-
-    fn iter_fields_and_values(&self) -> Self::FieldsValuesIter<'_> {
-        self.values.iter().map(|(field, value)| (*field, value))
-    }
 }
 
 #[cfg(test)]
@@ -371,28 +294,6 @@ mod tests {
         assert_eq!(message_id(b"x").len(), 32);
         assert_ne!(file_id(Path::new("/a"), b"x"), file_id(Path::new("/b"), b"x"));
         assert_ne!(file_id(Path::new("/a"), b"x"), message_id(b"x"));
-    }
-
-    #[test]
-    fn hostile_lengths_are_cut() {
-        let fields =
-            Fields::of(&Fields::schema(&crate::index::analysis::stemmer::Stems::default()))
-                .unwrap();
-        let mut document = Document::new(Kind::Mail, "i".into());
-        document.from = "é".repeat(1 << 20);
-        document.subject = "s".repeat(1 << 20);
-        document.to = vec!["t".repeat(1000); 1000];
-        document.cc = document.to.clone();
-        document.attachments = document.to.clone();
-        document.types = document.to.clone();
-        document.references = document.to.clone();
-        document.in_reply_to = vec!["r".into(); 1 << 20];
-        document.message_id = Some("m".repeat(999));
-        document.thread = "t".repeat(1 << 20);
-        document.tags = (0..1000).map(|n| format!("tag{n}")).collect();
-        document.headers = vec![("k".repeat(1000), String::new()); 1000];
-        document.body = "b".repeat(MAX_BODY + 1);
-        assert!(document.into_fields(&fields).unwrap().bytes < MAX_BODY + (2 << 20));
     }
 
     #[test]
@@ -422,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_and_types() {
+    fn tags() {
         for good in ["x", "to-do", "größe", "a/b", &"t".repeat(MAX_TAG)] {
             assert!(is_tag(good), "{good}");
         }
@@ -430,9 +331,5 @@ mod tests {
             assert!(!is_tag(bad), "{bad}");
         }
         assert!(!is_tag(&"t".repeat(MAX_TAG + 1)));
-        let terms = |name| type_terms(name).collect::<Vec<_>>();
-        assert_eq!(terms("Text/HTML; charset=utf-8"), ["text", "html", "text/html"]);
-        assert_eq!(terms("odd"), ["odd"]);
-        assert_eq!(terms(" ; x"), [""; 0]);
     }
 }

@@ -14,7 +14,7 @@ use tantivy::schema::document::ErasedDocument;
 use tantivy::store::{Compressor, StoreReader, StoreWriter};
 use tantivy::{DocAddress, DocId, Searcher, SegmentReader, TantivyError};
 
-use crate::index::document::Queued;
+use crate::index::document::queued::Queued;
 use crate::index::document::summary::Head;
 use crate::wire;
 

@@ -1,5 +1,6 @@
-//! From the tree of a query to the engine's.
+//! Compiler of queries: from our tree to the engine's.
 
+use std::fmt;
 use std::ops::Bound;
 
 use tantivy::query::{
@@ -7,35 +8,35 @@ use tantivy::query::{
     FuzzyTermQuery, Occur, PhrasePrefixQuery, PhraseQuery, RangeQuery, Scorer, TermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption, Term};
-use tantivy::{BitSet, DocId, Score, SegmentReader};
+use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader};
 
 use crate::index::analysis::stemmer::Stems;
 use crate::index::analysis::tokenizer::{self, Sought};
 use crate::index::document::fields::Fields;
 use crate::index::document::summary::order_from;
-use crate::index::query::exclude::steady;
+use crate::index::query::expr::{Expr, FieldName, Form, Key, Phrase, Query};
 use crate::index::query::near::{NearQuery, Slot};
-use crate::index::query::{Expr, FieldName, Form, Key, Phrase};
+use crate::index::query::prefix::{ENDINGS, range};
 
 /// A query as the engine takes it.
-pub(in crate::index) type Compiled = dyn tantivy::query::Query;
-
-/// Most words that the open end of a phrase may stand for, in each field of each segment. The
-/// engine takes some 2 KiB for each beforehand.
-pub(super) const ENDINGS: u32 = 1 << 13;
-
-/// Above every text that begins so: none holds the highest code point behind it.
-const HIGHEST: char = '\u{10ffff}';
+pub(crate) type Compiled = dyn tantivy::query::Query;
 
 /// What compiling asks of an index.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::index) struct Terms<'a> {
-    pub(in crate::index) fields: &'a Fields,
-    pub(in crate::index) stems: &'a Stems,
+pub(crate) struct Terms<'a> {
+    pub(crate) fields: &'a Fields,
+    pub(crate) stems: &'a Stems,
+}
+
+impl Query {
+    /// The whole query as the engine takes it.
+    pub(crate) fn compiled(&self, terms: Terms<'_>) -> Box<Compiled> {
+        terms.compile(&self.0)
+    }
 }
 
 impl Terms<'_> {
-    pub(in crate::index) fn compile(&self, expr: &Expr) -> Box<Compiled> {
+    pub(crate) fn compile(&self, expr: &Expr) -> Box<Compiled> {
         let fields = self.fields;
         match expr {
             Expr::All => Box::new(AllQuery),
@@ -81,7 +82,7 @@ impl Terms<'_> {
     }
 
     /// The parts of a query that are looked up in dictionaries, each on its own.
-    pub(in crate::index) fn parts(&self, expr: &Expr) -> Vec<Box<Compiled>> {
+    pub(crate) fn parts(&self, expr: &Expr) -> Vec<Box<Compiled>> {
         match expr {
             Expr::All | Expr::Date { .. } | Expr::Size { .. } => Vec::new(),
             Expr::And(all) | Expr::Or(all) => all.iter().flat_map(|one| self.parts(one)).collect(),
@@ -218,12 +219,6 @@ fn beginning(field: Field, value: &str) -> Box<Compiled> {
     Box::new(RangeQuery::new(Bound::Included(from), Bound::Excluded(to)))
 }
 
-/// The terms that begin so: from the first on, before the second.
-pub(super) fn range(field: Field, value: &str) -> (Term, Term) {
-    let term = |text: &str| Term::from_field_text(field, text);
-    (term(value), term(&format!("{value}{HIGHEST}")))
-}
-
 fn consecutive(mut terms: Vec<(usize, Term)>, open: bool) -> Box<Compiled> {
     if terms.len() > 1 {
         if !open {
@@ -281,5 +276,71 @@ impl Weight for LikeQuery {
 
     fn explain(&self, _: &SegmentReader, _: DocId) -> tantivy::Result<Explanation> {
         Ok(Explanation::new("a word like it", 1.0))
+    }
+}
+
+/// Wraps an excluded query so that its scorers are asked by `doc` and `seek` alone. The engine asks
+/// an excluded scorer by `seek_danger` for documents before the one it stands at, and phrases assert
+/// that this does not happen.
+fn steady(query: Box<Compiled>) -> Box<Compiled> {
+    Box::new(SteadyQuery(query))
+}
+
+struct SteadyQuery(Box<Compiled>);
+
+impl Clone for SteadyQuery {
+    fn clone(&self) -> Self {
+        Self(self.0.box_clone())
+    }
+}
+
+impl fmt::Debug for SteadyQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl tantivy::query::Query for SteadyQuery {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(SteadyWeight(self.0.weight(scoring)?)))
+    }
+}
+
+struct SteadyWeight(Box<dyn Weight>);
+
+impl Weight for SteadyWeight {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        Ok(Box::new(SteadyScorer(self.0.scorer(reader, boost)?)))
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        self.0.explain(reader, doc)
+    }
+}
+
+/// `seek_danger` is that of the trait, which looks at `doc` first.
+struct SteadyScorer(Box<dyn Scorer>);
+
+impl DocSet for SteadyScorer {
+    fn advance(&mut self) -> DocId {
+        self.0.advance()
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        self.0.seek(target)
+    }
+
+    fn doc(&self) -> DocId {
+        self.0.doc()
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.0.size_hint()
+    }
+}
+
+impl Scorer for SteadyScorer {
+    fn score(&mut self) -> Score {
+        self.0.score()
     }
 }

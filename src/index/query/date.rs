@@ -26,6 +26,28 @@ pub(super) fn span(text: &str, now: i64) -> Option<(i64, Option<i64>)> {
     }
 }
 
+/// From when and until when: a date, or two with `..` between, of which one may lack. Fails at the
+/// byte where something else stands.
+pub(super) fn range(text: &str, now: i64) -> Result<(Option<i64>, Option<i64>), usize> {
+    let Some((from, to)) = text.split_once("..") else {
+        let (from, to) = span(text, now).ok_or(0usize)?;
+        return Ok((Some(from), to));
+    };
+    if from.is_empty() && to.is_empty() {
+        return Err(0);
+    }
+    let begin = match from {
+        "" => None,
+        from => Some(span(from, now).ok_or(0usize)?.0),
+    };
+    let end = match to {
+        "" => None,
+        // Of what has no end, as 2w, the moment itself is the end.
+        to => span(to, now).map(|(at, end)| Some(end.unwrap_or(at))).ok_or(from.len() + 2)?,
+    };
+    Ok((begin, end))
+}
+
 /// `3d`: how long.
 fn ago(text: &str) -> Option<Span> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;

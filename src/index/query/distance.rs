@@ -4,7 +4,7 @@
 const COMPARED: usize = 64;
 
 /// Whether two words differ in so many letters at the most; most words do in their length alone.
-pub(in crate::index) fn is_like(one: &str, other: &str, most: u8) -> bool {
+pub(crate) fn is_like(one: &str, other: &str, most: u8) -> bool {
     let most = usize::from(most);
     one.chars().count().abs_diff(other.chars().count()) <= most && distance(one, other) <= most
 }

@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::index::analysis::tokenizer;
-use crate::index::query::{Expr, FieldName, Form, Key, Phrase, date};
+use crate::index::query::date;
+use crate::index::query::expr::{Expr, FieldName, Form, Key, Phrase, Query};
 
 /// How a query, or a part of one, was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,14 @@ pub struct Explained {
     pub parts: Vec<Explained>,
 }
 
-pub(super) fn explain(expr: &Expr) -> Explained {
+impl Query {
+    /// Explains in words how the query was understood.
+    pub fn explain(&self) -> Explained {
+        explain(&self.0)
+    }
+}
+
+fn explain(expr: &Expr) -> Explained {
     let (what, parts): (String, &[Expr]) = match expr {
         Expr::All => ("every document".into(), &[]),
         Expr::And(all) => ("all of".into(), all),

@@ -1,6 +1,6 @@
 //! Names before a colon.
 
-use crate::index::query::{FieldName, Key};
+use crate::index::query::expr::{FieldName, Key};
 
 /// What a value stands for: that of the field before it, or before the parenthesis around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

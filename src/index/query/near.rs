@@ -3,11 +3,11 @@
 use std::fmt;
 
 use tantivy::postings::{Postings as _, SegmentPostings};
-use tantivy::query::{EnableScoring, Explanation, FuzzyTermQuery, Scorer, Weight};
+use tantivy::query::{EnableScoring, Explanation, FuzzyTermQuery, Query, Scorer, Weight};
 use tantivy::schema::{Field, IndexRecordOption, Term};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED};
 
-use crate::index::query::compile::{Compiled, ENDINGS, range};
+use crate::index::query::prefix::{ENDINGS, range};
 
 /// A place of a phrase: how far behind its first, and what may stand there.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub(super) struct NearQuery {
     sides: Vec<Vec<Slot>>,
     distance: u32,
     /// Finds what holds every side, wherever.
-    every: Box<Compiled>,
+    every: Box<dyn Query>,
 }
 
 impl NearQuery {
@@ -34,7 +34,7 @@ impl NearQuery {
         field: Field,
         sides: Vec<Vec<Slot>>,
         distance: u32,
-        every: Box<Compiled>,
+        every: Box<dyn Query>,
     ) -> Self {
         Self { field, sides, distance, every }
     }
@@ -53,7 +53,7 @@ impl fmt::Debug for NearQuery {
     }
 }
 
-impl tantivy::query::Query for NearQuery {
+impl Query for NearQuery {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         let every = self.every.weight(scoring)?;
         Ok(Box::new(NearWeight { query: self.clone(), every }))

@@ -1,20 +1,49 @@
-//! From text to a tree.
+//! Parser of queries: from text to a tree.
+
+use std::str::FromStr;
 
 use crate::index::analysis::tokenizer;
 use crate::index::document::{Flag, is_tag};
 use crate::index::query::error::{QueryError, nearest, not_ours};
-use crate::index::query::field::{Scope, names};
-use crate::index::query::{
-    DEEPEST, Expr, FARTHEST, FieldName, Form, Key, LONGEST, NEAR, Phrase, WAYS, date, opened, size,
+use crate::index::query::expr::{
+    DEEPEST, Expr, FARTHEST, FieldName, Form, Key, LONGEST, NEAR, Phrase, Query, WAYS, opened,
 };
+use crate::index::query::field::{Scope, names};
+use crate::index::query::{date, size};
 
 const LETTERS: &str = "1 or 2 letters behind ~";
 const WORD: &str = "a word, a phrase or an opening parenthesis";
 
-pub(super) fn parse(text: &str, now: i64) -> Result<Expr, QueryError> {
+impl FromStr for Query {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        Self::parse(text)
+    }
+}
+
+impl Query {
+    /// Reads a query. Dates such as `yesterday` are those of the moment it is read.
+    ///
+    /// ```
+    /// use bulla::index::Query;
+    /// assert!(Query::parse("from:alice after:2026-01 \"release notes\"").is_ok());
+    /// assert_eq!(Query::parse("(one OR two").unwrap_err().at, 11);
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, QueryError> {
+        Self::parse_at(text, jiff::Timestamp::now().as_second())
+    }
+
+    /// Reads a query as if it were so many seconds since 1970-01-01T00:00:00Z.
+    pub fn parse_at(text: &str, now: i64) -> Result<Self, QueryError> {
+        parse(text, now).map(Self)
+    }
+}
+
+fn parse(text: &str, now: i64) -> Result<Expr, QueryError> {
     let mut parser = Parser { text, at: 0, depth: 0, now };
     if text.len() > LONGEST {
-        return parser.fail(floor(text, LONGEST), format!("at most {LONGEST} bytes"));
+        return parser.fail(tokenizer::floor(text, LONGEST), format!("at most {LONGEST} bytes"));
     }
     let expr = parser.or(Scope::Any)?;
     parser.blanks();
@@ -22,10 +51,6 @@ pub(super) fn parse(text: &str, now: i64) -> Result<Expr, QueryError> {
         None => Ok(expr),
         Some(_) => parser.expected("an opening parenthesis before this one"),
     }
-}
-
-fn floor(text: &str, at: usize) -> usize {
-    tokenizer::floor(text, at)
 }
 
 struct Parser<'a> {
@@ -85,7 +110,7 @@ impl<'a> Parser<'a> {
         while self.operator("OR") {
             all.push(self.and(scope)?);
         }
-        Ok(one_or(all, Expr::Or))
+        Ok(Expr::one_or(all, Expr::Or))
     }
 
     fn and(&mut self, scope: Scope) -> Result<Expr, QueryError> {
@@ -95,7 +120,7 @@ impl<'a> Parser<'a> {
             self.blanks();
             let ends = matches!(self.peek(), None | Some(')')) || self.stands("OR");
             if ends && !explicit {
-                return Ok(one_or(all, Expr::And));
+                return Ok(Expr::one_or(all, Expr::And));
             }
             all.push(self.not(scope)?);
         }
@@ -160,7 +185,7 @@ impl<'a> Parser<'a> {
             match self.near_operator()? {
                 None => {
                     let near = |phrases| Expr::Near { field, distance, phrases };
-                    return Ok(one_or(ways.into_iter().map(near).collect(), Expr::Or));
+                    return Ok(Expr::one_or(ways.into_iter().map(near).collect(), Expr::Or));
                 }
                 Some(other) if other == distance => {}
                 Some(_) => {
@@ -439,29 +464,15 @@ impl<'a> Parser<'a> {
 
     fn date(&mut self, scope: Scope) -> Result<Expr, QueryError> {
         let (at, text) = self.token()?;
-        let span = |at, text| match date::span(text, self.now) {
-            Some(span) => Ok(span),
-            None => self.fail(at, date::EXPECTED),
+        let range = match scope {
+            Scope::After => date::span(text, self.now).map(|(from, _)| (Some(from), None)),
+            Scope::Before => date::span(text, self.now).map(|(from, _)| (None, Some(from))),
+            _ => match date::range(text, self.now) {
+                Ok(range) => Some(range),
+                Err(offset) => return self.fail(at + offset, date::EXPECTED),
+            },
         };
-        let (from, to) = match (scope, text.split_once("..")) {
-            (Scope::After, _) => (Some(span(at, text)?.0), None),
-            (Scope::Before, _) => (None, Some(span(at, text)?.0)),
-            (_, None) => {
-                let (from, to) = span(at, text)?;
-                (Some(from), to)
-            }
-            (_, Some(("", ""))) => return self.fail(at, date::EXPECTED),
-            (_, Some((from, to))) => {
-                let begin = if from.is_empty() { None } else { Some(span(at, from)?.0) };
-                let behind = at + from.len() + 2;
-                let end = match to {
-                    "" => None,
-                    // Of what has no end, as 2w, the moment itself is the end.
-                    to => span(behind, to).map(|(from, end)| Some(end.unwrap_or(from)))?,
-                };
-                (begin, end)
-            }
-        };
+        let Some((from, to)) = range else { return self.fail(at, date::EXPECTED) };
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
@@ -483,15 +494,4 @@ fn fuzzy(distance: &str) -> Option<Form> {
 /// Where a bare word ends.
 fn ends_word(c: char) -> bool {
     c.is_whitespace() || matches!(c, '(' | ')' | '"')
-}
-
-fn one_or(mut all: Vec<Expr>, many: impl FnOnce(Vec<Expr>) -> Expr) -> Expr {
-    match all.pop() {
-        Some(only) if all.is_empty() => only,
-        Some(last) => {
-            all.push(last);
-            many(all)
-        }
-        None => many(all),
-    }
 }

@@ -1,31 +1,31 @@
 //! What of a query is asked of each document found, rather than of the engine.
 
 use crate::index::document::summary::order_from;
-use crate::index::query::{Expr, Query};
+use crate::index::query::expr::{Expr, Query};
 
 /// Dates and sizes that every document found must have. The engine would read a whole column for
 /// each; of a few documents it is known otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::index) struct Bounds {
+pub(crate) struct Bounds {
     /// The least and the greatest [`order`](crate::index::document::summary::order).
     order: (u64, u64),
     size: (u64, u64),
 }
 
 impl Bounds {
-    pub(in crate::index) const NONE: Self = Self { order: (0, u64::MAX), size: (0, u64::MAX) };
+    pub(crate) const NONE: Self = Self { order: (0, u64::MAX), size: (0, u64::MAX) };
 
     /// Whether anything is left out by them.
-    pub(in crate::index) fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         *self != Self::NONE
     }
 
     /// Whether sizes count.
-    pub(in crate::index) fn has_sizes(&self) -> bool {
+    pub(crate) fn has_sizes(&self) -> bool {
         self.size != Self::NONE.size
     }
 
-    pub(in crate::index) fn hold(&self, order: u64, size: u64) -> bool {
+    pub(crate) fn hold(&self, order: u64, size: u64) -> bool {
         let within = |(least, most): (u64, u64), value| least <= value && value <= most;
         within(self.order, order) && within(self.size, size)
     }
@@ -52,7 +52,7 @@ impl Bounds {
 
 impl Query {
     /// The query without the dates and sizes that all of it is under, and these.
-    pub(in crate::index) fn plan(&self) -> (Expr, Bounds) {
+    pub(crate) fn plan(&self) -> (Expr, Bounds) {
         let mut bounds = Bounds::NONE;
         let expr = match &self.0 {
             Expr::And(all) => {

@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 
 use crate::index::document::Flag;
-use crate::index::query::{Expr, FieldName, Form, Phrase, Query, date};
+use crate::index::query::date;
+use crate::index::query::expr::{Expr, FieldName, Form, Phrase, Query};
 
 impl Display for Query {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::index::document::Flag;
+use crate::index::query::expr::{Expr, FieldName, Form, Key, Phrase, Query};
+use crate::index::query::{date, size};
 
 /// 2026-03-14T15:09:26Z.
 const NOW: i64 = 1_773_500_966;

@@ -9,15 +9,17 @@ use tantivy::{
     DocAddress, DocId, Searcher, SegmentOrdinal, SegmentReader, TantivyDocument, TantivyError,
 };
 
-use crate::index::Error;
 use crate::index::document::Document;
 use crate::index::document::fields::{ORDER, SIZE};
 use crate::index::document::summary::{Head, body, order};
 use crate::index::document::summary_store::Heads;
 use crate::index::engine::Index;
-use crate::index::query::{Bounds, Compiled, Query, Terms};
+use crate::index::error::Error;
+use crate::index::query::Query;
+use crate::index::query::compile::{Compiled, Terms};
+use crate::index::query::plan::Bounds;
+use crate::index::search::options::{SearchOptions, Sort};
 use crate::index::search::prefetch;
-use crate::index::search::results::{SearchOptions, Sort};
 
 /// Bytes of a document's number in the column of dates, and of the cells that reading a document
 /// takes, about: what tells whether to read the column or the documents.

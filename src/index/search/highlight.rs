@@ -6,7 +6,8 @@ use memchr::memchr2_iter;
 
 use crate::index::analysis::stemmer::{Cache, Stems};
 use crate::index::analysis::tokenizer::{Word, Words, floor};
-use crate::index::query::{Form, Phrase, is_like};
+use crate::index::query::distance::is_like;
+use crate::index::query::expr::{Form, Phrase};
 
 /// Bytes shown before the first match, about.
 const BEFORE: usize = 60;
@@ -213,7 +214,7 @@ mod tests {
 
     fn shown_in(stems: &str, text: &str, query: &str) -> (String, Vec<String>) {
         let query = Query::parse(query).unwrap();
-        let snippet = Snippet::new(text, &mut query.marks(&stems.parse().unwrap()));
+        let snippet = Snippet::new(text, &mut Marks::new(query.shown(), &stems.parse().unwrap()));
         let marks = snippet.marks.iter().map(|range| snippet.text[range.clone()].to_owned());
         (snippet.text.clone(), marks.collect())
     }

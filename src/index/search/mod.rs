@@ -2,6 +2,7 @@
 
 pub(super) mod collect;
 pub(super) mod highlight;
+pub(super) mod options;
 pub(super) mod prefetch;
 pub(super) mod results;
 pub(super) mod threads;

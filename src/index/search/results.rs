@@ -5,46 +5,14 @@ use std::path::PathBuf;
 
 use tantivy::{TantivyDocument, TantivyError};
 
-use crate::index::Error;
 use crate::index::document::summary::{Head, body};
 use crate::index::document::{Flag, Kind};
 use crate::index::engine::Index;
+use crate::index::error::Error;
 use crate::index::query::Query;
 use crate::index::search::collect::{Found, Place};
 use crate::index::search::highlight::{Marks, Snippet};
-
-/// In which order hits come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// Newest first, then by id; documents without a date last.
-    #[default]
-    Date,
-    /// Oldest first, then by id; documents without a date last.
-    Oldest,
-    /// Best match first (BM25).
-    Relevance,
-}
-
-/// How to search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SearchOptions {
-    /// Most hits to return.
-    pub limit: usize,
-    /// Hits to leave out before the first returned.
-    pub offset: usize,
-    /// Their order.
-    pub sort: Sort,
-    /// Whether to make snippets.
-    pub snippets: bool,
-    /// Whether to work scores out when the order does not need them.
-    pub scores: bool,
-}
-
-impl Default for SearchOptions {
-    fn default() -> Self {
-        Self { limit: 20, offset: 0, sort: Sort::Date, snippets: true, scores: true }
-    }
-}
+use crate::index::search::options::SearchOptions;
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,7 +115,7 @@ impl Index {
     /// looked at. What is damaged is left out, see [`Index::left_out`].
     pub fn hits(&self, query: &Query, options: &SearchOptions) -> Result<Hits<'_>, Error> {
         let found = Found::new(self, query, options)?;
-        let marks = options.snippets.then(|| query.marks(&self.stems));
+        let marks = options.snippets.then(|| Marks::new(query.shown(), &self.stems));
         Ok(Hits { index: self, marks, ready: Vec::new(), found, scores: options.scores })
     }
 }

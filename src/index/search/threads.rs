@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 use tantivy::DocAddress;
 use tantivy::schema::Term;
 
-use crate::index::Error;
-use crate::index::engine::Index;
+use crate::index::engine::{Index, living};
+use crate::index::error::Error;
 use crate::index::query::Query;
-use crate::index::search::results::{Hit, Hits, SearchOptions, Sort};
-use crate::index::writer::tag::living;
+use crate::index::search::options::{SearchOptions, Sort};
+use crate::index::search::results::{Hit, Hits};
 
 /// Most documents of a thread that are read for who takes part in it.
 const READ: usize = 100;

@@ -13,10 +13,10 @@ use tantivy::directory::{
     WritePtr,
 };
 
-use crate::index::Error;
+use crate::index::error::Error;
 use crate::index::storage::cells::{Damage, Opened, lock};
 use crate::index::storage::disk::{self, Disk, Held};
-use crate::index::storage::folder::{self, Keys};
+use crate::index::storage::folder::{self, Keys, READERS, WRITER};
 use crate::index::storage::manifest::{self, Entry, Manifest};
 use crate::index::storage::pack::{NewPack, Pack, StreamReader};
 use crate::index::storage::segments::{self, Segment, group_of, segment_of};
@@ -26,10 +26,6 @@ use crate::secret::Secret;
 pub(crate) const META: &str = "meta.json";
 /// The engine's name for its list of files, which it needs no more: manifests tell what is there.
 const MANAGED: &str = ".managed.json";
-/// Lock file of the one writer.
-pub(crate) const WRITER: &str = "writer.lock";
-/// Lock file held while a reader opens packs, and while a writer commits and removes some.
-pub(crate) const READERS: &str = "readers.lock";
 /// Cells: what only the generation before names is not kept until the next commit when it is more
 /// than these, and than an eighth of what there is.
 const MUCH: u64 = 16;

@@ -8,14 +8,17 @@ use zeroize::Zeroizing;
 
 use crate::crypto;
 use crate::files;
-use crate::index::Error;
-use crate::index::storage::directory::{READERS, WRITER};
+use crate::index::error::Error;
 use crate::index::storage::disk::{self, Disk};
 use crate::index::storage::manifest::SLOTS;
 use crate::secret::Secret;
 
 /// Version of everything in the folder; it stands before the index key.
 const FORMAT: u8 = 1;
+/// Lock file of the one writer.
+pub(crate) const WRITER: &str = "writer.lock";
+/// Lock file held while a reader opens packs, and while a writer commits and removes some.
+pub(crate) const READERS: &str = "readers.lock";
 /// File of the wrapped index key.
 const KEY: &str = "key";
 /// Kind of the record that wraps the index key.

@@ -1,69 +1,26 @@
-//! A new index key: for everything, or so that what was deleted opens no more.
-
-use tantivy::merge_policy::NoMergePolicy;
+//! Rotation of the index key, and recovery of a rotation that was interrupted.
 
 use crate::crypto;
-use crate::index::Error;
-use crate::index::engine::Index;
+use crate::index::error::Error;
 use crate::index::storage::directory::CellDirectory;
 use crate::index::storage::folder::{self, Keys};
 use crate::index::storage::manifest::{self, Manifest};
 use crate::index::storage::pack;
-
-/// What [`Index::purge`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Purged {
-    /// Segments that held something deleted, and were written anew without it.
-    pub segments: u64,
-    /// Documents that were still in them, deleted.
-    pub documents: u64,
-}
-
-impl Index {
-    /// Makes deleted what was removed or replaced: segments that hold some of it are written anew
-    /// without it, and the index key is changed. The secrets of the files before stand in lists
-    /// that only the old key opens, and that is overwritten: nothing opens their cells any more,
-    /// wherever a copy of them may lie.
-    pub fn purge(&self) -> Result<Purged, Error> {
-        let mut writer = self.writer()?;
-        writer.engine.set_merge_policy(Box::new(NoMergePolicy));
-        let metas = self.checked(self.engine.searchable_segment_metas())?;
-        let mut purged = Purged::default();
-        for segment in metas.iter().filter(|segment| segment.has_deletes()) {
-            let merged = writer.engine.merge(&[segment.id()]).wait();
-            self.checked(merged)?;
-            purged.segments += 1;
-            purged.documents += u64::from(segment.num_deleted_docs());
-        }
-        turn(&self.directory, false)?;
-        drop(writer);
-        self.reload()?;
-        Ok(purged)
-    }
-
-    /// Changes the index key and those of all files: each is written anew under a new one, cell by
-    /// cell, which takes as much room again while it lasts.
-    pub fn rekey(&self) -> Result<(), Error> {
-        let writer = self.writer()?;
-        turn(&self.directory, true)?;
-        drop(writer);
-        self.reload()
-    }
-}
+use crate::secret::Secret;
 
 /// Puts everything under a new index key; `reseal` also gives every file a new secret. Only for
 /// the holder of the writer's lock. A kill at any moment leaves the index under the old key or
-/// under the new one, and [`settle`] makes an end of it.
-fn turn(directory: &CellDirectory, reseal: bool) -> Result<(), Error> {
-    let turned = try_to_turn(directory, reseal);
-    if turned.is_err() {
+/// under the new one, and [`recover_rotation`] completes or undoes it.
+pub(crate) fn rotate_key(directory: &CellDirectory, reseal: bool) -> Result<(), Error> {
+    let rotated = try_to_rotate(directory, reseal);
+    if rotated.is_err() {
         // Room for what is to be done next; what cannot be removed now is when a writer comes.
         let _ = directory.sweep();
     }
-    turned
+    rotated
 }
 
-fn try_to_turn(directory: &CellDirectory, reseal: bool) -> Result<(), Error> {
+fn try_to_rotate(directory: &CellDirectory, reseal: bool) -> Result<(), Error> {
     let disk = directory.disk();
     let io = |error| Error::io(directory.folder())(error);
     let held = directory.lock_readers().map_err(io)?;
@@ -93,11 +50,7 @@ fn try_to_turn(directory: &CellDirectory, reseal: bool) -> Result<(), Error> {
 }
 
 /// Two generations under the new key, then that key alone, then the files go that are not named.
-fn finish(
-    directory: &CellDirectory,
-    manifest: Manifest,
-    key: crate::secret::Secret<32>,
-) -> Result<(), Error> {
+fn finish(directory: &CellDirectory, manifest: Manifest, key: Secret<32>) -> Result<(), Error> {
     let io = |error| Error::io(directory.folder())(error);
     directory.publish_twice(manifest, &key).map_err(io)?;
     let keys = Keys::one(key);
@@ -108,8 +61,8 @@ fn finish(
     directory.disk().sync().map_err(io)
 }
 
-/// Makes an end of a change of the key that was killed. Only for the holder of the writer's lock.
-pub(crate) fn settle(directory: &CellDirectory) -> Result<(), Error> {
+/// Completes or rolls back an interrupted key rotation. Only for the holder of the writer's lock.
+pub(crate) fn recover_rotation(directory: &CellDirectory) -> Result<(), Error> {
     let io = |error| Error::io(directory.folder())(error);
     let keys = folder::unwrap_key(directory.disk(), directory.folder(), directory.wrapping())?;
     let [now, to_come] = keys.all() else { return Ok(()) };

@@ -1,20 +1,15 @@
-//! Tags: words that a reader puts on documents, and which stay there.
+//! Changes of tags on the documents that a query finds.
 //!
-//! A document with other tags is put in anew, in one commit for all: the engine changes none in
-//! place. A document that is indexed again, as mail whose flags have changed or a file that was
-//! edited, takes the tags of what it replaces.
+//! The engine changes no document in place, so one with other tags replaces itself; all of them in
+//! one commit.
 
 use std::collections::BTreeSet;
 
-use tantivy::schema::{Field, IndexRecordOption, Term};
-use tantivy::{DocAddress, DocSet as _, Searcher, TERMINATED, TantivyError};
-
-use crate::index::Error;
-use crate::index::document::summary_store::Heads;
-use crate::index::document::{Document, MAX_TAGS, is_tag};
+use crate::index::document::{MAX_TAGS, is_tag};
+use crate::index::error::Error;
 use crate::index::query::Query;
 use crate::index::search::collect::Found;
-use crate::index::search::results::SearchOptions;
+use crate::index::search::options::SearchOptions;
 use crate::index::writer::Writer;
 
 /// What [`Writer::tag`] did.
@@ -67,55 +62,4 @@ impl Writer<'_> {
         self.forget()?;
         Ok(done)
     }
-
-    /// Gives a document the tags of the one it will replace.
-    pub(crate) fn carry_tags(&self, document: &mut Document) -> Result<(), Error> {
-        let fields = &self.index.fields;
-        let mut before = vec![Term::from_field_text(fields.id, &document.id)];
-        if let (true, Some(path)) = (document.is_file(), &document.path) {
-            before.push(Term::from_field_text(fields.source, &Document::source(path)));
-        }
-        let tags = self.index.ask(|searcher| {
-            let (mut tags, heads) = (BTreeSet::new(), Heads::default());
-            if !has_terms(searcher, fields.tag)? {
-                return Ok(tags);
-            }
-            for term in &before {
-                for address in living(searcher, term)? {
-                    tags.extend(heads.get(searcher, address)?.tags);
-                }
-            }
-            Ok(tags)
-        })?;
-        document.tags.extend(tags);
-        Ok(())
-    }
-}
-
-/// Whether any segment holds a term of a field.
-fn has_terms(searcher: &Searcher, field: Field) -> Result<bool, TantivyError> {
-    for reader in searcher.segment_readers() {
-        if reader.inverted_index(field)?.terms().num_terms() > 0 {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The documents with a term that were not removed.
-pub(crate) fn living(searcher: &Searcher, term: &Term) -> Result<Vec<DocAddress>, TantivyError> {
-    let mut found = Vec::new();
-    for (at, reader) in (0..).zip(searcher.segment_readers()) {
-        let index = reader.inverted_index(term.field())?;
-        let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else {
-            continue;
-        };
-        while postings.doc() != TERMINATED {
-            if !reader.is_deleted(postings.doc()) {
-                found.push(DocAddress::new(at, postings.doc()));
-            }
-            postings.advance();
-        }
-    }
-    Ok(found)
 }

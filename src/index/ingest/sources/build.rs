@@ -6,17 +6,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::index::Error;
 use crate::index::document::{file_id, message_id};
 use crate::index::engine::Index;
+use crate::index::error::Error;
 use crate::index::ingest::formats::detect::Form;
+use crate::index::ingest::options::BuildOptions;
+use crate::index::ingest::report::Report;
 use crate::index::ingest::sources::catalogue::{Catalogue, Entry, Holding, Name, Shape};
-use crate::index::ingest::sources::container::{Of, Reading};
+use crate::index::ingest::sources::container::{Piece, Reading};
 use crate::index::ingest::sources::plan::Gone;
 use crate::index::ingest::sources::pool::{Job, Pool};
 use crate::index::ingest::sources::source::{self, Source};
 use crate::index::ingest::sources::walk::Found;
-use crate::index::ingest::{BuildOptions, Report};
 use crate::index::writer::Known;
 use crate::progress::Progress;
 
@@ -158,20 +159,7 @@ impl<'a> Build<'a> {
                 let holds = old.map(|old| old.holds.clone()).unwrap_or_default();
                 self.report.unchanged += holds.len() as u64;
                 self.progress.advance(source.begin);
-                self.reading = Some(Reading {
-                    path: found.path.as_path().into(),
-                    fresh: source.fresh,
-                    packed: source.packed,
-                    begin: source.begin,
-                    read: 0,
-                    holds,
-                    resumed,
-                    of: match source.form {
-                        Form::Lines => Of::Lines(source),
-                        _ => Of::Messages(source.messages(self.options.max_file)),
-                    },
-                    found,
-                });
+                self.reading = Some(Reading::begin(found, source, holds, self.options.max_file));
             }
             Form::Mail => {
                 let raw = source.whole(self.options.max_file)?;
@@ -200,13 +188,106 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
+    /// Reads the next document of a file with many.
+    fn next(
+        &mut self,
+        mut reading: Reading,
+        pool: &Pool<'_>,
+        known: &mut Known<'_>,
+        raw: &mut Vec<u8>,
+    ) -> Result<(), (PathBuf, Failed)> {
+        let path = reading.path.to_path_buf();
+        match self.read_one(&mut reading, pool, known, raw) {
+            Ok(true) => {
+                self.reading = Some(reading);
+                Ok(())
+            }
+            Ok(false) => {
+                self.ended(reading);
+                Ok(())
+            }
+            // What was read of it stays, unless more was known before.
+            Err(error) => {
+                reading.fresh = true;
+                if reading.resumed || self.catalogue.get(&path).is_none() {
+                    self.ended(reading);
+                }
+                Err((path, error))
+            }
+        }
+    }
+
+    fn read_one(
+        &mut self,
+        reading: &mut Reading,
+        pool: &Pool<'_>,
+        known: &mut Known<'_>,
+        raw: &mut Vec<u8>,
+    ) -> Result<bool, Failed> {
+        let at = reading.at();
+        let Some((length, piece)) = reading.next(raw, self.options.max_file)? else {
+            return Ok(false);
+        };
+        self.report.bytes += length;
+        self.uncommitted += length;
+        if !reading.packed {
+            // Of a packed file it is not known how far it was read.
+            self.progress.advance(length);
+        }
+        let holding = match piece {
+            Piece::Blank => return Ok(true),
+            Piece::Skipped(why) => {
+                self.report.skip(&reading.path, Some(at), why);
+                return Ok(true);
+            }
+            Piece::Message(id) => {
+                let bytes = std::mem::take(raw);
+                let job = self.job(id, bytes, Form::Mbox, &reading.path, Some(at), &reading.found);
+                self.offer(job, pool, known)?
+            }
+            Piece::Line(mut document) => {
+                let (holding, is_new) = self.hold(&document.id, at, known)?;
+                if is_new {
+                    document.path = Some(reading.path.to_path_buf());
+                    document.offset = Some(at);
+                    pool.sink().send(*document)?;
+                }
+                holding
+            }
+        };
+        reading.holds.push(holding);
+        Ok(true)
+    }
+
+    /// A file with many documents was read to its end.
+    fn ended(&mut self, reading: Reading) {
+        if reading.packed {
+            self.progress.advance(reading.found.stat.size);
+        }
+        let resumed = reading.resumed;
+        let (path, entry) = reading.whole();
+        self.close(&path, entry, resumed);
+    }
+
+    /// Puts into the catalogue how far the file at hand was read, before a commit: a killed build
+    /// goes on there.
+    pub(crate) fn mark(&mut self) {
+        let Some(reading) = &mut self.reading else { return };
+        let known = self.catalogue.get(&reading.path).is_some();
+        if reading.packed || (known && !reading.resumed) {
+            return;
+        }
+        reading.resumed = true;
+        self.catalogue.put(reading.path.to_path_buf(), reading.so_far());
+    }
+
     fn count(&mut self, bytes: u64) {
         self.report.bytes += bytes;
         self.uncommitted += bytes;
         self.progress.advance(bytes);
     }
 
-    pub(crate) fn job(
+    fn job(
         &self,
         id: String,
         raw: Vec<u8>,
@@ -279,7 +360,7 @@ impl<'a> Build<'a> {
     }
 
     /// Counts a document as held, and says whether it is new to the index.
-    pub(crate) fn hold(
+    fn hold(
         &mut self,
         id: &str,
         offset: u64,
@@ -306,7 +387,7 @@ impl<'a> Build<'a> {
     }
 
     /// Has a document made, unless it is there.
-    pub(crate) fn offer(
+    fn offer(
         &mut self,
         job: Job,
         pool: &Pool<'_>,
@@ -320,7 +401,7 @@ impl<'a> Build<'a> {
     }
 
     /// Remembers a file. What it held before and holds no more is released, unless it only grew.
-    pub(crate) fn close(&mut self, path: &Path, mut entry: Entry, resumed: bool) {
+    fn close(&mut self, path: &Path, mut entry: Entry, resumed: bool) {
         let old = self.catalogue.take(path);
         if let Some(old) = old.filter(|_| !resumed) {
             let mut homes: HashMap<Name, u64> = HashMap::new();

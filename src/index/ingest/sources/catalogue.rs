@@ -10,9 +10,9 @@ use tantivy::directory::error::OpenReadError;
 use tantivy::directory::{Directory as _, FileHandle, TerminatingWrite as _};
 
 use crate::crypto;
-use crate::index::Error;
 use crate::index::document::summary::path_from;
 use crate::index::engine::Index;
+use crate::index::error::Error;
 use crate::index::storage::segments::CATALOGUE;
 use crate::text;
 use crate::wire::{self, Decode, Encode, Record};

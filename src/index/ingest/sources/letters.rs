@@ -3,9 +3,9 @@
 use std::io::{BufRead, Read as _};
 use std::path::Path;
 
-use crate::index::Error;
-use crate::index::ingest::Report;
+use crate::index::error::Error;
 use crate::index::ingest::formats::jsonl;
+use crate::index::ingest::report::Report;
 use crate::index::writer::Writer;
 
 /// Longest line in bytes: 128 MiB.

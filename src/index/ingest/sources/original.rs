@@ -10,8 +10,8 @@ use mail_parser::{Encoding, Message, MessagePart, MimeHeaders as _, PartType};
 
 use crate::files;
 use crate::index::document::{Document, Kind, MAX_BODY, cut, file_id, message_id};
-use crate::index::ingest::MAX_FILE;
 use crate::index::ingest::formats::{cte, jsonl, mail, mbox, pdf, unpack};
+use crate::index::ingest::options::MAX_FILE;
 use crate::index::ingest::sources::pool;
 
 /// The bytes a document was read from, which are the same as then.

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::index::Error;
+use crate::index::error::Error;
+use crate::index::ingest::options::BuildOptions;
+use crate::index::ingest::report::Report;
 use crate::index::ingest::sources::catalogue::{Catalogue, Entry, Shape, Stat};
 use crate::index::ingest::sources::walk::{Found, walk};
-use crate::index::ingest::{BuildOptions, Report};
 
 /// The outcome of a walk against the catalogue.
 #[derive(Default)]

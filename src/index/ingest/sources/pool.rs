@@ -8,14 +8,14 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, Scope, available_parallelism};
 
-use crate::index::Error;
 use crate::index::document::budget::{Room, Taken};
 use crate::index::document::{Document, Kind, MAX_BODY};
 use crate::index::engine::Index;
-use crate::index::ingest::Skipped;
+use crate::index::error::Error;
 use crate::index::ingest::formats::detect::Form;
 use crate::index::ingest::formats::pdf::{Attached, PdfReader};
 use crate::index::ingest::formats::{charset, flags, html, mail};
+use crate::index::ingest::report::Skipped;
 use crate::index::ingest::sources::threads::Threads;
 use crate::index::writer::Sink;
 

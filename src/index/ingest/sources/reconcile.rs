@@ -1,14 +1,20 @@
-//! What follows from files that were moved, changed or lost, for documents that are in the index.
+//! Reconciliation of indexed documents with files that moved, changed or vanished, and with threads
+//! that turned out to be one.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::index::Error;
+use tantivy::schema::Term;
+
+use crate::index::document::summary_store::Heads;
+use crate::index::engine::living;
+use crate::index::error::Error;
 use crate::index::ingest::formats::flags;
 use crate::index::ingest::sources::build::Build;
 use crate::index::ingest::sources::catalogue::{Entry, Holding, Name, Shape};
 use crate::index::ingest::sources::plan::is_gone;
 use crate::index::ingest::sources::pool::Told;
+use crate::index::ingest::sources::threads::Threads;
 use crate::index::ingest::sources::walk::Found;
 use crate::index::writer::Sink;
 
@@ -191,5 +197,28 @@ impl Build<'_> {
             self.settled = true;
         }
         Ok(())
+    }
+
+    /// Tells documents of the last commit whose thread has turned out to be a part of another one.
+    /// False when there were none.
+    pub(crate) fn join(&self, threads: &Threads, sink: Sink<'_>) -> Result<bool, Error> {
+        let mut any = false;
+        for (part, whole) in threads.parts() {
+            let term = Term::from_field_text(self.index.fields.thread, &part);
+            let ids = self.index.ask(|searcher| {
+                let heads = Heads::default();
+                let members = living(searcher, &term)?.into_iter();
+                members.map(|address| Ok(heads.get(searcher, address)?.id)).collect()
+            });
+            let ids: Vec<String> = ids?;
+            for id in ids {
+                let mut document = self.index.show(&id)?;
+                document.thread.clone_from(&whole);
+                sink.delete(&id);
+                sink.send(document)?;
+                any = true;
+            }
+        }
+        Ok(any)
     }
 }

@@ -4,7 +4,7 @@
 //! A message is in the thread of what it names in `References` or `In-Reply-To`, however short that
 //! list is: by the messages it names that are known, and by those that named it before it came. Where
 //! two threads turn out to be one, the documents of the one that was begun in its midst are told at
-//! the end ([`Build::join`]).
+//! the end.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -14,13 +14,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tantivy::DocAddress;
 use tantivy::schema::{Field, Term};
 
-use crate::index::Error;
 use crate::index::document::summary_store::Heads;
 use crate::index::document::{Document, thread_key};
-use crate::index::engine::Index;
-use crate::index::ingest::sources::build::Build;
+use crate::index::engine::{Index, living};
+use crate::index::error::Error;
 use crate::index::writer::Sink;
-use crate::index::writer::tag::living;
 use crate::text;
 
 /// Most messages before it, from the nearest on, that are looked for in the index.
@@ -169,7 +167,7 @@ impl Threads {
     }
 
     /// Threads that are parts of others, and of which.
-    fn parts(&self) -> Vec<(String, String)> {
+    pub(crate) fn parts(&self) -> Vec<(String, String)> {
         let mut known = self.known();
         let named = |key: u128| text::hex_encode(&key.to_be_bytes());
         let mut parts = Vec::new();
@@ -272,31 +270,6 @@ impl Known {
         if let Some(place) = self.part_of.get_mut(part as usize) {
             *place = of;
         }
-    }
-}
-
-impl Build<'_> {
-    /// Tells documents of the last commit whose thread has turned out to be a part of another one.
-    /// False when there were none.
-    pub(crate) fn join(&self, threads: &Threads, sink: Sink<'_>) -> Result<bool, Error> {
-        let mut any = false;
-        for (part, whole) in threads.parts() {
-            let term = Term::from_field_text(self.index.fields.thread, &part);
-            let ids = self.index.ask(|searcher| {
-                let heads = Heads::default();
-                let members = living(searcher, &term)?.into_iter();
-                members.map(|address| Ok(heads.get(searcher, address)?.id)).collect()
-            });
-            let ids: Vec<String> = ids?;
-            for id in ids {
-                let mut document = self.index.show(&id)?;
-                document.thread.clone_from(&whole);
-                sink.delete(&id);
-                sink.send(document)?;
-                any = true;
-            }
-        }
-        Ok(any)
     }
 }
 

@@ -8,9 +8,10 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use walkdir::WalkDir;
 
 use crate::files;
-use crate::index::Error;
+use crate::index::error::Error;
+use crate::index::ingest::options::BuildOptions;
+use crate::index::ingest::report::Skipped;
 use crate::index::ingest::sources::catalogue::Stat;
-use crate::index::ingest::{BuildOptions, Skipped};
 
 /// The file of a folder that says what in it and below is left out.
 const EXCLUDES: &str = ".bullaignore";

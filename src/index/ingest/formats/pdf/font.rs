@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lopdf::content::Content;
 use lopdf::{Dictionary, Document, Object};
 
-use crate::index::ingest::formats::pdf::{MAX_STREAM, dictionary, entry};
+use crate::index::ingest::formats::pdf::object::{MAX_STREAM, dictionary, entry};
 
 /// Most codes whose text is kept, and most widths: all that two bytes tell apart.
 const CODES: usize = 1 << 16;

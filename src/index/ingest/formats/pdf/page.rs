@@ -9,7 +9,7 @@ use lopdf::{Dictionary, Document, Object, ObjectId};
 
 use crate::index::document::MAX_BODY;
 use crate::index::ingest::formats::pdf::font::Font;
-use crate::index::ingest::formats::pdf::{DEPTH, MAX_STREAM, dictionary, entry};
+use crate::index::ingest::formats::pdf::object::{DEPTH, MAX_STREAM, dictionary, entry};
 
 /// Forms within forms that are read.
 const FORMS: usize = 12;
