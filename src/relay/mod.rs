@@ -11,5 +11,7 @@
 
 pub mod client;
 pub mod protocol;
+#[cfg(feature = "serve")]
 pub mod server;
+#[cfg(feature = "serve")]
 pub mod store;

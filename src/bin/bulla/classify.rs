@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io;
 
 use bulla::letter::ratchet;
-use bulla::relay::{self, server};
+use bulla::relay;
+#[cfg(feature = "serve")]
+use bulla::relay::server;
 use bulla::{age, contact, crypto, identity, index, letter, state, text, wire};
 
 use crate::exit::{Exit, Fail};
@@ -31,10 +33,7 @@ fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         .or_else(|| cause.downcast_ref().and_then(ratchet))
         .or_else(|| cause.downcast_ref().and_then(state))
         .or_else(|| cause.downcast_ref().and_then(relay))
-        .or_else(|| cause.downcast_ref().and_then(server))
-        .or_else(|| cause.downcast_ref().and_then(store))
-        .or_else(|| cause.downcast_ref().and_then(tls))
-        .or_else(|| cause.downcast_ref().and_then(relay_backup))
+        .or_else(|| serving(cause))
         .or_else(|| cause.downcast_ref().and_then(backup))
         .or_else(|| cause.downcast_ref().and_then(index))
         .or_else(|| cause.downcast_ref().and_then(record))
@@ -257,6 +256,23 @@ fn relay(error: &relay::client::Error) -> Option<Verdict> {
     }
 }
 
+/// Returns the verdict on an error of those who serve a relay.
+#[cfg(feature = "serve")]
+fn serving(cause: &(dyn Error + 'static)) -> Option<Verdict> {
+    cause
+        .downcast_ref()
+        .and_then(server)
+        .or_else(|| cause.downcast_ref().and_then(store))
+        .or_else(|| cause.downcast_ref().and_then(tls))
+        .or_else(|| cause.downcast_ref().and_then(relay_backup))
+}
+
+#[cfg(not(feature = "serve"))]
+fn serving(_: &(dyn Error + 'static)) -> Option<Verdict> {
+    None
+}
+
+#[cfg(feature = "serve")]
 fn server(error: &server::Error) -> Option<Verdict> {
     match error {
         server::Error::Nameless(_) => verdict(Exit::Usage, "--name HOST:PORT"),
@@ -265,6 +281,7 @@ fn server(error: &server::Error) -> Option<Verdict> {
     }
 }
 
+#[cfg(feature = "serve")]
 fn store(error: &relay::store::Error) -> Option<Verdict> {
     use relay::store::Error as E;
     match error {
@@ -290,6 +307,7 @@ fn backup(error: &contact::backup::Error) -> Option<Verdict> {
     }
 }
 
+#[cfg(feature = "serve")]
 fn relay_backup(error: &server::admin::backup::Error) -> Option<Verdict> {
     use server::admin::backup::Error as E;
     match error {
@@ -300,6 +318,7 @@ fn relay_backup(error: &server::admin::backup::Error) -> Option<Verdict> {
     }
 }
 
+#[cfg(feature = "serve")]
 fn tls(error: &server::tls::Error) -> Option<Verdict> {
     use server::tls::Error as E;
     match error {

@@ -11,6 +11,7 @@ mod exit;
 mod harden;
 mod home;
 mod input;
+#[cfg(feature = "serve")]
 mod notify;
 mod output;
 mod paired;

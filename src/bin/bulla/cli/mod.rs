@@ -10,10 +10,13 @@ use crate::source::Source;
 mod agent;
 mod backup;
 mod index;
+#[cfg(feature = "serve")]
 mod operator;
 mod pair;
 mod relay;
+#[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
 mod store;
 mod tag;
 pub(crate) mod time;
@@ -21,10 +24,13 @@ pub(crate) mod time;
 pub(crate) use agent::*;
 pub(crate) use backup::*;
 pub(crate) use index::*;
+#[cfg(feature = "serve")]
 pub(crate) use operator::*;
 pub(crate) use pair::*;
 pub(crate) use relay::*;
+#[cfg(feature = "serve")]
 pub(crate) use serve::*;
+#[cfg(feature = "serve")]
 pub(crate) use store::*;
 pub(crate) use tag::*;
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 
 use super::time::{duration, seconds};
-use super::{Keys, Output, RelayBackup, RelayKey, RelayMove, RelayRestore, RelayServe, RelayToken};
+use super::{Keys, Output};
+#[cfg(feature = "serve")]
+use super::{RelayBackup, RelayKey, RelayMove, RelayRestore, RelayServe, RelayToken};
 use crate::app::now;
 use crate::source::Source;
 
@@ -13,18 +15,24 @@ use crate::source::Source;
 #[command(defer = true)]
 pub(crate) enum Relay {
     /// Run a relay
+    #[cfg(feature = "serve")]
     Serve(RelayServe),
     /// Write down who registered at a relay and who may push, without the messages
+    #[cfg(feature = "serve")]
     Backup(RelayBackup),
     /// Put a backup into a new store
+    #[cfg(feature = "serve")]
     Restore(RelayRestore),
     /// Make the keys of a relay that no certificate authority knows
     #[command(subcommand)]
+    #[cfg(feature = "serve")]
     Key(RelayKey),
     /// Give out tokens to register with at your relay
     #[command(subcommand)]
+    #[cfg(feature = "serve")]
     Token(RelayToken),
     /// Move mailboxes from one cluster of a relay to another, while it serves them
+    #[cfg(feature = "serve")]
     Move(RelayMove),
     /// Register your mailbox at a relay, and remember the relay as yours
     Register(RelayRegister),
@@ -182,12 +190,15 @@ pub(crate) struct RelayStatus {
     #[command(flatten)]
     pub(crate) network: Network,
     /// For the operator: totals of the relay with this store, a folder or postgres://…
+    #[cfg(feature = "serve")]
     #[arg(long, value_name = "DIR|URL", value_hint = ValueHint::DirPath)]
     pub(crate) store: Vec<PathBuf>,
     /// The password of the databases: a file, -, @ENV:NAME or @FD:N
+    #[cfg(feature = "serve")]
     #[arg(long, value_name = "SRC", requires = "store", value_hint = ValueHint::FilePath)]
     pub(crate) store_password: Option<Source>,
     /// The socket file of that relay [default: admin.sock in the folder of the store]
+    #[cfg(feature = "serve")]
     #[arg(long, value_name = "FILE", requires = "store", value_hint = ValueHint::FilePath)]
     pub(crate) admin: Option<PathBuf>,
 }

@@ -1,14 +1,19 @@
 //! `relay`: run one, push to one, pull from one.
 
+#[cfg(feature = "serve")]
 mod backup;
 mod capability;
+#[cfg(feature = "serve")]
 mod key;
 mod mailbox;
+#[cfg(feature = "serve")]
 mod operator;
 mod pull;
 mod push;
 mod register;
+#[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
 mod store;
 
 use std::path::PathBuf;
@@ -27,11 +32,17 @@ use crate::exit::{Exit, Fail};
 
 pub(crate) fn run(app: &App, verb: &cli::Relay) -> Result<Exit> {
     match verb {
+        #[cfg(feature = "serve")]
         cli::Relay::Serve(args) => serve::run(app, args),
+        #[cfg(feature = "serve")]
         cli::Relay::Backup(args) => backup::write(app, args),
+        #[cfg(feature = "serve")]
         cli::Relay::Restore(args) => backup::read(app, args),
+        #[cfg(feature = "serve")]
         cli::Relay::Key(verb) => key::run(app, verb),
+        #[cfg(feature = "serve")]
         cli::Relay::Token(verb) => operator::token(app, verb),
+        #[cfg(feature = "serve")]
         cli::Relay::Move(args) => store::shift(app, args),
         cli::Relay::Register(args) => register::run(app, args),
         cli::Relay::Capability(verb) => capability::run(app, verb),
@@ -39,12 +50,13 @@ pub(crate) fn run(app: &App, verb: &cli::Relay) -> Result<Exit> {
         cli::Relay::Pull(args) => pull::run(app, args),
         cli::Relay::List(args) => mailbox::list(app, args),
         cli::Relay::Ack(args) => mailbox::ack(app, args),
-        cli::Relay::Status(args) if args.store.is_empty() => mailbox::status(app, args),
-        cli::Relay::Status(args) => {
+        #[cfg(feature = "serve")]
+        cli::Relay::Status(args) if !args.store.is_empty() => {
             let (store, store_password) = (args.store.clone(), args.store_password.clone());
             let store = cli::StoreAt { store, store_password };
             operator::status(app, &cli::OperatorAt { store, admin: args.admin.clone() })
         }
+        cli::Relay::Status(args) => mailbox::status(app, args),
     }
 }
 
