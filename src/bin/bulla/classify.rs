@@ -386,3 +386,6 @@ fn io(error: &io::Error) -> Option<Verdict> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;
