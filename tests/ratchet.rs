@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
+use bulla::age::{self, Opener};
 use bulla::contact::Pairs;
 use bulla::crypto::label;
 use bulla::identity::{Card, Fingerprint, Identity};
-use bulla::letter::ratchet::{LetterKey, Next, Ratchet, Sessions};
-use bulla::letter::{Draft, Heading, Postscript, Routing, Sender};
+use bulla::letter::ratchet::{LetterKey, Next, Outcome, Ratchet, Sessions};
+use bulla::letter::{Draft, EnvelopeReader, Heading, Postscript, Routing, Sender};
 use bulla::secret::Secret;
 use bulla::state::StateFile;
 use bulla::text::hex_encode;
@@ -406,6 +407,67 @@ fn next_key(of: &Person, with: &Fingerprint) -> (Identity, LetterKey, Arc<Secret
     let next = Sessions::next(&file, &machine, &secret, 1_767_225_600).unwrap();
     let Next::Key(key) = next else { panic!("an offer") };
     (identity, *key, secret)
+}
+
+/// A thief of a folder of state, who does not ask what was opened before.
+struct Thief(Sessions);
+
+impl age::Identity for Thief {
+    fn unwrap(&self, stanzas: &[age::Stanza]) -> Result<Option<age::FileKey>, age::Error> {
+        Ok(stanzas.iter().find_map(|stanza| match self.0.open(stanza) {
+            Ok(Some((_, Outcome::Opened(opened)))) => Some(age::FileKey::new(opened.file_key)),
+            _ => None,
+        }))
+    }
+
+    fn class(&self) -> age::Class {
+        age::Class::PostQuantum
+    }
+}
+
+/// Whether a letter from a contact opens with all that is in somebody's home now.
+fn opens_with_home(of: &Person, from: &Fingerprint, letter: &[u8]) -> bool {
+    let (identity, folder) = person(of);
+    let key = |label| identity.storage_key_for(label, &from.to_bytes());
+    let name = hex(&key(label::STORAGE_RATCHET_NAME));
+    let file = StateFile::<Sessions>::named(&folder, &name, key(label::STORAGE_RATCHET));
+    let thief = Thief(file.read().unwrap());
+    let mut envelopes = EnvelopeReader::new(letter);
+    let envelope = envelopes.next().unwrap().unwrap();
+    match Opener::new(envelope, &[&thief, &identity]) {
+        Ok(opener) => opener.open(std::io::sink()).is_ok(),
+        Err(age::Error::NoMatch) => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_home_that_is_stolen_after_a_letter_was_opened_does_not_open_it() {
+    let world = world();
+    let World { alice, bob, .. } = &world;
+    let alices = Card::parse_text(&alice.run(&["card"]).expect(0).text()).unwrap().fingerprint();
+    let letters: Vec<Vec<u8>> = (0..4).map(|n| seal(alice, "bob", &n.to_string())).collect();
+    let open_now = || -> Vec<usize> {
+        (0..4).filter(|n| opens_with_home(bob, &alices, &letters[*n])).collect()
+    };
+    assert_eq!(open_now(), [0, 1, 2, 3]);
+    // Late, to a file, and by way of a relay and a command that fails at first.
+    opens(bob, &letters[1], "1", true);
+    assert_eq!(open_now(), [0, 2, 3]);
+    bob.pipe(&["open", "-o", "out"], &letters[0]).expect(0);
+    assert_eq!(open_now(), [2, 3]);
+    alice.pipe(&["relay", "push"], &letters[2]).expect(0);
+    let exec = |end: &str| format!("{BULLA} open > got; exit {end}");
+    bob.run(&["relay", "pull", "--exec", &exec("75")]).expect(70);
+    assert_eq!(open_now(), [2, 3]);
+    bob.run(&["relay", "pull", "--exec", &exec("0")]).expect(0);
+    assert_eq!(open_now(), [3]);
+    // A new epoch forgets the keys of the one before, but for those of letters that have not come.
+    opens(alice, &seal(bob, "alice", "answer"), "answer", true);
+    opens(bob, &seal(alice, "bob", "next"), "next", true);
+    assert_eq!(open_now(), [3]);
+    opens(bob, &letters[3], "3", true);
+    assert!(open_now().is_empty());
 }
 
 #[test]

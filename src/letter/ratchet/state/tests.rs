@@ -7,9 +7,9 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::age;
-use crate::crypto;
+use crate::crypto::{self, Aead, label};
 use crate::kem;
-use crate::letter::ratchet::chain::{Agreed, Line};
+use crate::letter::ratchet::chain::{Agreed, Line, short};
 use crate::letter::ratchet::receiving::Receiving;
 use crate::letter::ratchet::sending::Sending;
 use crate::letter::ratchet::session::Session;
@@ -327,6 +327,106 @@ fn what_lies_beyond_the_window_is_found_again_after_an_answer() {
     exchange(&mut other, &mut deaf, drawn);
     exchange(&mut bob, &mut alice, drawn);
     exchange(&mut alice, &mut bob, drawn);
+}
+
+#[test]
+fn the_last_letter_of_the_window_opens_and_the_one_beyond_does_not() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(26, 0);
+    let window = WINDOW as usize;
+    exchange(&mut alice, &mut bob, drawn);
+    // In the epoch under way, and in the one that an answer begins.
+    for _ in 0..2 {
+        let letters: Vec<_> = (0..=window).map(|_| send(&mut alice, drawn)).collect();
+        assert!(matches!(bob.open(&letters[window].stanza), Ok(None)));
+        assert!(receive(&mut bob, &letters[window - 1]));
+        for at in [0, window - 2] {
+            assert!(opened(&bob, &letters[at]).unwrap().late);
+            assert!(receive(&mut bob, &letters[at]), "{at}");
+        }
+        assert!(receive(&mut bob, &letters[window]));
+        exchange(&mut bob, &mut alice, drawn);
+    }
+}
+
+#[test]
+fn the_last_skipped_key_that_fits_is_kept_and_one_more_costs_the_oldest() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(27, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    let mut skipped = Vec::new();
+    for count in [2_047, 2_047, 2] {
+        skipped.extend((0..count).map(|_| send(&mut alice, drawn)));
+        exchange(&mut alice, &mut bob, drawn);
+    }
+    assert_eq!(skipped.len(), MAX_SKIPPED);
+    assert!(opened(&bob, &skipped[0]).is_some());
+    skipped.push(send(&mut alice, drawn));
+    exchange(&mut alice, &mut bob, drawn);
+    assert!(opened(&bob, &skipped[0]).is_none());
+    assert!(opened(&bob, &skipped[1]).is_some());
+    // By age, to the hour.
+    for (hours, kept) in [(KEEP, true), (KEEP + 1, false)] {
+        let at = NOW + u64::from(hours) * 3600;
+        let pending = opened(&bob, &send(&mut alice, drawn)).unwrap().pending;
+        bob.apply(pending, at, at).unwrap();
+        assert_eq!(opened(&bob, &skipped[1]).is_some(), kept, "{hours}");
+    }
+}
+
+/// Whether 32 bytes are the key of a letter, whatever state they were found in.
+fn is_key_of(key: &[u8; 32], letter: &Sent) -> bool {
+    let [tag, salt] = letter.stanza.args.as_slice() else { panic!() };
+    let decode = |text: &str| crate::text::base64_decode_unpadded(text.as_bytes()).unwrap();
+    let (rest, mac) = letter.stanza.body.split_last_chunk::<16>().unwrap();
+    let (header, wrapped) = rest.split_last_chunk::<16>().unwrap();
+    let key: Secret<32> = crypto::hkdf(key, &decode(salt), label::RATCHET_LETTER);
+    let bound = [&decode(tag), header].concat();
+    Aead::new(&key).open(&[0; 12], &bound, &mut { *wrapped }, mac).is_ok()
+}
+
+/// Whether any 32 bytes of a state are a letter's key, a chain key up to three steps before it, or
+/// the seed of the X-Wing key that `answered` names.
+fn holds_key(state: &Ratchet, letter: &Sent, answered: Option<[u8; 8]>) -> bool {
+    let bytes = state.encode().unwrap();
+    bytes.windows(32).any(|window| {
+        let mut chain: [u8; 32] = window.try_into().unwrap();
+        let mut is_chain = || {
+            (0..4).any(|_| {
+                let key = crypto::hmac_sha256(&chain, &[label::RATCHET_LETTER]);
+                chain = crypto::hmac_sha256(&chain, &[label::RATCHET_CHAIN]);
+                is_key_of(&key, letter)
+            })
+        };
+        let seed = || kem::SecretKey::from_seed(&Secret::from_slice(window).unwrap());
+        is_key_of(&window.try_into().unwrap(), letter)
+            || is_chain()
+            || answered.is_some_and(|name| short(&seed().public().to_bytes()) == name)
+    })
+}
+
+/// A thief of the whole state, who takes it apart instead of asking it.
+#[test]
+fn no_bytes_of_a_stolen_state_open_what_was_opened() {
+    let (mut alice, mut bob) = pair();
+    let drawn = &mut Drawn(28, 0);
+    exchange(&mut alice, &mut bob, drawn);
+    exchange(&mut bob, &mut alice, drawn);
+    let late = send(&mut alice, drawn);
+    let first = send(&mut alice, drawn);
+    let begun = opened(&bob, &first).unwrap().pending;
+    let answered = Some(begun.header.answered);
+    assert!(holds_key(&bob, &first, answered), "the seed that the epoch answers");
+    bob.apply(begun, NOW, NOW).unwrap();
+    let next = send(&mut alice, drawn);
+    // The key that was skipped and the chain key are there: the search finds what there is.
+    assert!(holds_key(&bob, &late, None) && holds_key(&bob, &next, None));
+    assert!(!holds_key(&bob, &first, answered));
+    assert!(receive(&mut bob, &late) && receive(&mut bob, &next));
+    for letter in [&late, &first, &next] {
+        assert!(!holds_key(&bob, letter, answered));
+        assert!(!holds_key(&alice, letter, None), "nor does the sender open them");
+    }
 }
 
 #[test]
