@@ -465,8 +465,9 @@ fn a_waiting_pull_gets_what_is_pushed() {
     let world = world();
     let waiting =
         world.bob.command(&["relay", "pull", "--wait", "30"]).stdin(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    world.alice.pipe(&["relay", "push"], &world.letter(&[], b"at last")).expect(0);
+    let letter = world.letter(&[], b"at last");
+    world.relay.until_waiting(1);
+    world.alice.pipe(&["relay", "push"], &letter).expect(0);
     let output = waiting.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(world.bob.pipe(&["open"], &output.stdout).expect(0).out, b"at last");

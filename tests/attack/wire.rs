@@ -13,7 +13,7 @@ use bulla::secret::Secret;
 use bulla::text;
 
 /// Longest a relay may take for anything that is asked of it here.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One connection.
 pub(crate) struct Connection(BufReader<TcpStream>);

@@ -3,8 +3,10 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -163,6 +165,15 @@ impl Relay {
         *self = Self::start_with(&self.store.clone(), &listen, &[]);
     }
 
+    /// Waits until so many requests wait at the relay for messages to come.
+    pub(crate) fn until_waiting(&self, count: usize) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while waiting(&self.store.join("admin.sock")) != count {
+            assert!(Instant::now() < until, "never did {count} requests wait");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -178,6 +189,16 @@ impl Drop for Relay {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Requests that wait at a relay, as its operator is told.
+fn waiting(admin: &Path) -> usize {
+    let mut line = UnixStream::connect(admin).unwrap();
+    line.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    line.read_to_string(&mut text).unwrap();
+    let count = text.lines().find_map(|line| line.strip_prefix("bulla_waiting_requests "));
+    count.unwrap().trim().parse().unwrap()
 }
 
 /// Secret keys that were kept when their files were replaced.

@@ -3,11 +3,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bulla::crypto;
 use bulla::crypto::SigningSecret;
@@ -24,6 +25,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
     ahead: Arc<AtomicU64>,
+    /// The operator's socket, if it has one.
+    admin: Option<PathBuf>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), server::Error>>>,
 }
@@ -58,7 +61,34 @@ impl Relay {
                 let _ = stopped.await;
             })
         });
-        Self { address, ahead, stop: Some(stop), thread: Some(thread) }
+        Self { address, ahead, admin: None, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Starts a relay that says how many requests wait.
+    pub(crate) fn start_watched(folder: &Path) -> Self {
+        let admin = folder.join("admin.sock");
+        let dress = |server: Server| server.with_admin(&admin).unwrap();
+        let mut relay = Self::start_with(|_| {}, |config| embedded(folder, config), dress);
+        relay.admin = Some(admin.clone());
+        relay
+    }
+
+    /// Waits until so many requests wait for messages to come.
+    pub(crate) fn until_waiting(&self, count: u64) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.waiting() != count {
+            assert!(Instant::now() < until, "never did {count} requests wait");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        let mut line = UnixStream::connect(self.admin.as_ref().unwrap()).unwrap();
+        line.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        line.read_to_string(&mut text).unwrap();
+        let count = text.lines().find_map(|line| line.strip_prefix("bulla_waiting_requests "));
+        count.unwrap().trim().parse().unwrap()
     }
 
     pub(crate) fn now(&self) -> u64 {
