@@ -63,6 +63,7 @@
 //! | [`state`] | how is a record kept on the disk |
 //! | [`secret`] [`wire`] [`text`] [`files`] [`padding`] [`progress`] | the ground |
 
+pub mod account;
 pub mod age;
 pub mod contact;
 pub mod crypto;

@@ -51,6 +51,12 @@ pub enum Error {
     },
 }
 
+/// Formats a time in seconds of Unix time as RFC 3339 has it.
+pub fn date(seconds: impl TryInto<i64>) -> String {
+    let time = seconds.try_into().ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    time.unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
 /// BIP 173's code without the limit of 90 characters: an `age1pq1` recipient has 1,959.
 enum Long {}
 

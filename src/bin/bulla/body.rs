@@ -12,10 +12,11 @@ use bulla::text;
 
 use crate::app::App;
 use crate::cli;
-use crate::cmd::open::Again;
 use crate::exit::Fail;
+use crate::given::Again;
+use crate::json::json_line;
 use crate::output::{Nature, Output, Target};
-use crate::record::{Origin, Place, json_line};
+use crate::record::{Origin, Place};
 
 /// Greatest body that goes on a line of JSON: 16 MiB, which escapes can make 96.
 const MAX_LINE: usize = 16 << 20;
@@ -52,8 +53,6 @@ pub(crate) enum Body {
     File(AtomicFile, PathBuf),
     /// To a line of JSON in the output of all lines.
     Line(Vec<u8>, Output),
-    /// Nowhere: the letter was for the program.
-    Nowhere,
 }
 
 impl<'a> Bodies<'a> {
@@ -138,7 +137,6 @@ impl<'a> Bodies<'a> {
                 writeln!(io::stdout(), "{}", json_line(&line(Place::File(&path))))?;
                 return Ok(());
             }
-            Body::Nowhere => return Ok(()),
             Body::Only(output, _) => {
                 output.finish()?;
                 self.whole = true;
@@ -168,7 +166,6 @@ impl<'a> Bodies<'a> {
 impl Write for Body {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Nowhere => Ok(buf.len()),
             Self::Only(output, begun) => {
                 let written = output.write(buf)?;
                 // A file that breaks off never appears.

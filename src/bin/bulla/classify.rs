@@ -7,15 +7,20 @@ use bulla::letter::ratchet;
 use bulla::relay;
 #[cfg(feature = "serve")]
 use bulla::relay::server;
-use bulla::{age, contact, crypto, identity, index, letter, state, text, wire};
+use bulla::{account, age, contact, crypto, identity, index, letter, state, text, wire};
 
 use crate::exit::{Exit, Fail};
+
+/// What to type where there is no identity.
+pub(crate) const NO_IDENTITY: &str =
+    "make one with: bulla keygen --default, or name one with -i FILE";
 
 type Verdict = (Exit, Option<String>);
 
 /// The status of an error, and what to type next. The outermost cause that says something wins.
-pub(crate) fn classify(error: &anyhow::Error) -> Verdict {
-    error.chain().find_map(one).unwrap_or((Exit::Failure, None))
+pub(crate) fn classify(error: &(dyn Error + 'static)) -> Verdict {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.find_map(one).unwrap_or((Exit::Failure, None))
 }
 
 fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
@@ -24,7 +29,9 @@ fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
     }
     cause
         .downcast_ref()
-        .and_then(age)
+        .and_then(account)
+        .or_else(|| cause.downcast_ref::<Box<account::Error>>().and_then(|inner| account(inner)))
+        .or_else(|| cause.downcast_ref().and_then(age))
         .or_else(|| cause.downcast_ref().and_then(key))
         .or_else(|| cause.downcast_ref().and_then(identity))
         .or_else(|| cause.downcast_ref().and_then(contact))
@@ -44,6 +51,129 @@ fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
 
 fn verdict(exit: Exit, hint: &str) -> Option<Verdict> {
     Some((exit, Some(hint.to_owned())))
+}
+
+fn account(error: &account::Error) -> Option<Verdict> {
+    use account::Error as E;
+    Some(match error {
+        E::NoState => return verdict(Exit::InputMissing, "set BULLA_HOME to a folder"),
+        E::NoIdentity => return verdict(Exit::InputMissing, NO_IDENTITY),
+        E::LetterInUse => return verdict(Exit::Temporary, "try again when it has ended"),
+        E::OwnFingerprint => (Exit::Usage, None),
+        E::IdentityIsNew => return verdict(Exit::Conflict, "bulla pair tells them"),
+        E::KeyErased => {
+            return verdict(Exit::Conflict, "its key was erased then: ask for it again");
+        }
+        E::KeyMissing => {
+            return verdict(
+                Exit::NoIdentityFits,
+                "if a contact's letters do not open any more: bulla contact renew NAME, and write to \
+                 him",
+            );
+        }
+        // Another machine with this mailbox may have the key that is not here.
+        E::SessionLost { name } => {
+            (Exit::NoIdentityFits, Some(format!("write to {name}, and ask for it again")))
+        }
+        E::SessionConflict { name } => {
+            (Exit::Conflict, Some(format!("write to {name}, and ask for it again")))
+        }
+        E::OtherSender | E::OtherHandover => (Exit::SenderNotAuthenticated, None),
+        E::Revoked { name, .. } => (
+            Exit::SenderNotAuthenticated,
+            Some(format!("bulla contact revoke --undo {name} accepts them again")),
+        ),
+        E::Replay { .. } => return verdict(Exit::Conflict, "--again opens it again"),
+        E::NoCapability { title, name, .. } => {
+            let name = name.as_deref().unwrap_or("NAME");
+            let hint = format!(
+                "ask {title} for a card made with bulla card, then: bulla contact add {name} CARD"
+            );
+            (Exit::Usage, Some(hint))
+        }
+        E::NoRelay => {
+            return verdict(Exit::Usage, "name it with --relay URL, or in BULLA_RELAY");
+        }
+        E::MailboxGone { name, .. } => (
+            Exit::Refused,
+            Some(format!("{name} can no longer write to you: pair with {name} again")),
+        ),
+        E::LastGeneration => (Exit::Usage, None),
+        E::NoHandover => (Exit::Malformed, None),
+        // A transparent error is not among its own causes: what lies inside decides.
+        E::Contact(inner) => return contact(inner),
+        E::Pairing(inner) => return pairing(inner),
+        E::Letter(inner) => return letter(inner),
+        E::Ratchet(inner) => return ratchet(inner),
+        E::Age(inner) => return age(inner),
+        E::Identity(inner) => return identity(inner),
+        E::Relay(inner) => return relay(inner),
+        E::Backup(inner) => return backup(inner),
+        E::Record(inner) => return record(inner),
+        E::State(inner) => return state(inner),
+        E::Text(_) => (Exit::Malformed, None),
+        E::Crypto(_) => (Exit::Damaged, None),
+        E::Io(inner) => return io(inner),
+        other => return pairing_of_account(other),
+    })
+}
+
+/// Those of pairings, introductions and devices.
+fn pairing_of_account(error: &account::Error) -> Option<Verdict> {
+    use account::Error as E;
+    match error {
+        E::PairingEnded(end) => Some(ended(*end)),
+        E::OwnInvite => Some((Exit::Conflict, None)),
+        E::InviteUsed => verdict(Exit::Conflict, "ask for another one"),
+        E::DeviceInvite(_) => {
+            verdict(Exit::Malformed, "bulla invite --device makes one, which is one long line")
+        }
+        E::InvitesNamed { .. } => verdict(Exit::Usage, "bulla invite --list"),
+        E::OtherCard { name } => Some((
+            Exit::SenderNotAuthenticated,
+            Some(format!("pair with {name} again, over a channel you trust")),
+        )),
+        E::OtherCardIntroduced { by, .. } => Some((
+            Exit::SenderNotAuthenticated,
+            Some(format!("ask {by}, and have him introduce you again")),
+        )),
+        E::RevokedJoined { .. } => verdict(
+            Exit::SenderNotAuthenticated,
+            "to pair with that contact again, make a new invite: bulla invite",
+        ),
+        E::NotPaired { .. } => {
+            verdict(Exit::Conflict, "letters to his card have no keys to renew: bulla invite")
+        }
+        E::IntroducedUnreachable { by, .. } => {
+            Some((Exit::Conflict, Some(format!("ask {by} to introduce you by a newer card"))))
+        }
+        E::SuccessorRenamed => verdict(Exit::Usage, "leave --as out, and rename the contact later"),
+        E::DevicesNamed { name, .. } => {
+            Some((Exit::Usage, Some(format!("bulla contact show {name}"))))
+        }
+        E::DeviceKeysMissing => verdict(Exit::Conflict, "begin again: bulla invite --device"),
+        _ => None,
+    }
+}
+
+/// A pairing that brought no contact.
+fn ended(end: contact::pairing::End) -> Verdict {
+    use contact::pairing::End;
+    let (exit, hint) = match end {
+        End::BurntHere => (
+            Exit::SenderNotAuthenticated,
+            "this invite is burnt on both sides: bulla invite makes another",
+        ),
+        End::BurntThere => (Exit::SenderNotAuthenticated, "bulla invite makes another"),
+        End::WordsHere => (
+            Exit::SenderNotAuthenticated,
+            "this invite is burnt on both sides: bulla invite --words makes another",
+        ),
+        End::WordsThere => (Exit::SenderNotAuthenticated, "bulla invite --words makes another"),
+        End::Oneself => return (Exit::Conflict, None),
+        _ => (Exit::Conflict, "ask for another one"),
+    };
+    (exit, Some(hint.to_owned()))
 }
 
 fn age(error: &age::Error) -> Option<Verdict> {

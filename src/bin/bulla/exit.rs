@@ -62,11 +62,6 @@ impl Fail {
         Self { exit, message: message.into(), hint: None, verdict: None }
     }
 
-    /// The error of a letter that was opened before.
-    pub(crate) fn replay(message: impl Into<String>) -> Self {
-        Self { verdict: Some(Verdict::Replay), ..Self::new(Exit::Conflict, message) }
-    }
-
     /// The error of a letter from a sender that the run does not take.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self { verdict: Some(Verdict::Refused), ..Self::new(Exit::SenderNotAuthenticated, message) }
@@ -75,11 +70,6 @@ impl Fail {
     /// The error of a letter behind the one that the run wrote.
     pub(crate) fn untaken(message: impl Into<String>) -> Self {
         Self { verdict: Some(Verdict::Untaken), ..Self::new(Exit::MoreLetters, message) }
-    }
-
-    /// The error of a letter from a revoked sender, which is dropped for good.
-    pub(crate) fn revoked(message: impl Into<String>) -> Self {
-        Self { verdict: Some(Verdict::Revoked), ..Self::new(Exit::SenderNotAuthenticated, message) }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {

@@ -1,6 +1,6 @@
 //! Where things are kept: XDG folders, or the one folder of `BULLA_HOME`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use bulla::files;
@@ -64,9 +64,9 @@ impl Home {
         }
     }
 
-    /// The folder of one identity's state, if there is a home at all.
-    pub(crate) fn state(&self, identity: &str) -> Option<PathBuf> {
-        self.data.as_ref().map(|folder| folder.join(identity))
+    /// The folder of the state of all identities, if there is a home at all.
+    pub(crate) fn data(&self) -> Option<&Path> {
+        self.data.as_deref()
     }
 }
 

@@ -7,15 +7,18 @@ mod body;
 mod classify;
 mod cli;
 mod cmd;
+mod events;
 mod exit;
+mod given;
 mod harden;
 mod home;
 mod input;
+mod json;
 #[cfg(feature = "serve")]
 mod notify;
 mod output;
-mod paired;
 mod pdf;
+mod present;
 mod qr;
 mod recipients;
 mod record;
@@ -66,7 +69,7 @@ fn run(app: &App, verb: &Verb) -> anyhow::Result<Exit> {
     match verb {
         Verb::Keygen(args) => cmd::keygen::run(app, args),
         Verb::Card(args) => cmd::card::run(app, args),
-        Verb::Invite(args) => cmd::pair::invite(app, args),
+        Verb::Invite(args) => cmd::invite::run(app, args),
         Verb::Pair(args) => cmd::pair::run(app, args),
         Verb::Contact(args) => cmd::contact::run(app, args),
         Verb::Seal(args) => cmd::seal::run(app, args),

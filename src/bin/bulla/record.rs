@@ -3,11 +3,10 @@
 use bulla::contact::{Book, Receipt};
 use bulla::identity::{Card, Fingerprint};
 use bulla::letter::{Letter, Proof};
-use bulla::text::{base64_encode, hex_encode, is_hostile, printable};
+use bulla::text::{base64_encode, date, hex_encode, printable};
 use serde_json::{Map, Value, json};
 
-use crate::app::date;
-use crate::cmd::contact::{remarks, trust};
+use crate::present::{remarks, trust};
 
 /// A proven sender, and what the contact book says of them.
 #[derive(Debug)]
@@ -72,19 +71,6 @@ pub(crate) enum Origin {
     Anonymous,
     /// A plain age file, which the user has named.
     File,
-}
-
-/// A value as one line, in which no character does anything to a terminal.
-pub(crate) fn json_line(value: &Value) -> String {
-    let mut line = String::new();
-    for c in value.to_string().chars() {
-        if is_hostile(c) {
-            line.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            line.push(c);
-        }
-    }
-    line
 }
 
 /// Where a body went: into the line, or to a file that it names.

@@ -7,6 +7,7 @@
 //! - Questions go to the controlling terminal, never to stdin or stdout.
 //! - With `--json` the last line on stderr is the error as an object.
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
@@ -20,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::bar::Bar;
 use crate::cli::Common;
 use crate::exit::{Exit, Fail};
-use crate::record::json_line;
+use crate::json::json_line;
 
 /// Bytes of an answer that are read.
 const MAX_LINE: u64 = 1 << 10;
@@ -70,7 +71,7 @@ impl Ui {
     }
 
     /// An error that does not end the run.
-    pub(crate) fn error(&self, error: &anyhow::Error) -> Exit {
+    pub(crate) fn error(&self, error: &(dyn Error + 'static)) -> Exit {
         let (exit, hint) = crate::classify::classify(error);
         line("error: ", &message(error));
         for hint in hint.iter().flat_map(|hint| hint.lines()) {
@@ -81,6 +82,7 @@ impl Ui {
 
     /// The error that ends the run, and its status. A closed pipe is quiet.
     pub(crate) fn last_error(&self, error: &anyhow::Error) -> Exit {
+        let error: &(dyn Error + 'static) = &**error;
         if crate::classify::classify(error).0 == Exit::ClosedPipe {
             return Exit::ClosedPipe;
         }
@@ -211,9 +213,9 @@ fn line(label: &str, text: &str) {
 }
 
 /// The whole chain in one line, without saying twice what a cause repeats.
-fn message(error: &anyhow::Error) -> String {
+fn message(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
-    for cause in error.chain() {
+    for cause in std::iter::successors(Some(error), |&error| error.source()) {
         let cause = cause.to_string();
         if !text.ends_with(&cause) {
             if !text.is_empty() {

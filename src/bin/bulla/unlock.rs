@@ -1,52 +1,62 @@
-//! Opening with whatever a file asks for: the identities, read when a stanza may be theirs, or
-//! the passphrase, asked when it is the file's.
+//! Keys for whatever a file asks for: the identities, read when a stanza may be theirs, or the
+//! passphrase, asked when it is the file's.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
+use bulla::account::{Account, Events, Keyring, Keys};
 use bulla::age::{self, Class, FileKey, Identity as _, ScryptIdentity, Stanza};
 use bulla::identity::{Fingerprint, Key};
 use bulla::letter::Pairwise;
-use bulla::letter::ratchet::KIND;
 use bulla::secret::Secret;
 
-use crate::app::{App, Me, no_identity};
-use crate::cli;
+use crate::app::{App, no_identity};
 use crate::exit::{Exit, Fail};
-use crate::paired::{Found, Paired, secrets};
+use crate::source::Source;
 
 /// One identity that stands for all that the flags and the environment give.
 pub(crate) struct Unlock<'a> {
     app: &'a App,
-    args: &'a cli::Open,
-    keys: OnceLock<Keys>,
+    events: &'a dyn Events,
+    identities: &'a [Source],
+    passphrase: Option<&'a Source>,
+    what: Sealed,
+    keyring: OnceLock<Keyring<'a>>,
     /// Why no key could be had, which an age error cannot carry.
     stopped: Mutex<Option<anyhow::Error>>,
-    /// In a stream anybody may have pushed what comes next: no passphrase is asked or tried.
-    in_stream: bool,
 }
 
-#[derive(Default)]
-struct Keys {
-    ours: Vec<Ours>,
-    plain: Vec<Key>,
-}
-
-/// An identity, and what is kept with those it paired with.
-pub(crate) struct Ours {
-    fingerprint: Fingerprint,
-    pub(crate) me: Me,
-    pub(crate) paired: Paired,
+/// What is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sealed {
+    /// A file that the user named.
+    File,
+    /// Letters of a stream, which any sender may have pushed: no passphrase is asked or tried.
+    Letters,
+    /// A backup, which the identities here do not open unless they are named.
+    Backup,
 }
 
 impl<'a> Unlock<'a> {
-    pub(crate) fn new(app: &'a App, args: &'a cli::Open) -> Self {
-        Self { app, args, keys: OnceLock::new(), stopped: Mutex::new(None), in_stream: false }
+    /// Opens files and letters with these identities, else with the default one.
+    pub(crate) fn new(
+        app: &'a App,
+        events: &'a dyn Events,
+        identities: &'a [Source],
+        passphrase: Option<&'a Source>,
+    ) -> Self {
+        let (keyring, stopped) = (OnceLock::new(), Mutex::default());
+        Self { app, events, identities, passphrase, what: Sealed::File, keyring, stopped }
+    }
+
+    /// Opens a backup.
+    pub(crate) fn of_backup(self) -> Self {
+        Self { what: Sealed::Backup, ..self }
     }
 
     /// What is opened from here on came in an envelope stream.
     pub(crate) fn in_stream(&mut self) {
-        self.in_stream = true;
+        self.what = Sealed::Letters;
     }
 
     /// Reads the identities before any file asks for them.
@@ -54,77 +64,53 @@ impl<'a> Unlock<'a> {
         self.keys().map(drop)
     }
 
-    /// The fingerprints of the identities that were needed so far.
-    pub(crate) fn fingerprints(&self) -> Vec<Fingerprint> {
-        self.ours().map(|ours| ours.fingerprint).collect()
-    }
-
-    /// The identity of a fingerprint.
-    pub(crate) fn of(&self, fingerprint: &Fingerprint) -> Option<&Ours> {
-        self.ours().find(|ours| ours.fingerprint == *fingerprint)
-    }
-
-    /// The identities that were needed so far.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Me> {
-        self.ours().map(|ours| &ours.me)
-    }
-
-    /// By which ratchet the last file was opened, if it was by one.
-    pub(crate) fn found(&self) -> Option<Found> {
-        self.ours().find_map(|ours| ours.paired.found())
-    }
-
-    fn ours(&self) -> impl Iterator<Item = &Ours> {
-        self.keys.get().into_iter().flat_map(|keys| &keys.ours)
-    }
-
-    /// The reason behind an error of opening: ours, if it came from here.
-    pub(crate) fn reason(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
-        let ours = self.stopped.lock().ok().and_then(|mut stopped| stopped.take());
-        ours.unwrap_or_else(|| error.into())
+    /// The accounts that were needed so far.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.keyring.get().into_iter().flat_map(Keyring::accounts)
     }
 
     fn stop(&self, reason: anyhow::Error) -> age::Error {
-        if let Ok(mut stopped) = self.stopped.lock() {
-            *stopped = Some(reason);
-        }
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
         age::Error::NoMatch
     }
 
-    fn keys(&self) -> Result<&Keys> {
-        if let Some(keys) = self.keys.get() {
-            return Ok(keys);
+    fn keys(&self) -> Result<&Keyring<'a>> {
+        if let Some(keyring) = self.keyring.get() {
+            return Ok(keyring);
         }
-        let passphrase = self.args.passphrase.as_ref();
         let mut found = Vec::new();
-        for source in &self.args.identity {
-            found.extend(self.app.keys(Some(source), passphrase)?.unwrap_or_default());
+        for source in self.identities {
+            found.extend(self.app.keys(Some(source), self.passphrase)?.unwrap_or_default());
         }
-        if self.args.identity.is_empty() {
-            found = self.app.keys(None, passphrase)?.ok_or_else(no_identity)?;
+        if self.identities.is_empty() {
+            if self.what == Sealed::Backup {
+                let fail =
+                    Fail::new(Exit::NoIdentityFits, "the backup is sealed to a key, none is given");
+                return Err(fail.hint("name the key with -i FILE").into());
+            }
+            found = self.app.keys(None, self.passphrase)?.ok_or_else(no_identity)?;
         }
-        let mut keys = Keys::default();
+        let (mut accounts, mut plain) = (Vec::new(), Vec::new());
         for key in found {
             match key {
-                Key::Bulla(identity) => {
-                    let fingerprint = identity.fingerprint();
-                    let (me, paired) = (Me::new(identity, &self.app.home), Paired::default());
-                    keys.ours.push(Ours { fingerprint, me, paired });
+                Key::Bulla(identity) if self.what != Sealed::Backup => {
+                    accounts.push(self.app.account(identity));
                 }
-                plain @ Key::Age(_) => keys.plain.push(plain),
+                key => plain.push(key),
             }
         }
-        Ok(self.keys.get_or_init(|| keys))
+        Ok(self.keyring.get_or_init(|| Keyring::new(accounts, plain, self.events)))
     }
 
     fn takes_passphrases(&self) -> bool {
-        self.args.identity.is_empty() && !self.in_stream
+        self.identities.is_empty() && self.what != Sealed::Letters
     }
 
     fn passphrase(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, age::Error> {
-        let passphrase = match &self.args.passphrase {
+        let what = if self.what == Sealed::Backup { "the backup" } else { "the file" };
+        let passphrase = match self.passphrase {
             Some(source) => source.passphrase(),
-            None => self.app.ui.ask_passphrase("the file"),
+            None => self.app.ui.ask_passphrase(what),
         };
         ScryptIdentity::new(passphrase.map_err(|error| self.stop(error))?).unwrap(stanzas)
     }
@@ -135,30 +121,7 @@ impl age::Identity for Unlock<'_> {
         if self.takes_passphrases() && stanzas.iter().any(|stanza| stanza.kind == "scrypt") {
             return self.passphrase(stanzas);
         }
-        let keys = self.keys().map_err(|error| self.stop(error))?;
-        for Ours { me, paired, .. } in &keys.ours {
-            let found = paired.unwrap(self.app, me, stanzas);
-            if let Some(file_key) = found.map_err(|error| self.stop(error))? {
-                return Ok(Some(file_key));
-            }
-            if let Some(file_key) = me.identity.unwrap(stanzas)? {
-                return Ok(Some(file_key));
-            }
-        }
-        for key in &keys.plain {
-            if let Some(file_key) = key.unwrap(stanzas)? {
-                return Ok(Some(file_key));
-            }
-        }
-        if stanzas.iter().any(|stanza| stanza.kind == KIND) {
-            let fail = Fail::new(
-                Exit::NoIdentityFits,
-                "this letter's key is not here: it was erased, is another machine's, or another identity's",
-            );
-            let hint = "if a contact's letters do not open any more: bulla contact renew NAME, and write to him";
-            return Err(self.stop(fail.hint(hint).into()));
-        }
-        Ok(None)
+        self.keys().map_err(|error| self.stop(error))?.unwrap(stanzas)
     }
 
     /// Asked about files that no identity fits: whether a passphrase was tried on them.
@@ -169,10 +132,20 @@ impl age::Identity for Unlock<'_> {
 
 impl Pairwise for Unlock<'_> {
     fn secrets(&self, to: &Fingerprint, from: &Fingerprint) -> Vec<Arc<Secret<32>>> {
-        let Some(ours) = self.of(to) else { return Vec::new() };
-        secrets(&ours.me, from).unwrap_or_else(|error| {
-            self.stop(error);
-            Vec::new()
-        })
+        self.keyring.get().map(|keyring| keyring.secrets(to, from)).unwrap_or_default()
+    }
+}
+
+impl Keys for Unlock<'_> {
+    type Error = anyhow::Error;
+
+    fn keyring(&self) -> Option<&Keyring<'_>> {
+        self.keyring.get()
+    }
+
+    fn reason(&self, error: anyhow::Error) -> anyhow::Error {
+        let ours = self.stopped.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let keyring = || Some(self.keyring.get()?.stopped()?.into());
+        ours.or_else(keyring).unwrap_or(error)
     }
 }

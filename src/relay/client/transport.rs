@@ -148,6 +148,9 @@ pub trait Relays: Send + Sync {
     ///
     /// [`Error::Url`], [`Error::Proxy`] and [`Error::Authorities`].
     fn relay(&self, url: &str) -> Result<Arc<dyn Transport>, Error>;
+
+    /// Returns the same relays, each request to which is tried once.
+    fn once(&self) -> Box<dyn Relays + '_>;
 }
 
 /// Bytes that can be read again from an earlier position, as a retry needs them.

@@ -22,6 +22,28 @@ pub(crate) enum Method {
     Device,
 }
 
+impl From<Method> for bulla::account::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Secret => Self::Secret,
+            Method::Digits => Self::Digits,
+            Method::Words => Self::Words,
+            Method::Device => Self::Device,
+        }
+    }
+}
+
+impl From<bulla::account::Method> for Method {
+    fn from(method: bulla::account::Method) -> Self {
+        match method {
+            bulla::account::Method::Secret => Self::Secret,
+            bulla::account::Method::Digits => Self::Digits,
+            bulla::account::Method::Words => Self::Words,
+            bulla::account::Method::Device => Self::Device,
+        }
+    }
+}
+
 impl Method {
     /// The value as it is typed.
     pub(crate) fn name(self) -> &'static str {

@@ -16,7 +16,7 @@ use crate::app::{App, first, no_identity};
 use crate::cli::{self, AgentVerb};
 use crate::exit::{Exit, Fail};
 use crate::home::homeless;
-use crate::record::json_line;
+use crate::json::json_line;
 use crate::source::forget_secrets;
 
 /// What the process that stays says when it can be asked.

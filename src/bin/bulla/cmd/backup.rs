@@ -4,17 +4,16 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use bulla::age::{ArmorWriter, Recipient, ScryptRecipient};
-use bulla::contact::backup::Backup;
 use bulla::files::Access;
 use bulla::identity::{Identity, Key};
 use serde_json::json;
 
-use crate::app::{App, Me, first, no_identity, now};
+use crate::app::{App, first, no_identity};
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::json::json_line;
 use crate::output::{Nature, Target};
 use crate::recipients;
-use crate::record::json_line;
 
 pub(crate) fn run(app: &App, args: &cli::Backup) -> Result<Exit> {
     let nature = if args.armor { Nature::Text } else { Nature::Binary };
@@ -27,9 +26,8 @@ pub(crate) fn run(app: &App, args: &cli::Backup) -> Result<Exit> {
     }
     let file = app.key_file(args.identity.as_ref())?.ok_or_else(no_identity)?;
     let keys = unlock(app, args, &file)?;
-    let me = Me::new(copy(&keys)?, &app.home);
-    let (book, pairs) = (me.book_file()?.read()?, me.pairs_file()?.read()?);
-    let backup = Backup::new(&me.identity, &file.bytes, &book, &pairs, now())?;
+    let me = app.account(copy(&keys)?).with_key_file(file.bytes);
+    let backup = me.backup()?;
     match &args.passphrase {
         Some(source) => to.push(Box::new(ScryptRecipient::new(source.passphrase()?))),
         None if args.ask_passphrase => {
@@ -50,12 +48,12 @@ pub(crate) fn run(app: &App, args: &cli::Backup) -> Result<Exit> {
     }
     output.finish()?;
     let (contacts, mailboxes) = (backup.book.contacts().len(), backup.pairs.open());
-    app.ui.note(&format!("fingerprint: {}", me.identity.fingerprint()));
+    app.ui.note(&format!("fingerprint: {}", me.fingerprint()));
     app.ui.note(&format!("contacts: {contacts}, mailboxes for them: {mailboxes}"));
     if app.ui.json && is_file {
         let object = json!({
             "schema": 1,
-            "fingerprint": me.identity.fingerprint().to_string(),
+            "fingerprint": me.fingerprint().to_string(),
             "contacts": contacts,
             "mailboxes": mailboxes,
         });

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
-use crate::record::json_line;
+use crate::json::json_line;
 use crate::ui::Ui;
 
 /// Skipped files and messages that are named without -v.

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::cli;
 use crate::exit::Exit;
 use crate::input::Input;
-use crate::record::json_line;
+use crate::json::json_line;
 
 pub(crate) fn run(app: &App, args: &cli::Inspect) -> Result<Exit> {
     let input = Input::open(args.file.as_deref(), "something sealed")?;

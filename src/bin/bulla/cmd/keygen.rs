@@ -12,11 +12,12 @@ use bulla::identity::{self, Identity, Keyfile};
 use bulla::secret::SecretString;
 use zeroize::Zeroizing;
 
-use crate::app::{App, date, first, now};
+use crate::app::{App, first, now};
 use crate::cli::{self, AgeKind};
 use crate::exit::{Exit, Fail};
 use crate::output::{Nature, Target};
 use crate::source::Source;
+use bulla::text::date;
 
 pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
     if args.replace {

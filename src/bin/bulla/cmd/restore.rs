@@ -2,37 +2,36 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use anyhow::{Context as _, Result};
-use bulla::age::{
-    self, Class, Dearmored, FileKey, Identity as _, Opener, ScryptIdentity, ScryptRecipient, Stanza,
-};
+use bulla::account::Keys as _;
+use bulla::age::{self, Dearmored, Opener, ScryptRecipient};
 use bulla::contact::backup::Backup;
-use bulla::contact::{Book, Merged, Pairs};
 use bulla::files::{Access, Existing};
 use bulla::identity::{self, Fingerprint, Keyfile};
 use bulla::secret::SecretString;
-use bulla::state::{self, StateFile};
-use bulla::wire::Record;
+use bulla::text::date;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::app::{App, KeyFile, Me, date, first};
+use crate::app::{App, KeyFile, first};
 use crate::cli;
+use crate::events::Teller;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
+use crate::json::json_line;
 use crate::output;
-use crate::record::json_line;
 use crate::source::Source;
+use crate::unlock::Unlock;
 
 pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
     let input = Input::open(args.file.as_deref(), "a backup")?;
-    let key = BackupKey { app, args, stopped: Mutex::new(None) };
+    let teller = Teller::new(app.ui);
+    let key = Unlock::new(app, &teller, &args.identity, args.passphrase.as_ref()).of_backup();
     let opener = Dearmored::new(input)
         .map_err(age::Error::from)
         .and_then(|input| Opener::new(input, &[&key]))
-        .map_err(|error| key.reason(error))?;
+        .map_err(|error| key.reason(error.into()))?;
     let Backup { created, identity, key_file, book, pairs, .. } = Backup::open(opener)?;
 
     // Everything that can be refused or asked comes before anything is changed.
@@ -58,8 +57,8 @@ pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
         }
         (_, None) => key_file,
     };
-    let me = Me::new(identity, &app.home);
-    let (merged, links) = put_back(app, &me, book, pairs, args.force)?;
+    let me = app.account(identity);
+    let (merged, links) = me.restore(book, pairs, args.force, &teller)?;
     // Last, so that where there is an identity all of it is there: until then a run that was killed
     // left state that nobody can name, and the next run finds it.
     let kept = place.write(&text)?;
@@ -94,73 +93,6 @@ pub(crate) fn run(app: &App, args: &cli::Restore) -> Result<Exit> {
         writeln!(std::io::stdout(), "{}", json_line(&object))?;
     }
     Ok(Exit::Done)
-}
-
-// ---- the seal ----
-
-/// Opens a backup with whatever it asks for.
-struct BackupKey<'a> {
-    app: &'a App,
-    args: &'a cli::Restore,
-    /// Why no key could be had, which an age error cannot carry.
-    stopped: Mutex<Option<anyhow::Error>>,
-}
-
-impl BackupKey<'_> {
-    fn reason(&self, error: age::Error) -> anyhow::Error {
-        let ours = self.stopped.lock().ok().and_then(|mut stopped| stopped.take());
-        ours.unwrap_or_else(|| error.into())
-    }
-
-    fn passphrase(&self) -> Result<ScryptIdentity> {
-        let passphrase = match &self.args.passphrase {
-            Some(source) => source.passphrase()?,
-            None => self.app.ui.ask_passphrase("the backup")?,
-        };
-        Ok(ScryptIdentity::new(passphrase))
-    }
-
-    fn keys(&self) -> Result<Vec<identity::Key>> {
-        let mut keys = Vec::new();
-        for source in &self.args.identity {
-            let passphrase = self.args.passphrase.as_ref();
-            keys.extend(self.app.keys(Some(source), passphrase)?.unwrap_or_default());
-        }
-        if self.args.identity.is_empty() {
-            let fail =
-                Fail::new(Exit::NoIdentityFits, "the backup is sealed to a key, none is given");
-            return Err(fail.hint("name the key with -i FILE").into());
-        }
-        Ok(keys)
-    }
-
-    fn find(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>> {
-        if self.class() == Class::Passphrase && stanzas.iter().any(|one| one.kind == "scrypt") {
-            return Ok(self.passphrase()?.unwrap(stanzas)?);
-        }
-        for key in self.keys()? {
-            if let Some(file_key) = key.unwrap(stanzas)? {
-                return Ok(Some(file_key));
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl age::Identity for BackupKey<'_> {
-    fn unwrap(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, age::Error> {
-        self.find(stanzas).map_err(|error| {
-            if let Ok(mut stopped) = self.stopped.lock() {
-                *stopped = Some(error);
-            }
-            age::Error::NoMatch
-        })
-    }
-
-    /// Without `-i` a passphrase is tried.
-    fn class(&self) -> Class {
-        if self.args.identity.is_empty() { Class::Passphrase } else { Class::PostQuantum }
-    }
 }
 
 // ---- the identity ----
@@ -325,36 +257,5 @@ impl Place {
             Self::Instead(..) => "replaced",
             Self::Again(..) => "locked",
         }
-    }
-}
-
-// ---- the state ----
-
-/// Merges book and links into what is here, both or neither; says what came, and how many links.
-fn put_back(app: &App, me: &Me, book: Book, pairs: Pairs, force: bool) -> Result<(Merged, usize)> {
-    let (books, pairings) = (me.book_file()?, me.pairs_file()?);
-    mend(app, &books, force)?;
-    mend(app, &pairings, force)?;
-    // Who has no ratchet any more begins anew with the next letter.
-    for contact in &pairings.read()?.contacts() | &pairs.contacts() {
-        mend(app, &me.sessions_file(&Fingerprint::from_bytes(contact))?, force)?;
-    }
-    pairings.update(|here| {
-        let links = here.merge(pairs)?;
-        let merged = books.update(|here| here.merge(book))?;
-        Ok((merged, links))
-    })
-}
-
-/// Sees that a file of state can be read. With `--force` one that cannot gives its place up.
-fn mend<R: Record + Default>(app: &App, file: &StateFile<R>, force: bool) -> Result<()> {
-    match file.read() {
-        Err(error @ (state::Error::Damaged { .. } | state::Error::Record(_))) if force => {
-            let kept = file.replace(&R::default())?;
-            app.ui.warn(&format!("replaced what cannot be read: {error}"));
-            app.ui.warn(&format!("it is kept in {}", kept.display()));
-            Ok(())
-        }
-        read => Ok(read.map(drop)?),
     }
 }

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::cli::{self, Order};
 use crate::exit::{Exit, Fail};
 use crate::input;
-use crate::record::json_line;
+use crate::json::json_line;
 use crate::source::Source;
 
 mod print;

@@ -8,11 +8,12 @@ use bulla::index::{Document, Lost, Original, Part};
 use bulla::text::{printable, printable_lines};
 
 use super::index::Place;
-use crate::app::{App, date};
+use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::json::json_line;
 use crate::output::{Nature, Target};
-use crate::record::json_line;
+use bulla::text::date;
 
 pub(crate) fn run(app: &App, args: &cli::IndexShow) -> Result<Exit> {
     let selects = args.part.is_some() || args.attachment.is_some();

@@ -9,7 +9,7 @@ use super::search;
 use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
-use crate::record::json_line;
+use crate::json::json_line;
 
 pub(crate) fn run(app: &App, args: &cli::Tag) -> Result<Exit> {
     if args.add.is_empty() && args.remove.is_empty() {

@@ -36,4 +36,8 @@ impl Relays for HttpRelays {
         }
         Ok(client)
     }
+
+    fn once(&self) -> Box<dyn Relays + '_> {
+        Box::new(Self::new(Options { retries: 0, ..self.options.clone() }))
+    }
 }

@@ -3,25 +3,21 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::Result;
+use bulla::account::Verification;
 use bulla::contact::pairing::SafetyNumber;
-use bulla::contact::{self, Trust};
 use serde_json::json;
 
-use crate::app::{App, Me, now};
+use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
-use crate::record::json_line;
+use crate::json::json_line;
 
 /// How often a yes or no is asked for.
 const ASKED: usize = 4;
 
 pub(super) fn run(app: &App, args: &cli::ContactVerify) -> Result<Exit> {
     let me = app.me(&args.keys)?;
-    let (book, pairs) = (me.book()?, me.pairs()?);
-    let contact = book.get(&args.name)?;
-    let (name, fingerprint) = (contact.name(), contact.fingerprint());
-    let secret = pairs.pairwise_of(&fingerprint).into_iter().next();
-    let ours = SafetyNumber::of(&me.identity.fingerprint(), &fingerprint, secret.as_deref());
+    let Verification { name, fingerprint, digits: ours, paired } = me.verification(&args.name)?;
     let theirs = match &args.digits {
         Some(source) => {
             let typed = source.read("the digits")?;
@@ -29,7 +25,7 @@ pub(super) fn run(app: &App, args: &cli::ContactVerify) -> Result<Exit> {
         }
         None => None,
     };
-    let over = if secret.is_some() { "fingerprints and pairing" } else { "fingerprints" };
+    let over = if paired { "fingerprints and pairing" } else { "fingerprints" };
     let matches = theirs.map(|theirs| theirs == ours);
     let mut stdout = std::io::stdout().lock();
     if app.ui.json {
@@ -48,12 +44,16 @@ pub(super) fn run(app: &App, args: &cli::ContactVerify) -> Result<Exit> {
     let is_seen = !app.ui.json && stdout.is_terminal();
     drop(stdout);
     let matches = match matches {
-        None if is_seen => ask(app, name)?,
+        None if is_seen => ask(app, &name)?,
         matches => matches,
     };
     match matches {
-        Some(true) => record(app, &me, name, &fingerprint),
-        Some(false) => Err(differ(name, secret.is_some()).into()),
+        Some(true) => {
+            me.mark_verified(&fingerprint)?;
+            app.ui.note(&format!("verified {name}, {fingerprint}"));
+            Ok(Exit::Done)
+        }
+        Some(false) => Err(differ(&name, paired).into()),
         None => {
             app.ui.note(&format!(
                 "{name} must see the same digits, over both {over}: compare them over a channel you \
@@ -77,20 +77,6 @@ fn ask(app: &App, name: &str) -> Result<Option<bool>> {
         }
     }
     Ok(None)
-}
-
-fn record(
-    app: &App,
-    me: &Me,
-    name: &str,
-    fingerprint: &bulla::identity::Fingerprint,
-) -> Result<Exit> {
-    me.book_file()?.update(|book| {
-        book.verify(fingerprint, &Trust::Compared, now());
-        Ok::<_, contact::Error>(())
-    })?;
-    app.ui.note(&format!("verified {name}, {fingerprint}"));
-    Ok(Exit::Done)
 }
 
 fn differ(name: &str, paired: bool) -> Fail {

@@ -11,13 +11,14 @@ use bulla::secret::Secret;
 use bulla::text;
 use serde_json::{Value, json};
 
-use super::register::card_capability;
-use crate::app::{App, date};
+use crate::app::App;
 use crate::cli;
+use crate::events::Teller;
 use crate::exit::{Exit, Fail};
+use crate::json::json_line;
 use crate::output::{Nature, Target};
-use crate::record::json_line;
 use crate::source::Source;
+use bulla::text::date;
 
 pub(crate) fn run(app: &App, verb: &cli::RelayCapability) -> Result<Exit> {
     match verb {
@@ -39,9 +40,11 @@ pub(super) fn read(source: &Source) -> Result<Secret<32>> {
 
 fn list(app: &App, args: &cli::RelayCapabilityList) -> Result<Exit> {
     let me = app.me(&args.keys)?;
-    let client = super::own(&me, &args.network)?;
-    let card = card_capability(&me, me.book()?.settings.generation);
-    let mut known = client.capabilities(&me.identity.card_mailbox())?;
+    let (relays, teller) = (super::relays(&args.network), Teller::new(app.ui));
+    let cx = super::context(&me, &relays, &teller, &args.network);
+    let relay = cx.own_relay()?;
+    let card = cx.card_capability(me.book()?.settings.generation);
+    let mut known = relay.capabilities(&me.identity().card_mailbox())?;
     known.sort_by_key(|capability| capability.id);
     let mut stdout = std::io::stdout().lock();
     for capability in &known {
@@ -73,8 +76,9 @@ fn list(app: &App, args: &cli::RelayCapabilityList) -> Result<Exit> {
 
 fn new(app: &App, args: &cli::RelayCapabilityNew) -> Result<Exit> {
     let me = app.me(&args.keys)?;
-    let client = super::own(&me, &args.network)?;
-    let key = me.identity.card_mailbox();
+    let (relays, teller) = (super::relays(&args.network), Teller::new(app.ui));
+    let relay = super::context(&me, &relays, &teller, &args.network).own_relay()?;
+    let key = me.identity().card_mailbox();
     let target = Target::new(&args.output, None, Nature::Text)?;
     let terms = args.terms.terms().unwrap_or_default();
     let capability = match args.public {
@@ -84,7 +88,7 @@ fn new(app: &App, args: &cli::RelayCapabilityNew) -> Result<Exit> {
     let id = capability.as_ref().map_or(CapabilityId::public(), |text| CapabilityId::of(text));
     // Opened first: a capability that is allowed and shown to nobody is of no use.
     let mut output = target.open(Access::Private)?;
-    client.allow(&key, &id, &terms)?;
+    relay.allow(&key, &id, &terms)?;
     if app.ui.json {
         let capability = capability.as_ref().map(|text| text.as_str());
         let terms = terms_object(&terms);
@@ -109,15 +113,17 @@ fn revoke(app: &App, args: &cli::RelayCapabilityRevoke) -> Result<Exit> {
     let mut ids = ids.collect::<Result<Vec<_>>>()?;
     ids.extend(args.public.then(CapabilityId::public));
     let me = app.me(&args.keys)?;
-    let client = super::own(&me, &args.network)?;
-    let key = me.identity.card_mailbox();
-    let known = client.capabilities(&key)?;
+    let (relays, teller) = (super::relays(&args.network), Teller::new(app.ui));
+    let cx = super::context(&me, &relays, &teller, &args.network);
+    let relay = cx.own_relay()?;
+    let key = me.identity().card_mailbox();
+    let known = relay.capabilities(&key)?;
     ids.retain(|id| known.iter().any(|capability| capability.id == *id));
     for id in &ids {
-        client.revoke(&key, id)?;
+        relay.revoke(&key, id)?;
     }
     app.ui.note(&format!("{} revoked", ids.len()));
-    if ids.contains(&card_capability(&me, me.book()?.settings.generation)) {
+    if ids.contains(&cx.card_capability(me.book()?.settings.generation)) {
         app.ui.note("one was that of your card: bulla relay register --renew makes another");
     }
     if app.ui.json {

@@ -5,22 +5,26 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bulla::account::{MailboxPurpose, OwnMailbox};
 use bulla::relay::protocol::{Id, Mailbox};
 use serde_json::json;
 
-use super::{Kind, Mine, if_there};
-use crate::app::{App, date};
+use crate::app::App;
 use crate::cli;
+use crate::events::Teller;
 use crate::exit::Exit;
-use crate::record::json_line;
+use crate::json::json_line;
+use bulla::text::date;
 
 pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
-    let me = app.me(&args.keys)?;
+    let (me, relays, teller) =
+        (app.me(&args.keys)?, super::relays(&args.network), Teller::new(app.ui));
+    let cx = super::context(&me, &relays, &teller, &args.network);
     let mut stdout = std::io::stdout().lock();
     let mut any = false;
-    for Mine { owned, kind } in super::mine(&me, &args.network)? {
+    for OwnMailbox { owned, purpose } in cx.mailboxes()? {
         let listed = owned.relay.list(&owned.key, Duration::ZERO, usize::MAX);
-        for entry in if_there(app, &me, &kind, listed)?.into_iter().flatten() {
+        for entry in cx.if_there(&purpose, listed)?.into_iter().flatten() {
             any = true;
             let expires = date(entry.expires);
             if args.null {
@@ -32,11 +36,11 @@ pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
                     "size": entry.size,
                     "expires": expires,
                     "mailbox": Mailbox(owned.key.public()),
-                    "contact": kind.contact(),
+                    "contact": purpose.contact(),
                 });
                 writeln!(stdout, "{}", json_line(&object))?;
             } else {
-                let name = kind.contact().unwrap_or_default();
+                let name = purpose.contact().unwrap_or_default();
                 let line = format!("{}  {:>10}  {expires}  {name}", entry.id, entry.size);
                 writeln!(stdout, "{}", line.trim_end())?;
             }
@@ -51,13 +55,15 @@ pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
         text.parse::<Id>().with_context(|| format!("{text:?} is no id as relay list prints them"))
     });
     let ids = ids.collect::<Result<Vec<_>>>()?;
-    let me = app.me(&args.keys)?;
+    let (me, relays, teller) =
+        (app.me(&args.keys)?, super::relays(&args.network), Teller::new(app.ui));
+    let cx = super::context(&me, &relays, &teller, &args.network);
     let mut deleted = 0;
     // Where a message is, its relay knows; a relay that is asked for those of others learns ids
     // that say nothing to it.
-    for Mine { owned, kind } in super::mine(&me, &args.network)? {
+    for OwnMailbox { owned, purpose } in cx.mailboxes()? {
         let here = owned.relay.list(&owned.key, Duration::ZERO, usize::MAX);
-        let here = if_there(app, &me, &kind, here)?.unwrap_or_default();
+        let here = cx.if_there(&purpose, here)?.unwrap_or_default();
         let here: Vec<Id> = here.iter().map(|e| e.id).filter(|id| ids.contains(id)).collect();
         if !here.is_empty() {
             deleted += owned.relay.ack(&owned.key, &here)?;
@@ -71,22 +77,24 @@ pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
 }
 
 pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
-    let me = app.me(&args.keys)?;
+    let (me, relays, teller) =
+        (app.me(&args.keys)?, super::relays(&args.network), Teller::new(app.ui));
+    let cx = super::context(&me, &relays, &teller, &args.network);
     let mut stdout = std::io::stdout().lock();
     let mut shown = 0;
-    for Mine { owned, kind } in super::mine(&me, &args.network)? {
-        let client = &owned.relay;
-        let status = client.status(&owned.key);
-        let Some(status) = if_there(app, &me, &kind, status)? else { continue };
-        let info = client.info()?;
+    for OwnMailbox { owned, purpose } in cx.mailboxes()? {
+        let relay = &owned.relay;
+        let status = relay.status(&owned.key);
+        let Some(status) = cx.if_there(&purpose, status)? else { continue };
+        let info = relay.info()?;
         shown += 1;
         let mailbox = Mailbox(owned.key.public());
         if app.ui.json {
             let object = json!({
                 "schema": 1,
-                "relay": client.url(),
+                "relay": relay.url(),
                 "mailbox": mailbox,
-                "contact": kind.contact(),
+                "contact": purpose.contact(),
                 "messages": status.messages,
                 "bytes": status.bytes,
                 "max_messages": status.max_messages,
@@ -99,17 +107,17 @@ pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
             continue;
         }
         let blank = if shown == 1 { "" } else { "\n" };
-        let made_for = match kind {
-            Kind::Card => "on the card".into(),
-            Kind::Contact(_, name) => format!("for {name}"),
-            Kind::Machine => "for another machine of yours".into(),
+        let made_for = match purpose {
+            MailboxPurpose::Card => "on the card".into(),
+            MailboxPurpose::Contact(_, name) => format!("for {name}"),
+            MailboxPurpose::Device => "for another machine of yours".into(),
         };
         writeln!(
             stdout,
             "{blank}relay     {}\nmailbox   {mailbox} {made_for}\n\
              waiting   {} of {} messages, {} of {} bytes\n\
              message   at most {} bytes, kept {} hours",
-            client.url(),
+            relay.url(),
             status.messages,
             status.max_messages,
             status.bytes,

@@ -13,11 +13,12 @@ use bulla::relay::store::{Quotas, Token};
 use serde_json::{Value, json};
 
 use super::store;
-use crate::app::{App, date, now};
+use crate::app::{App, now};
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::json::json_line;
 use crate::output::{Nature, Target};
-use crate::record::json_line;
+use bulla::text::date;
 
 /// Where a relay with this store listens for its operator: a store that is no folder has no
 /// place of its own for that.

@@ -8,21 +8,21 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bulla::account::{Context, Pull, Pulled, erase_deferred};
 use bulla::files::{self, Access, AtomicFile, Existing};
 use bulla::letter::{EnvelopeWriter, Routing};
-use bulla::relay::client::pull::{self, Delivered, Options, Stopped, pull_again};
-use bulla::relay::client::spool::Spool;
+use bulla::relay::client::pull::{Delivered, Options};
 use bulla::relay::protocol::Id;
 use serde_json::json;
 
-use crate::app::{App, Me};
+use crate::app::App;
 use crate::classify::classify;
 use crate::cli;
+use crate::events::Teller;
 use crate::exit::{Exit, Fail};
 use crate::harden;
+use crate::json::json_line;
 use crate::output::{Nature, Output, Target};
-use crate::paired;
-use crate::record::json_line;
 use crate::source;
 
 pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
@@ -33,56 +33,36 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
             Fail::usage("sealed letters would go to the terminal")
                 .hint("bulla relay pull | bulla open, or --output-dir DIR")
         })?;
-    let me = app.me(&args.keys)?;
-    // What is left of a revocation is tried again; pull goes on without it.
-    super::super::revoke::settle_once(app, &me, &args.network)?;
-    let mine = super::mine(&me, &args.network)?;
-    let (boxes, kinds): (Vec<_>, Vec<_>) =
-        mine.into_iter().map(|mine| (mine.owned, mine.kind)).unzip();
-    let mut spool = Spool::open(me.folder()?.join("spool"))?;
-    paired::erase_rest(app, &me, |id| spool.is_waiting(id))?;
-    let relay = boxes.first().map(|first| first.relay.url());
-    let mailbox = me.identity.card_mailbox().public();
+    let (me, relays, teller) =
+        (app.me(&args.keys)?, super::relays(&args.network), Teller::new(app.ui));
+    let cx = super::context(&me, &relays, &teller, &args.network);
+    let relay = cx.mailboxes()?.first().map(|first| first.owned.relay.url());
+    let mailbox = me.identity().card_mailbox().public();
     let routing = Routing { relay, mailbox, capability: None };
     if let Some(folder) = &args.output_dir {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
 
-    let marks = spool.folder().to_owned();
-    let mut out = Delivery { app, args, me: &me, target, routing, marks, stream: None };
-    let deliver = |id: Id, letter: &mut File| out.deliver(id, letter);
-    let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
-    let report = if args.again {
-        pull_again(&mut spool, limit, deliver)
-    } else {
-        let mut options = Options::default();
-        options.wait = Duration::from_secs(args.wait);
-        options.limit = limit;
-        options.peek = args.peek;
-        if args.follow {
-            let broken = |error: &bulla::relay::client::Error| {
-                app.ui.warn(&format!("{error}: trying again"));
-            };
-            pull::follow(&boxes, &mut spool, options, deliver, broken)
-        } else {
-            pull::pull(&boxes, &mut spool, options, deliver)
-        }
+    let marks = me.spool_folder()?;
+    let mut out = Delivery { app, args, cx: &cx, target, routing, marks, stream: None };
+    let mut options = Options::default();
+    options.wait = Duration::from_secs(args.wait);
+    options.limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
+    options.peek = args.peek;
+    let which = match (args.again, args.follow) {
+        (true, _) => Pull::Again,
+        (false, true) => Pull::Follow,
+        (false, false) => Pull::Once,
     };
-    let report = report.map_err(|stopped| match stopped {
-        Stopped::Relay(error) => error.into(),
-        Stopped::Deliver(error) => error,
-        _ => anyhow::anyhow!("the pull stopped"),
-    })?;
-    // Of the mailboxes that are not there, the first that should be is the error of the run.
-    let missing = report.gone.iter().filter_map(|at| kinds.get(*at)).try_for_each(|kind| {
-        let gone = Err(bulla::relay::client::Error::NoMailbox);
-        super::if_there::<()>(app, &me, kind, gone).map(drop)
-    });
-    if report.delivered > 0 || missing.is_ok() {
+    let Pulled { report, missing } =
+        cx.pull(which, options, |id, letter: &mut File| out.deliver(id, letter))?;
+    if report.delivered > 0 || missing.is_none() {
         out.finish(to_stdout)?;
     }
-    missing?;
+    if let Some(missing) = missing {
+        return Err(missing.into());
+    }
     if report.refused > 0 {
         app.ui.warn(&format!(
             "{} letters were too long or damaged and stay at the relay",
@@ -100,7 +80,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
 struct Delivery<'a> {
     app: &'a App,
     args: &'a cli::RelayPull,
-    me: &'a Me,
+    cx: &'a Context<'a>,
     target: Target,
     routing: Routing,
     /// Where it is marked what commands were given.
@@ -172,7 +152,7 @@ impl Delivery<'_> {
                 .map(drop);
             // A command need not read all of it: its status says whether it is content.
             if let Err(error) = fed.map_err(anyhow::Error::from)
-                && classify(&error).0 != Exit::ClosedPipe
+                && classify(&*error).0 != Exit::ClosedPipe
             {
                 let _ = child.wait();
                 return Err(error);
@@ -195,7 +175,7 @@ impl Delivery<'_> {
             return Ok(Delivered::Later);
         }
         if !self.args.peek {
-            paired::erase(self.app, self.me, &id)?;
+            erase_deferred(self.cx.account, self.cx.events, &id)?;
         }
         for mark in [begun, failed] {
             if mark.exists() {

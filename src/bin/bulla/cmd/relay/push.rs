@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Result;
+use bulla::account;
 use bulla::letter::{self, Envelope, EnvelopeReader};
 use bulla::relay::client::{Inbox, Pushed, Transport};
 use bulla::relay::protocol::frame;
@@ -23,7 +24,7 @@ use crate::classify::classify;
 use crate::cli::{self, Network};
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
-use crate::record::json_line;
+use crate::json::json_line;
 
 /// Letters up to this are held in memory while they are pushed, longer ones in a file: a retry
 /// needs the bytes again.
@@ -142,7 +143,7 @@ impl Push<'_> {
 
     fn place(&self, routing: &letter::Routing) -> Result<Place> {
         let relay = routing.relay.as_ref().or(self.network.relay.as_ref());
-        let relay = relay.ok_or_else(super::unknown_relay)?.clone();
+        let relay = relay.ok_or(account::Error::NoRelay)?.clone();
         let capability = self.capability.as_ref().or(routing.capability.as_ref()).cloned();
         Ok(Place { relay, inbox: Inbox { mailbox: Mailbox(routing.mailbox), capability } })
     }
@@ -234,7 +235,7 @@ impl Push<'_> {
                 if self.app.ui.json {
                     let object = json!({
                         "schema": 1, "id": id, "relay": relay, "size": size, "new": null,
-                        "error": { "code": classify(&error).0.code(), "message": format!("{error:#}") },
+                        "error": { "code": classify(&**error).0.code(), "message": format!("{error:#}") },
                     });
                     writeln!(stdout, "{}", json_line(&object))?;
                 }
@@ -250,7 +251,7 @@ impl Push<'_> {
         self.flush()?;
         if self.app.ui.json {
             let message = format!("{error:#}");
-            let error = json!({ "code": classify(&error).0.code(), "message": message });
+            let error = json!({ "code": classify(&*error).0.code(), "message": message });
             let object = json!({ "schema": 1, "id": id, "new": null, "error": error });
             writeln!(io::stdout(), "{}", json_line(&object))?;
         }
@@ -268,11 +269,11 @@ impl Push<'_> {
             self.failed = Some(kept);
             return;
         }
-        let passes = |error: &anyhow::Error| classify(error).0 == Exit::Temporary;
+        let passes = |error: &anyhow::Error| classify(&**error).0 == Exit::Temporary;
         // A retry of all is worth it when it is for one.
         let (kept, told) =
             if passes(&kept) && !passes(&error) { (kept, error) } else { (error, kept) };
-        self.app.ui.error(&told);
+        self.app.ui.error(&**told);
         self.failed = Some(kept);
     }
 }
@@ -280,7 +281,7 @@ impl Push<'_> {
 /// The error itself, also where several letters shared it.
 fn owned(error: Rc<anyhow::Error>) -> anyhow::Error {
     Rc::try_unwrap(error).unwrap_or_else(|shared| {
-        let (exit, hint) = classify(&shared);
+        let (exit, hint) = classify(&**shared);
         let fail = Fail::new(exit, format!("{shared:#}"));
         hint.into_iter().fold(fail, Fail::hint).into()
     })

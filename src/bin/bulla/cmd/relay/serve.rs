@@ -17,10 +17,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
 use super::store;
-use crate::app::{App, date};
+use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::notify::Manager;
+use bulla::text::date;
 
 /// Descriptors kept for the store, where there are many.
 const RESERVED: usize = 4096;

@@ -3,8 +3,8 @@
 use bulla::index::{Hit, Snippet, Thread};
 use bulla::text::printable;
 
-use crate::app::date;
 use crate::cmd::show::some;
+use bulla::text::date;
 
 /// Digits of an id that are shown, and are enough to name it.
 const SHORT: usize = 8;

@@ -5,8 +5,8 @@ use bulla::index::{Hit, Thread};
 use bulla::text::printable;
 
 use super::print;
-use crate::app::date;
 use crate::exit::Fail;
+use bulla::text::date;
 
 /// What `--format` asks for.
 #[derive(Debug, PartialEq)]

@@ -14,7 +14,7 @@ use crate::input::Input;
 use crate::unlock::Unlock;
 
 /// Leaves word that the letters of a stream were not taken, none of them.
-pub(super) fn hand_back(args: &cli::Open, unlock: &Unlock<'_>) -> Result<()> {
+pub(crate) fn hand_back(args: &cli::Open, unlock: &Unlock<'_>) -> Result<()> {
     let (kind, input) = letter::sniff(Input::open(args.file.as_deref(), "something sealed")?)?;
     if kind != letter::Input::Envelopes {
         return Ok(());
@@ -29,11 +29,11 @@ pub(super) fn hand_back(args: &cli::Open, unlock: &Unlock<'_>) -> Result<()> {
 
 /// Leaves word of a letter with the spool that gave it out. Says whether there is one, and the
 /// letter comes again.
-pub(super) fn leave_word(unlock: &Unlock<'_>, word: Word, id: &Id) -> io::Result<bool> {
+pub(crate) fn leave_word(unlock: &Unlock<'_>, word: Word, id: &Id) -> io::Result<bool> {
     let mut left = false;
     // A command of --exec says by its status that its letter is to come again.
-    for folder in unlock.all().filter(|_| !is_given(id)).filter_map(|me| me.folder().ok()) {
-        let spool = folder.join("spool");
+    let accounts = unlock.accounts().filter(|_| !is_given(id));
+    for spool in accounts.filter_map(|account| account.spool_folder().ok()) {
         if Spool::keeps(&spool, id) {
             word.leave(&spool, id)?;
             left = true;
@@ -43,19 +43,19 @@ pub(super) fn leave_word(unlock: &Unlock<'_>, word: Word, id: &Id) -> io::Result
 }
 
 /// Says to `relay pull --exec` that the letter it gave has nothing to it that is not done.
-pub(super) fn tell_of_replay(unlock: &Unlock<'_>, id: &Id) {
+pub(crate) fn tell_of_replay(unlock: &Unlock<'_>, id: &Id) {
     if is_given(id) {
-        for me in unlock.all() {
+        for account in unlock.accounts() {
             // Where this fails the letter is given again.
-            let _ = me.folder().and_then(|folder| {
-                Ok(files::create_private_mark(&folder.join("spool").join(format!("{id}.replay")))?)
+            let _ = account.spool_folder().and_then(|spool| {
+                Ok(files::create_private_mark(&spool.join(format!("{id}.replay")))?)
             });
         }
     }
 }
 
 /// Returns the hint for a run that wrote one letter when more follow.
-pub(super) fn hint_of_more(comes_again: bool) -> &'static str {
+pub(crate) fn hint_of_more(comes_again: bool) -> &'static str {
     if comes_again {
         "the next: bulla relay pull | bulla open\n\
          all of them: bulla relay pull | bulla open --output-dir DIR"
@@ -87,6 +87,6 @@ impl Again {
 
 /// Whether `relay pull --exec` gave this letter to the command that runs here, and says itself what
 /// becomes of it.
-pub(super) fn is_given(id: &Id) -> bool {
+pub(crate) fn is_given(id: &Id) -> bool {
     std::env::var("BULLA_ID").is_ok_and(|given| given == id.to_string())
 }

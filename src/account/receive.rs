@@ -1,0 +1,161 @@
+//! Receiving: pull, open, deliver, record, erase the key, acknowledge.
+
+use std::fs::File;
+use std::io::Write;
+
+use crate::account::context::Context;
+use crate::account::error::Error;
+use crate::account::event::Event;
+use crate::account::keyring::Keyring;
+use crate::account::open::{Arrival, Delivery, Kept, LetterOpener, Opened, Sighted};
+use crate::account::sessions::erase_all_deferred;
+use crate::relay::client::Error as RelayError;
+use crate::relay::client::pull::{Delivered, Options, Report, Stopped, follow, pull, pull_again};
+use crate::relay::client::spool::Spool;
+use crate::relay::protocol::Id;
+
+/// Which letters a pull gives out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pull {
+    /// Those that wait, here and at the relays.
+    #[default]
+    Once,
+    /// Those, and then each that arrives.
+    Follow,
+    /// Those that were given out before to a reader that may have lost them; no relay is asked.
+    Again,
+}
+
+/// Outcome of a pull.
+#[derive(Debug)]
+pub struct Pulled {
+    /// What was delivered.
+    pub report: Report,
+    /// A mailbox that its relay does not have, and should.
+    pub missing: Option<Error>,
+}
+
+/// Takes letters, each of which is safe when it returns.
+pub trait Receive: Delivery<Error = Error> {
+    /// Takes a letter and its complete body. When this returns, the key of the letter is erased and
+    /// the relay deletes it, so the body must be durable.
+    fn complete(&mut self, letter: &Arrival, body: Self::Body) -> Result<(), Error>;
+}
+
+/// Hands each letter and its body, in memory, to a function.
+#[derive(Debug)]
+pub struct Letters<F>(pub F);
+
+impl<F> Delivery for Letters<F>
+where
+    F: FnMut(&Arrival, &[u8]) -> Result<(), Error> + Send + Sync,
+{
+    type Body = Vec<u8>;
+    type Error = Error;
+
+    fn admit(&self, letter: Option<&Sighted<'_>>) -> Result<(), Error> {
+        if letter.is_some() { Ok(()) } else { Err(Error::NotALetter) }
+    }
+
+    fn begin(&self, _: Option<&Sighted<'_>>) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+impl<F> Receive for Letters<F>
+where
+    F: FnMut(&Arrival, &[u8]) -> Result<(), Error> + Send + Sync,
+{
+    fn complete(&mut self, letter: &Arrival, body: Vec<u8>) -> Result<(), Error> {
+        (self.0)(letter, &body)
+    }
+}
+
+impl Context<'_> {
+    /// Pulls sealed letters from all mailboxes through the spool, and hands each to `deliver`.
+    ///
+    /// What is left of a revocation is tried again first, and keys whose erasure was deferred are
+    /// erased.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`]: what was delivered before is marked, and acknowledged if the relay can be reached.
+    pub fn pull<E: From<Error>>(
+        &self,
+        which: Pull,
+        options: Options,
+        deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
+    ) -> Result<Pulled, E> {
+        self.close_revoked_once()?;
+        let mine = self.mailboxes()?;
+        let mut spool = Spool::open(self.account.spool_folder()?).map_err(Error::from)?;
+        erase_all_deferred(self.account, self.events, |id| spool.is_waiting(id))?;
+        let boxes: Vec<_> = mine.iter().map(|mine| mine.owned.clone()).collect();
+        let broken = |error: &RelayError| self.events.event(Event::LineBroken { error });
+        let outcome = match which {
+            Pull::Once => pull(&boxes, &mut spool, options, deliver),
+            Pull::Follow => follow(&boxes, &mut spool, options, deliver, broken),
+            Pull::Again => pull_again(&mut spool, options.limit, deliver),
+        };
+        let report = outcome.map_err(|stopped| match stopped {
+            Stopped::Relay(error) => Error::from(error).into(),
+            Stopped::Deliver(error) => error,
+        })?;
+        // Of the mailboxes that are not there, the first that should be is the error of the run.
+        let gone = report.gone.iter().filter_map(|at| mine.get(*at));
+        let missing = gone
+            .map(|mine| self.if_there::<()>(&mine.purpose, Err(RelayError::NoMailbox)))
+            .find_map(Result::err);
+        Ok(Pulled { report, missing })
+    }
+
+    /// Receives letters: each is pulled, opened, checked against replay, delivered, recorded, and its
+    /// key erased; then the relay deletes it.
+    ///
+    /// A letter that cannot be opened is an [event](Event::LetterRefused) and stays in the spool for a
+    /// week; it does not keep the others. A crash before `delivery` returns delivers a letter again;
+    /// later it is known as a replay. No crash loses one.
+    ///
+    /// # Errors
+    ///
+    /// That of a relay, of the state, or of `delivery`, whose letter comes again.
+    pub fn receive(&self, options: Options, delivery: &mut impl Receive) -> Result<Report, Error> {
+        let keys = Keyring::new(vec![self.account.clone()], Vec::new(), self.events);
+        let mut opener = LetterOpener::new(keys);
+        let Pulled { report, missing } = self.pull(Pull::Once, options, |id, sealed| match self
+            .receive_one(&mut opener, delivery, sealed)
+        {
+            Ok(()) => Ok(Delivered::Yes),
+            Err(error) if error.is_settled() => {
+                self.events.event(Event::LetterRefused { id, error: &error });
+                Ok(Delivered::Yes)
+            }
+            Err(error) if error.is_of_letter() => {
+                self.events.event(Event::LetterRefused { id, error: &error });
+                Ok(Delivered::GivenOut)
+            }
+            Err(error) => Err(error),
+        })?;
+        missing.map_or(Ok(report), Err)
+    }
+
+    fn receive_one<D: Receive>(
+        &self,
+        opener: &mut LetterOpener<Keyring<'_>>,
+        delivery: &mut D,
+        sealed: &mut File,
+    ) -> Result<(), Error> {
+        match opener.open(sealed, delivery)? {
+            Opened::File(mut body) => body.flush()?,
+            Opened::Control(arrival) => opener.keep(*arrival),
+            Opened::Letter(arrival, body) => {
+                delivery.complete(&arrival, body)?;
+                opener.keep(*arrival);
+            }
+        }
+        match opener.record(|_| Kept { deferred: false, safe: true }).pop() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
