@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use bulla::account::{Account, Clock as _, SystemClock, state_folder};
 use bulla::crypto::label;
 use bulla::identity::{Identity, Key, Keyfile};
-use bulla::secret::Secret;
+use bulla::secret::{Secret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::agent;
@@ -54,6 +54,19 @@ impl App {
                 };
                 locked.unlock(passphrase).with_context(|| format!("in {place}"))
             }
+        }
+    }
+
+    /// A new passphrase: from `source`, or asked for where that is wanted.
+    pub(crate) fn new_passphrase(
+        &self,
+        source: Option<&Source>,
+        ask: bool,
+    ) -> Result<Option<SecretString>> {
+        match source {
+            Some(source) => Ok(Some(source.passphrase()?)),
+            None if ask => Ok(Some(self.ui.ask_new_passphrase()?)),
+            None => Ok(None),
         }
     }
 

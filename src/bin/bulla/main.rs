@@ -12,6 +12,7 @@ mod exit;
 mod given;
 mod harden;
 mod home;
+mod index_place;
 mod input;
 mod json;
 #[cfg(feature = "serve")]
@@ -20,6 +21,7 @@ mod output;
 mod pdf;
 mod present;
 mod qr;
+mod query;
 mod recipients;
 mod record;
 mod source;
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
 
 fn run(app: &App, verb: &Verb) -> anyhow::Result<Exit> {
     match verb {
+        Verb::Keygen(args) if args.replace => cmd::replace::run(app, args),
         Verb::Keygen(args) => cmd::keygen::run(app, args),
         Verb::Card(args) => cmd::card::run(app, args),
         Verb::Invite(args) => cmd::invite::run(app, args),

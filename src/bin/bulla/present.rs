@@ -64,3 +64,8 @@ pub(crate) fn card_object(card: &Card) -> serde_json::Value {
         "card": card.to_text(),
     })
 }
+
+/// What is empty is null in JSON.
+pub(crate) fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}

@@ -28,12 +28,9 @@ pub(crate) fn run(app: &App, args: &cli::Backup) -> Result<Exit> {
     let keys = unlock(app, args, &file)?;
     let me = app.account(copy(&keys)?).with_key_file(file.bytes);
     let backup = me.backup()?;
-    match &args.passphrase {
-        Some(source) => to.push(Box::new(ScryptRecipient::new(source.passphrase()?))),
-        None if args.ask_passphrase => {
-            to.push(Box::new(ScryptRecipient::new(app.ui.ask_new_passphrase()?)));
-        }
-        None => {}
+    let passphrase = app.new_passphrase(args.passphrase.as_ref(), args.ask_passphrase)?;
+    if let Some(passphrase) = passphrase {
+        to.push(Box::new(ScryptRecipient::new(passphrase)));
     }
     let to: Vec<&dyn Recipient> = to.iter().map(AsRef::as_ref).collect();
 

@@ -1,62 +1,29 @@
 //! `index`: what can be found later.
 
 use std::io::{BufReader, Write as _};
-use std::path::PathBuf;
 
 use anyhow::Result;
-use bulla::index::{self, BuildOptions, Index, LeftOut, MAX_FILE, Report, Skipped, Stems};
-use bulla::secret::Secret;
+use bulla::index::{self, BuildOptions, MAX_FILE, Report, Skipped};
 
 use crate::app::App;
 use crate::cli;
+use crate::cmd::show;
 use crate::exit::{Exit, Fail};
+use crate::index_place::Place;
 use crate::input::Input;
 use crate::json::json_line;
+use crate::query;
 use crate::ui::Ui;
 
 /// Skipped files and messages that are named without -v.
 const NAMED: usize = 20;
-
-/// Where an index is, and what opens it.
-pub(crate) struct Place {
-    folder: PathBuf,
-    key: Secret<32>,
-    ui: Ui,
-}
-
-impl Place {
-    pub(crate) fn of(app: &App, args: &cli::Place) -> Result<Self> {
-        let searcher = app.searcher(&args.keys)?;
-        let folder = match &args.index {
-            Some(folder) => folder.clone(),
-            None => searcher.folder()?.join("index"),
-        };
-        Ok(Self { folder, key: searcher.key, ui: app.ui })
-    }
-
-    pub(crate) fn open(&self) -> Result<Index> {
-        let index = Index::open(&self.folder, &self.key)?;
-        warn_of(&self.ui, &index.left_out());
-        Ok(index)
-    }
-
-    /// The index, made where there is none; with stems in these languages, if any are named.
-    fn open_or_create(&self, stems: Option<&Stems>) -> Result<Index> {
-        let index = match stems {
-            Some(stems) => Index::open_or_create_stemmed(&self.folder, &self.key, stems)?,
-            None => Index::open_or_create(&self.folder, &self.key)?,
-        };
-        warn_of(&self.ui, &index.left_out());
-        Ok(index)
-    }
-}
 
 pub(crate) fn run(app: &App, verb: &cli::Index) -> Result<Exit> {
     match verb {
         cli::Index::Build(args) => build(app, args),
         cli::Index::Add(args) => add(app, args),
         cli::Index::Remove(args) => remove(app, args),
-        cli::Index::Show(args) => super::show::run(app, args),
+        cli::Index::Show(args) => show::run(app, args),
         cli::Index::Stats(args) => stats(app, args),
         cli::Index::Verify(args) => verify(app, args),
         cli::Index::Purge(args) => purge(app, args),
@@ -156,14 +123,14 @@ fn tell(ui: &Ui, report: &Report) -> Result<Exit> {
 
 fn remove(app: &App, args: &cli::IndexRemove) -> Result<Exit> {
     let index = Place::of(app, &args.place)?.open()?;
-    let text = super::search::typed(&args.query)?;
+    let text = query::typed(&args.query)?;
     let mut writer = index.writer()?;
     let is_hex = text.len() >= 6 && text.bytes().all(|b| b.is_ascii_hexdigit());
     let is_id = text.len() == 32 && is_hex;
     let removed = if is_id {
         writer.remove_id(&text).map(|_| 1)?
     } else {
-        writer.remove(&super::search::parse(&text)?)?
+        writer.remove(&query::parse(&text)?)?
     };
     writer.finish()?;
     if removed == 0 && is_hex && index.show(&text).is_ok() {
@@ -239,18 +206,6 @@ fn rekey(app: &App, args: &cli::IndexStats) -> Result<Exit> {
     Place::of(app, &args.place)?.open()?.rekey()?;
     app.ui.note("everything is under a new key");
     Ok(Exit::Done)
-}
-
-/// Says what is damaged and left out.
-pub(crate) fn warn_of(ui: &Ui, left_out: &[LeftOut]) {
-    for LeftOut { damage, documents } in left_out {
-        ui.warn(&match documents {
-            Some(0) => format!("what is known of files read is lost, and no document: {damage}"),
-            Some(1) => format!("1 document is left out: {damage}"),
-            Some(documents) => format!("{documents} documents are left out: {damage}"),
-            None => format!("what was indexed last may be missing: {damage}"),
-        });
-    }
 }
 
 fn destroy(app: &App, args: &cli::IndexDestroy) -> Result<Exit> {

@@ -20,9 +20,6 @@ use crate::source::Source;
 use bulla::text::date;
 
 pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
-    if args.replace {
-        return super::replace::run(app, args);
-    }
     let place: Option<PathBuf> = if args.default {
         Some(app.home.make_identity_place()?)
     } else {
@@ -37,7 +34,7 @@ pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
     let target = Target::new(&output, None, Nature::Text)?;
 
     let made = make(args.age)?;
-    let text = match lock(app, args)? {
+    let text = match app.new_passphrase(args.passphrase.as_ref(), args.lock)? {
         Some(passphrase) => {
             Zeroizing::new(identity::protect(&made.text, &ScryptRecipient::new(passphrase))?)
         }
@@ -58,15 +55,6 @@ pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
         app.ui.detail(&format!("written to {}", path.display()));
     }
     Ok(Exit::Done)
-}
-
-/// The passphrase that the new identity is to have.
-pub(super) fn lock(app: &App, args: &cli::Keygen) -> Result<Option<SecretString>> {
-    match &args.passphrase {
-        Some(source) => Ok(Some(source.passphrase()?)),
-        None if args.lock => Ok(Some(app.ui.ask_new_passphrase()?)),
-        None => Ok(None),
-    }
 }
 
 /// The error of a default identity that exists, which says whose it is.

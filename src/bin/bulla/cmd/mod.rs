@@ -13,7 +13,7 @@ pub(crate) mod open;
 pub(crate) mod pair;
 mod pairings;
 pub(crate) mod relay;
-mod replace;
+pub(crate) mod replace;
 pub(crate) mod restore;
 pub(crate) mod seal;
 pub(crate) mod search;

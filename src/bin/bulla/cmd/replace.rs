@@ -34,7 +34,7 @@ pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
     }
     let identity = Identity::generate()?;
     let text = identity::render(&identity, now());
-    let text = match super::keygen::lock(app, args)? {
+    let text = match app.new_passphrase(args.passphrase.as_ref(), args.lock)? {
         Some(passphrase) => {
             Zeroizing::new(identity::protect(&text, &ScryptRecipient::new(passphrase))?)
         }

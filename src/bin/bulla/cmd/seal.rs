@@ -50,11 +50,7 @@ fn plain(app: &App, args: &cli::Seal) -> Result<Exit> {
 fn recipients(app: &App, args: &cli::Seal) -> Result<Vec<Box<dyn Recipient>>> {
     let mut found = recipients::read(&args.recipient, &args.recipients_file)?;
     if found.is_empty() {
-        let passphrase = match &args.keys.passphrase {
-            Some(source) => Some(source.passphrase()?),
-            None if args.ask_passphrase => Some(app.ui.ask_new_passphrase()?),
-            None => None,
-        };
+        let passphrase = app.new_passphrase(args.keys.passphrase.as_ref(), args.ask_passphrase)?;
         if let Some(passphrase) = passphrase {
             found.push(Box::new(ScryptRecipient::new(passphrase)));
         }

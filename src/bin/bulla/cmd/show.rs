@@ -7,12 +7,13 @@ use bulla::files::Access;
 use bulla::index::{Document, Lost, Original, Part};
 use bulla::text::{printable, printable_lines};
 
-use super::index::Place;
 use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::index_place::Place;
 use crate::json::json_line;
 use crate::output::{Nature, Target};
+use crate::present::some;
 use bulla::text::date;
 
 pub(crate) fn run(app: &App, args: &cli::IndexShow) -> Result<Exit> {
@@ -150,9 +151,4 @@ fn object(document: &Document) -> serde_json::Value {
         "headers": headers,
         "body": document.body,
     })
-}
-
-/// What is empty is null in JSON.
-pub(crate) fn some(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
 }

@@ -4,12 +4,12 @@ use std::io::Write as _;
 
 use anyhow::Result;
 
-use super::index::Place;
-use super::search;
 use crate::app::App;
 use crate::cli;
 use crate::exit::{Exit, Fail};
+use crate::index_place::Place;
 use crate::json::json_line;
+use crate::query;
 
 pub(crate) fn run(app: &App, args: &cli::Tag) -> Result<Exit> {
     if args.add.is_empty() && args.remove.is_empty() {
@@ -17,7 +17,7 @@ pub(crate) fn run(app: &App, args: &cli::Tag) -> Result<Exit> {
             .hint("bulla tag +TAG QUERY, bulla tag -TAG QUERY")
             .into());
     }
-    let query = search::parse(&search::typed(&args.query)?)?;
+    let query = query::parse(&query::typed(&args.query)?)?;
     let index = Place::of(app, &args.place)?.open()?;
     let mut writer = index.writer()?;
     let (add, remove) = (args.add.iter().cloned(), args.remove.iter().cloned());

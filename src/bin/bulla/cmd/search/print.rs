@@ -3,7 +3,7 @@
 use bulla::index::{Hit, Snippet, Thread};
 use bulla::text::printable;
 
-use crate::cmd::show::some;
+use crate::present::some;
 use bulla::text::date;
 
 /// Digits of an id that are shown, and are enough to name it.
