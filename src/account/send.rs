@@ -228,6 +228,9 @@ struct Keyed {
     restarted: bool,
 }
 
+/// Copies of a letter, each with how it is sealed.
+type KeyedCopies<'a> = Vec<(&'a LetterCopy, Keyed)>;
+
 /// Takes keys and number of the next letter to a recipient, durably.
 fn keyed<'a>(
     account: &Account,
@@ -235,9 +238,9 @@ fn keyed<'a>(
     pairs: &Pairs,
     to: &Recipient,
     copies: &'a [LetterCopy],
-) -> Result<(Option<Place>, Vec<(&'a LetterCopy, Keyed)>), Error> {
+) -> Result<(Option<Place>, KeyedCopies<'a>), Error> {
     let keyed = copies.iter().map(|copy| Ok((copy, copy.key(account, events, pairs, to)?)));
-    let keyed: Vec<(&LetterCopy, Keyed)> = keyed.collect::<Result<_, Error>>()?;
+    let keyed: KeyedCopies<'_> = keyed.collect::<Result<_, Error>>()?;
     let Some(name) = to.name.as_ref().filter(|_| account.has_state()) else {
         return Ok((None, keyed));
     };

@@ -15,6 +15,7 @@ mod home;
 mod index_place;
 mod input;
 mod json;
+mod network;
 #[cfg(feature = "serve")]
 mod notify;
 mod output;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::time::deadline;
 
-use super::{Ask, HELD, Held, NAME, NO, PATIENCE, YES, is_ours};
+use super::protocol::{Ask, HELD, Held, NAME, NO, PATIENCE, YES, is_ours};
 
 /// Most identities that are held at once.
 const MOST: usize = 64;

@@ -11,10 +11,10 @@ use crate::app::App;
 use crate::cli::{self, Method};
 use crate::cmd::pair::wait;
 use crate::cmd::pairings::waits_for;
-use crate::cmd::relay::{context, relays, token};
 use crate::events::Teller;
 use crate::exit::{Exit, Fail};
 use crate::json::json_line;
+use crate::network::{context, relays, token};
 use crate::qr;
 
 pub(crate) fn run(app: &App, args: &cli::Invite) -> Result<Exit> {

@@ -14,11 +14,11 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, first, no_identity, now};
 use crate::cli;
-use crate::cmd::relay::{context, relays, token};
 use crate::cmd::restore::{identity_file, other_passphrase};
 use crate::events::{Teller, chain};
 use crate::exit::{Exit, Fail};
 use crate::json::json_line;
+use crate::network::{context, relays, token};
 use crate::{output, ui};
 
 pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {

@@ -9,9 +9,9 @@ use anyhow::Result;
 
 use crate::app::App;
 use crate::cli;
-use crate::cmd::relay::{context, relays};
 use crate::events::Teller;
 use crate::exit::Exit;
+use crate::network::{context, relays};
 
 pub(super) use self::add::read_card;
 

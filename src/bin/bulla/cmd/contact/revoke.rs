@@ -10,10 +10,10 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli;
-use crate::cmd::relay::{context, relays};
 use crate::events::Teller;
 use crate::exit::{Exit, Fail};
 use crate::json::json_line;
+use crate::network::{context, relays};
 
 pub(super) fn revoke(app: &App, args: &cli::ContactRevoke) -> Result<Exit> {
     let (me, relays, teller) = (app.me(&args.keys)?, relays(&args.network), Teller::new(app.ui));

@@ -12,16 +12,17 @@ use bulla::contact::pairing::Invite;
 use bulla::identity::Fingerprint;
 use serde_json::json;
 
-use super::{LONGEST_LOOK, PAUSE, handover};
+use super::handover;
+use super::wait::{LONGEST_LOOK, PAUSE};
 use crate::app::{App, first};
 use crate::cli;
 use crate::cli::time::deadline;
-use crate::cmd::relay::{context, relays, token};
 use crate::cmd::restore::{self, Here};
 use crate::events::Teller;
 use crate::exit::{Exit, Fail};
 use crate::home::homeless;
 use crate::json::json_line;
+use crate::network::{context, relays, token};
 use crate::source::Source;
 
 /// Returns whether this machine is being taken into use.

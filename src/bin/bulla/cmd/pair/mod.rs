@@ -3,24 +3,23 @@
 mod device;
 mod handover;
 mod method;
+mod wait;
 
 use std::io::{BufRead, BufReader, Read as _};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bulla::account::{Context, Expectation, InviteLine, Look, title};
-use bulla::contact;
+use bulla::account::{Context, Expectation, InviteLine, title};
 use bulla::contact::pairing::{Digits, Invite, Waits, Words};
 use bulla::secret::SecretString;
 
+pub(crate) use self::wait::wait;
 use crate::app::App;
 use crate::cli;
-use crate::cli::time::deadline;
-use crate::cmd::relay::{context, relays, token};
 use crate::events::Teller;
 use crate::exit::{Exit, Fail};
 use crate::input;
+use crate::network::{context, relays, token};
 use crate::source::{self, Source};
 
 /// Bytes by which an invite is known.
@@ -29,10 +28,6 @@ const BEGIN: usize = 32;
 const MAX_LINE: u64 = 4 << 10;
 /// How often the words are asked for, when what is typed are none.
 const ASKED: usize = 4;
-/// Pause between two looks while pairings are waited for.
-const PAUSE: Duration = Duration::from_millis(500);
-/// Longest wait for one message, after which what this process did not do is seen too.
-const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
 pub(crate) fn run(app: &App, args: &cli::Pair) -> Result<Exit> {
     let teller = Teller::new(app.ui);
@@ -203,51 +198,4 @@ fn words(app: &App, args: &cli::Pair) -> Result<Words> {
         }
     }
     Ok(app.ui.ask_words()?.parse()?)
-}
-
-/// Goes on with one pairing or with all, for so many seconds at most.
-pub(super) fn wait(
-    app: &App,
-    cx: &Context<'_>,
-    teller: &Teller,
-    seconds: u64,
-    only: Option<&contact::Own>,
-) -> Result<Exit> {
-    let pairs = cx.account.pairs()?;
-    if pairs.underway().is_empty() {
-        app.ui.note("no pairing is under way");
-        return Ok(Exit::Negative);
-    }
-    for one in pairs.underway().iter().filter(|one| only.is_none_or(|only| *only == one.meeting)) {
-        if let Waits::OurDigits(shown) = one.pairing.waits_for() {
-            teller.show_digits(&title(one), shown);
-        }
-    }
-    let until = deadline(Duration::from_secs(seconds));
-    let mut again = true;
-    loop {
-        let wait = until.saturating_duration_since(Instant::now()).min(LONGEST_LOOK);
-        let standing = cx.advance_pairings(Look { only, again, wait })?;
-        again = false;
-        if let Some(ended) = standing.ended {
-            return Ok(app.ui.error(&ended));
-        }
-        if standing.waiting == 0 {
-            return Ok(Exit::Done);
-        }
-        if Instant::now() >= until {
-            for (count, side) in [
-                (standing.digits, "the digits to be typed here"),
-                (standing.waiting.saturating_sub(standing.digits), "the other side"),
-            ] {
-                match count {
-                    0 => {}
-                    1 => app.ui.note(&format!("one pairing waits for {side}")),
-                    more => app.ui.note(&format!("{more} pairings wait for {side}")),
-                }
-            }
-            return Ok(Exit::Negative);
-        }
-        sleep(PAUSE);
-    }
 }

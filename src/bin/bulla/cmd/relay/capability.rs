@@ -16,6 +16,7 @@ use crate::cli;
 use crate::events::Teller;
 use crate::exit::{Exit, Fail};
 use crate::json::json_line;
+use crate::network;
 use crate::output::{Nature, Target};
 use crate::source::Source;
 use bulla::text::date;
@@ -40,8 +41,8 @@ pub(super) fn read(source: &Source) -> Result<Secret<32>> {
 
 fn list(app: &App, args: &cli::RelayCapabilityList) -> Result<Exit> {
     let me = app.me(&args.keys)?;
-    let (relays, teller) = (super::relays(&args.network), Teller::new(app.ui));
-    let cx = super::context(&me, &relays, &teller, &args.network);
+    let (relays, teller) = (network::relays(&args.network), Teller::new(app.ui));
+    let cx = network::context(&me, &relays, &teller, &args.network);
     let relay = cx.own_relay()?;
     let card = cx.card_capability(me.book()?.settings.generation);
     let mut known = relay.capabilities(&me.identity().card_mailbox())?;
@@ -76,8 +77,8 @@ fn list(app: &App, args: &cli::RelayCapabilityList) -> Result<Exit> {
 
 fn new(app: &App, args: &cli::RelayCapabilityNew) -> Result<Exit> {
     let me = app.me(&args.keys)?;
-    let (relays, teller) = (super::relays(&args.network), Teller::new(app.ui));
-    let relay = super::context(&me, &relays, &teller, &args.network).own_relay()?;
+    let (relays, teller) = (network::relays(&args.network), Teller::new(app.ui));
+    let relay = network::context(&me, &relays, &teller, &args.network).own_relay()?;
     let key = me.identity().card_mailbox();
     let target = Target::new(&args.output, None, Nature::Text)?;
     let terms = args.terms.terms().unwrap_or_default();
@@ -113,8 +114,8 @@ fn revoke(app: &App, args: &cli::RelayCapabilityRevoke) -> Result<Exit> {
     let mut ids = ids.collect::<Result<Vec<_>>>()?;
     ids.extend(args.public.then(CapabilityId::public));
     let me = app.me(&args.keys)?;
-    let (relays, teller) = (super::relays(&args.network), Teller::new(app.ui));
-    let cx = super::context(&me, &relays, &teller, &args.network);
+    let (relays, teller) = (network::relays(&args.network), Teller::new(app.ui));
+    let cx = network::context(&me, &relays, &teller, &args.network);
     let relay = cx.own_relay()?;
     let key = me.identity().card_mailbox();
     let known = relay.capabilities(&key)?;

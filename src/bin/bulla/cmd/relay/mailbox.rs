@@ -14,12 +14,13 @@ use crate::cli;
 use crate::events::Teller;
 use crate::exit::Exit;
 use crate::json::json_line;
+use crate::network;
 use bulla::text::date;
 
 pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
     let (me, relays, teller) =
-        (app.me(&args.keys)?, super::relays(&args.network), Teller::new(app.ui));
-    let cx = super::context(&me, &relays, &teller, &args.network);
+        (app.me(&args.keys)?, network::relays(&args.network), Teller::new(app.ui));
+    let cx = network::context(&me, &relays, &teller, &args.network);
     let mut stdout = std::io::stdout().lock();
     let mut any = false;
     for OwnMailbox { owned, purpose } in cx.mailboxes()? {
@@ -56,8 +57,8 @@ pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
     });
     let ids = ids.collect::<Result<Vec<_>>>()?;
     let (me, relays, teller) =
-        (app.me(&args.keys)?, super::relays(&args.network), Teller::new(app.ui));
-    let cx = super::context(&me, &relays, &teller, &args.network);
+        (app.me(&args.keys)?, network::relays(&args.network), Teller::new(app.ui));
+    let cx = network::context(&me, &relays, &teller, &args.network);
     let mut deleted = 0;
     // Where a message is, its relay knows; a relay that is asked for those of others learns ids
     // that say nothing to it.
@@ -78,8 +79,8 @@ pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
 
 pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
     let (me, relays, teller) =
-        (app.me(&args.keys)?, super::relays(&args.network), Teller::new(app.ui));
-    let cx = super::context(&me, &relays, &teller, &args.network);
+        (app.me(&args.keys)?, network::relays(&args.network), Teller::new(app.ui));
+    let cx = network::context(&me, &relays, &teller, &args.network);
     let mut stdout = std::io::stdout().lock();
     let mut shown = 0;
     for OwnMailbox { owned, purpose } in cx.mailboxes()? {

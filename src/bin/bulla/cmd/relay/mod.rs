@@ -16,20 +16,11 @@ mod serve;
 #[cfg(feature = "serve")]
 mod store;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-
 use anyhow::Result;
-use bulla::account::{Account, Context};
-use bulla::relay::client::{HttpRelays, Options, Relays as _, Transport};
-use bulla::secret::SecretString;
 
 use crate::app::App;
-use crate::cli::{self, Network};
-use crate::events::Teller;
+use crate::cli;
 use crate::exit::Exit;
-use crate::source::Source;
 
 pub(crate) fn run(app: &App, verb: &cli::Relay) -> Result<Exit> {
     match verb {
@@ -59,40 +50,4 @@ pub(crate) fn run(app: &App, verb: &cli::Relay) -> Result<Exit> {
         }
         cli::Relay::Status(args) => mailbox::status(app, args),
     }
-}
-
-/// Returns a connection to the relay at `url`, with the flags of the network.
-pub(crate) fn client(url: &str, network: &Network) -> Result<Arc<dyn Transport>> {
-    Ok(relays(network).relay(url)?)
-}
-
-/// Returns the relays, with the flags of the network.
-pub(crate) fn relays(network: &Network) -> HttpRelays {
-    let mut options = Options::default();
-    options.timeout = Duration::from_secs(network.timeout);
-    options.retries = network.retry;
-    options.authorities = authorities();
-    options.unlink = network.unlink;
-    HttpRelays::new(options)
-}
-
-/// The file of certificate authorities the environment names.
-fn authorities() -> Option<PathBuf> {
-    let file = std::env::var_os("BULLA_CA_FILE").or_else(|| std::env::var_os("SSL_CERT_FILE"));
-    file.filter(|file| !file.is_empty()).map(PathBuf::from)
-}
-
-/// The account over these relays, with the flags of the network.
-pub(crate) fn context<'a>(
-    me: &'a Account,
-    relays: &'a HttpRelays,
-    teller: &'a Teller,
-    network: &Network,
-) -> Context<'a> {
-    Context { relay: network.relay.clone(), ..Context::new(me, relays, teller) }
-}
-
-/// The token of a relay's operator.
-pub(crate) fn token(source: Option<&Source>) -> Result<Option<SecretString>> {
-    source.map(|source| source.line("the token")).transpose()
 }

@@ -22,6 +22,7 @@ use crate::events::Teller;
 use crate::exit::{Exit, Fail};
 use crate::harden;
 use crate::json::json_line;
+use crate::network;
 use crate::output::{Nature, Output, Target};
 use crate::source;
 
@@ -34,8 +35,8 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
                 .hint("bulla relay pull | bulla open, or --output-dir DIR")
         })?;
     let (me, relays, teller) =
-        (app.me(&args.keys)?, super::relays(&args.network), Teller::new(app.ui));
-    let cx = super::context(&me, &relays, &teller, &args.network);
+        (app.me(&args.keys)?, network::relays(&args.network), Teller::new(app.ui));
+    let cx = network::context(&me, &relays, &teller, &args.network);
     let relay = cx.mailboxes()?.first().map(|first| first.owned.relay.url());
     let mailbox = me.identity().card_mailbox().public();
     let routing = Routing { relay, mailbox, capability: None };

@@ -25,6 +25,7 @@ use crate::cli::{self, Network};
 use crate::exit::{Exit, Fail};
 use crate::input::Input;
 use crate::json::json_line;
+use crate::network;
 
 /// Letters up to this are held in memory while they are pushed, longer ones in a file: a retry
 /// needs the bytes again.
@@ -151,7 +152,7 @@ impl Push<'_> {
     fn client(&mut self, place: &Place) -> Result<&dyn Transport> {
         Ok(match self.clients.entry(self.circuit(place)) {
             Entry::Occupied(known) => &**known.into_mut(),
-            Entry::Vacant(new) => &**new.insert(super::client(&place.relay, self.network)?),
+            Entry::Vacant(new) => &**new.insert(network::client(&place.relay, self.network)?),
         })
     }
 

@@ -12,12 +12,13 @@ use crate::cli;
 use crate::events::Teller;
 use crate::exit::Exit;
 use crate::json::json_line;
+use crate::network;
 
 pub(crate) fn run(app: &App, args: &cli::RelayRegister) -> Result<Exit> {
     let (me, relays, teller) =
-        (app.me(&args.keys)?, super::relays(&args.network), Teller::new(app.ui));
-    let token = super::token(args.token.as_ref())?;
-    let cx = Context { token, ..super::context(&me, &relays, &teller, &args.network) };
+        (app.me(&args.keys)?, network::relays(&args.network), Teller::new(app.ui));
+    let token = network::token(args.token.as_ref())?;
+    let cx = Context { token, ..network::context(&me, &relays, &teller, &args.network) };
     let registered = cx.register(args.renew, args.terms.terms())?;
     let Registered { relay, mailbox, new, generation, capability, terms } = registered;
     let done = if new { "registered" } else { "already registered" };

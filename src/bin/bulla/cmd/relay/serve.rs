@@ -152,7 +152,7 @@ impl Shown {
             contact: args.acme_contact.clone(),
             directory: args.acme_directory.clone(),
             cache,
-            authorities: super::authorities(),
+            authorities: crate::network::authorities(),
         };
         Ok(Self::Acme { tls: Tls::new()?, acme })
     }

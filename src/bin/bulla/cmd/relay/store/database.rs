@@ -42,7 +42,7 @@ fn options(
         blobs: blobs.map(str::to_owned),
         password,
         passwords: file.map(PathBuf::from),
-        certificates: super::super::authorities(),
+        certificates: crate::network::authorities(),
     };
     Ok((urls, options))
 }
