@@ -3,12 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::age;
 use crate::contact::pairing::{self, End};
 use crate::contact::{self, backup};
+use crate::crypto;
+use crate::identity;
+use crate::kem;
 use crate::letter::{self, ratchet};
 use crate::relay::client::Error as RelayError;
+use crate::state;
 use crate::text::{self, hex_encode};
-use crate::{age, crypto, identity, kem, state, wire};
+use crate::wire;
 
 /// Why an operation on an account failed.
 #[derive(Debug, thiserror::Error)]

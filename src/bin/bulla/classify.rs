@@ -99,7 +99,7 @@ fn account(error: &account::Error) -> Option<Verdict> {
             Some(format!("{name} can no longer write to you: pair with {name} again")),
         ),
         E::LastGeneration => (Exit::Usage, None),
-        E::NoHandover => (Exit::Malformed, None),
+        E::NoHandover | E::NotALetter => (Exit::Malformed, None),
         // A transparent error is not among its own causes: what lies inside decides.
         E::Contact(inner) => return contact(inner),
         E::Pairing(inner) => return pairing(inner),

@@ -13,7 +13,7 @@ use bulla::relay::protocol::pow::Task;
 use bulla::relay::server::admin::{backup, operator};
 use bulla::relay::server::{self, tls};
 use bulla::relay::{client, store};
-use bulla::{age, contact, crypto, identity, index, kem, letter, pake, state, text, wire};
+use bulla::{account, age, contact, crypto, identity, index, kem, letter, pake, state, text, wire};
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn rows<E: Error + Send + Sync + 'static>(rows: Vec<(E, Exit)>) {
     for (error, expected) in rows {
         let shown = format!("{error:?}");
         named.insert(shown.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned());
-        let bare = classify(&anyhow::Error::new(error)).0;
+        let bare = classify(&error).0;
         assert_eq!(bare, expected, "{}: {shown}", type_name::<E>());
     }
     assert_eq!(named, variants(type_name::<E>()), "{} has other variants", type_name::<E>());
@@ -351,5 +351,70 @@ fn indexes() {
         (io(io::ErrorKind::NotFound), InputMissing),
         (Index::Crypto(random()), Failure),
         (Index::Engine(text()), Failure),
+    ]);
+}
+
+#[test]
+fn accounts() {
+    use Exit::*;
+    use account::Error as Account;
+    use contact::pairing::{self, End};
+    let boxed = || Box::new(Account::NoState);
+    rows(vec![
+        (Account::NoState, InputMissing),
+        (Account::NoIdentity, InputMissing),
+        (Account::Lock(denied()), InputMissing),
+        (Account::LetterInUse, Temporary),
+        (Account::OwnFingerprint, Usage),
+        (Account::IdentityIsNew, Conflict),
+        (Account::KeyErased, Conflict),
+        (Account::KeyMissing, NoIdentityFits),
+        (Account::SessionLost { name: text() }, NoIdentityFits),
+        (Account::SessionConflict { name: text() }, Conflict),
+        (Account::OtherSender, SenderNotAuthenticated),
+        (Account::Revoked { name: text(), since: 1 }, SenderNotAuthenticated),
+        (Account::Replay { id: [0; 16] }, Conflict),
+        (Account::NotALetter, Malformed),
+        (Account::NoCapability { title: text(), name: None, anonymous: true }, Usage),
+        (Account::NoRelay, Usage),
+        (Account::NoOwnRelay, Failure),
+        (Account::NoRelayOnCard { name: text() }, Failure),
+        (Account::NoMailbox { name: text() }, Failure),
+        (Account::MailboxGone { name: text(), relay: text() }, Refused),
+        (Account::LastGeneration, Usage),
+        (Account::PairingEnded(End::BurntHere), SenderNotAuthenticated),
+        (Account::OwnInvite, Conflict),
+        (Account::InviteUsed, Conflict),
+        (Account::DeviceInvite(text::Error::Bech32), Malformed),
+        (Account::InvitesNamed { id: text(), count: 2 }, Usage),
+        (Account::OtherCard { name: text() }, SenderNotAuthenticated),
+        (Account::OtherCardIntroduced { name: text(), by: text() }, SenderNotAuthenticated),
+        (Account::RevokedJoined { since: 1 }, SenderNotAuthenticated),
+        (Account::NotPaired { name: text() }, Conflict),
+        (Account::NotIntroduced { name: text(), source: boxed() }, InputMissing),
+        (Account::InviteNotSent(boxed()), InputMissing),
+        (Account::IntroducedUnreachable { name: text(), by: text() }, Conflict),
+        (Account::SuccessorRenamed, Usage),
+        (Account::DevicesNamed { name: text(), count: 2 }, Usage),
+        (Account::DeviceKeysMissing, Conflict),
+        (Account::NoHandover, Malformed),
+        (Account::OtherHandover, SenderNotAuthenticated),
+        (Account::ContactsNotTold(boxed()), InputMissing),
+        (Account::NotRemoved { path: PathBuf::new(), source: denied() }, InputMissing),
+        (Account::Contact(contact::Error::Oneself), Usage),
+        (Account::Pairing(pairing::Error::Forged), SenderNotAuthenticated),
+        (Account::Letter(letter::Error::Forged), SenderNotAuthenticated),
+        (Account::Ratchet(ratchet::Error::Spent), Conflict),
+        (Account::Age(age::Error::NoMatch), NoIdentityFits),
+        (Account::Identity(identity::Error::CardSignature), SenderNotAuthenticated),
+        (Account::Relay(client::Error::SpoolInUse(PathBuf::new())), Temporary),
+        (Account::Backup(contact::backup::Error::Locked), Usage),
+        (Account::Record(newer()), Malformed),
+        (Account::State(state::Error::Io(denied())), InputMissing),
+        (Account::Text(text::Error::Bech32), Malformed),
+        (Account::Key(kem::Error::PublicKey), Failure),
+        (Account::Delivery(Box::new(denied())), InputMissing),
+        (Account::Crypto(damaged()), Damaged),
+        (Account::Io(denied()), InputMissing),
     ]);
 }
