@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # A letter goes all the way: sealed, pushed to a relay process, pulled, opened, indexed, found.
-# Builds the program if need be; everything happens in a temporary folder and on loopback.
+# Builds what it needs of the program, unless BULLA names one; everything happens in a temporary
+# folder and on loopback.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 if [ -z "${BULLA:-}" ]; then
-    cargo build --quiet --locked
-    BULLA=$PWD/${CARGO_TARGET_DIR:-target}/debug/bulla
+    target=${CARGO_TARGET_DIR:-target}
+    cargo build --quiet --locked --profile demo --no-default-features --features cli,serve \
+        --bin bulla --target-dir "$target"
+    BULLA=$(realpath "$target/demo/bulla")
 fi
 letter=$PWD/README.md
 place=$(mktemp -d)
