@@ -13,7 +13,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, Cursor, Read, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
@@ -23,9 +23,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use bulla::relay::client::Error;
-use bulla::relay::client::{Client, Options, Transport as _};
+use bulla::crypto::{self, SigningSecret};
+use bulla::relay::client::{Client, Error, Inbox, Options, Pushed, Transport as _};
+use bulla::relay::protocol::{CapabilityId, Id, Mailbox, Terms};
 use bulla::relay::server::tls::key::OfflineKey;
+use bulla::secret::Secret;
 use common::{BULLA, Person};
 use tempfile::TempDir;
 
@@ -102,12 +104,16 @@ fn folder() -> TempDir {
 
 /// The relay's words of itself, fetched by a client.
 fn info(url: &str, authorities: Option<&Path>) -> Result<(), Error> {
+    client(url, authorities)?.info().map(drop)
+}
+
+fn client(url: &str, authorities: Option<&Path>) -> Result<Client, Error> {
     let mut options = Options::default();
     options.retries = 0;
     options.timeout = Duration::from_secs(10);
     options.proxy_from_environment = false;
     options.authorities = authorities.map(Path::to_owned);
-    Client::new(url, options)?.info().map(drop)
+    Client::new(url, options)
 }
 
 #[track_caller]
@@ -165,6 +171,27 @@ fn the_key_in_the_address_is_the_one_that_counts() {
     refused(info(&format!("https://localhost:{port}"), None), "no authority we trust");
     let plain = info(&format!("http://localhost:{port}"), None);
     assert!(matches!(plain, Err(Error::Refused { code, .. }) if code == "tls"));
+}
+
+#[test]
+fn a_relay_whose_key_its_address_names_is_pushed_to() {
+    let folder = folder();
+    let port = free_port();
+    let (own, address) = keys(&folder, "own", port);
+    let _relay = serve_online(&folder, &own.join("online.pem"), port);
+    let client = client(&address, None).unwrap();
+    let key = SigningSecret::from_seed(&Secret::from_slice(&[1; 32]).unwrap());
+    client.register(&key, None).unwrap();
+    client.allow(&key, &CapabilityId::public(), &Terms::default()).unwrap();
+    let inbox = Inbox { mailbox: Mailbox(key.public()), capability: None };
+    let body = b"sealed";
+    let id = Id(crypto::sha256(&[body]));
+    client.push(&inbox, &id, &mut Cursor::new(body), body.len() as u64).unwrap();
+    assert_eq!(
+        client.push_batch(&inbox, &[(id, body)]).unwrap()[0].as_ref().unwrap(),
+        &Pushed::Already
+    );
+    assert_eq!(client.list(&key, Duration::ZERO, 9).unwrap()[0].id, id);
 }
 
 #[test]
