@@ -1,5 +1,62 @@
-//! Seal a stream for someone, carry it over a relay that nobody trusts, open it, and find it
-//! again in an index that only you can read. The program `bulla` is a thin skin over this.
+//! Seal for a contact, carry over a relay that learns nothing but a mailbox, open, and find again in
+//! an index that only the owner can read. The program `bulla` parses, calls this and prints.
+//!
+//! # From two accounts to a letter found in the index
+//!
+//! An [`Account`](account::Account) is an identity and its sealed state. [`Context`](account::Context)
+//! joins it with the way to relays and the receiver of events; everything that one installation does
+//! is there.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use bulla::account::{
+//!     Account, Context, Error, Expectation, InviteLine, Letters, Look, Method, Silent,
+//! };
+//! use bulla::identity::Identity;
+//! use bulla::index::{Document, Index, Kind, Query, SearchOptions};
+//! use bulla::letter::Heading;
+//! use bulla::relay::client::{HttpRelays, Options, pull};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let home = tempfile::tempdir()?;
+//! # let relay = bulla::relay::server::Background::start(&home.path().join("relay"))?;
+//! # let url = relay.url();
+//! # let (ann_home, bob_home) = (home.path().join("ann"), home.path().join("bob"));
+//! let relays = HttpRelays::new(Options::default());
+//! let ann = Account::open(Identity::generate()?, Some(&ann_home));
+//! let bob = Account::open(Identity::generate()?, Some(&bob_home));
+//! let ann = Context::new(&ann, &relays, &Silent).at(&url);
+//! let bob = Context::new(&bob, &relays, &Silent).at(&url);
+//!
+//! // Ann hands Bob one line over a private channel; then each reads what the other pushed.
+//! let invitation = ann.invite(Method::Secret, Some("bob"), 3600)?;
+//! let InviteLine::Contact(invite) = InviteLine::parse(&invitation.line)? else { return Ok(()) };
+//! bob.join(&invite, Some("ann"), || Ok::<_, Error>(Expectation::Secret))?;
+//! let look = Look { wait: Duration::from_secs(5), ..Look::default() };
+//! for side in [&ann, &bob, &ann] {
+//!     side.advance_pairings(look)?;
+//! }
+//!
+//! let heading = Heading { subject: Some("lunch".into()), ..Heading::default() };
+//! ann.send(&["bob"], &heading, &b"The bistro closes at three."[..])?;
+//!
+//! // When the function returns, the letter's key is erased and the relay deletes the letter.
+//! let index = Index::create(&bob_home.join("index"), &bob.account.index_key())?;
+//! bob.receive(pull::Options::default(), &mut Letters::new(|letter, body| {
+//!     let mut document = Document::new(Kind::Letter, letter.id());
+//!     document.from = letter.contact().map_or("", |contact| contact.name()).to_owned();
+//!     document.body = String::from_utf8_lossy(body).into_owned();
+//!     let mut writer = index.writer().map_err(Error::delivery)?;
+//!     writer.add(document).map_err(Error::delivery)?;
+//!     writer.finish().map_err(Error::delivery)
+//! }))?;
+//!
+//! let found = index.search(&Query::parse("from:ann bistro")?, &SearchOptions::default())?;
+//! assert_eq!(found.total, 1);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Seal and open a stream
 //!
@@ -51,6 +108,7 @@
 //!
 //! | module | its question |
 //! |---|---|
+//! | [`account`] | what does one installation do |
 //! | [`age`] | how is a stream sealed and opened |
 //! | [`identity`] | who is somebody: seed, keys, card, fingerprint |
 //! | [`letter`] | what is inside a sealed letter, and the envelope outside |

@@ -154,6 +154,11 @@ impl Account {
         Ok(StateFile::named(self.folder()?, &name, of(label::STORAGE_RATCHET)))
     }
 
+    /// Returns the key that wraps the keys of the account's indexes.
+    pub fn index_key(&self) -> Secret<32> {
+        self.identity.storage_key(label::STORAGE_INDEX)
+    }
+
     /// Returns the key under which the erasure that a letter still needs is kept.
     pub(crate) fn deferred_key(&self, id: &[u8; 32]) -> Secret<32> {
         self.identity.storage_key_for(label::STORAGE_OWED, id)

@@ -289,6 +289,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Wraps the error of whatever takes the bodies.
+    pub fn delivery(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Delivery(error.into())
+    }
+
     /// Returns whether nothing more comes of a letter: it was opened before, or is dropped for good.
     pub fn is_settled(&self) -> bool {
         matches!(self, Self::Replay { .. } | Self::KeyErased | Self::Revoked { .. })

@@ -15,6 +15,7 @@ use crate::identity::{Card, Fingerprint};
 use crate::letter::{self, Content, Letter};
 use crate::relay::client::spool::Word;
 use crate::relay::protocol::Id;
+use crate::text::hex_encode;
 
 /// Letters that are locked at once, while their bodies wait to be complete together.
 const MAX_LOCKED: usize = 64;
@@ -46,6 +47,11 @@ impl Arrival {
     /// Returns the letter without its body.
     pub fn letter(&self) -> &Letter {
         &self.letter
+    }
+
+    /// Returns the id of the letter in hexadecimal digits.
+    pub fn id(&self) -> String {
+        hex_encode(&self.letter.id)
     }
 
     /// Returns the card of the sender, which is verified; `None` for an anonymous letter.

@@ -44,7 +44,17 @@ pub trait Receive: Delivery<Error = Error> {
 
 /// Hands each letter and its body, in memory, to a function.
 #[derive(Debug)]
-pub struct Letters<F>(pub F);
+pub struct Letters<F>(F);
+
+impl<F> Letters<F>
+where
+    F: FnMut(&Arrival, &[u8]) -> Result<(), Error> + Send + Sync,
+{
+    /// Calls `take` with each letter; what it took must be durable when it returns.
+    pub fn new(take: F) -> Self {
+        Self(take)
+    }
+}
 
 impl<F> Delivery for Letters<F>
 where

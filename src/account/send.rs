@@ -286,7 +286,7 @@ impl LetterCopy {
 impl Context<'_> {
     /// Seals a letter to contacts, by their names, and pushes it to their relays.
     ///
-    /// The body is read once and held in memory.
+    /// The body is read once and held in memory. A heading without a date gets the time of the clock.
     ///
     /// # Errors
     ///
@@ -299,6 +299,8 @@ impl Context<'_> {
         let to = to.collect::<Result<Vec<_>, Error>>()?;
         let mut bytes = Vec::new();
         body.read_to_end(&mut bytes)?;
+        let date = if heading.date == 0 { self.account.now() } else { heading.date };
+        let heading = &Heading { date, ..heading.clone() };
         for to in &to {
             let mut letters = Vec::new();
             sealer.seal(to, heading, |routing, draft| {

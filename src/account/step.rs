@@ -43,8 +43,8 @@ pub struct Standing {
     pub ended: Option<Error>,
 }
 
-/// What a look at the relays is for.
-#[derive(Debug, Clone, Copy)]
+/// What a look at the relays is for. The default looks once for all pairings.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Look<'a> {
     /// The pairing whose messages come in this mailbox; without it, all.
     pub only: Option<&'a Own>,

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use bulla::account::{Account, Clock as _, SystemClock, state_folder};
-use bulla::crypto::label;
 use bulla::identity::{Identity, Key, Keyfile};
 use bulla::secret::{Secret, SecretString};
 use zeroize::Zeroizing;
@@ -130,7 +129,7 @@ impl App {
             }
         }
         let me = self.account(first(self.unlock(&file, keys.passphrase.as_ref())?)?);
-        let key = me.identity().storage_key(label::STORAGE_INDEX);
+        let key = me.index_key();
         Ok(Searcher { key, folder: me.folder().ok().map(Path::to_owned) })
     }
 }

@@ -11,9 +11,11 @@
 //! | `guard` `limits` | whose request is this, and is it one too many |
 //! | [`tls`] | which certificate does the relay show |
 //! | [`admin`] | what may the operator ask |
+//! | [`Background`] | how does a test of a client run a relay |
 
 pub mod admin;
 mod app;
+mod background;
 mod config;
 mod events;
 mod guard;
@@ -24,5 +26,6 @@ mod sender;
 mod serve;
 pub mod tls;
 
+pub use self::background::Background;
 pub use self::config::{Clock, Config};
 pub use self::serve::{Error, Server};
