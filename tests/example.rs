@@ -1,9 +1,9 @@
 //! The client of `examples/client.rs`, as its head says to use it.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 mod common;
 
@@ -18,6 +18,7 @@ fn two_people_pair_and_write() {
     let run = |person: &str, args: &[&str], input: &[u8]| {
         let mut client = Command::new(&program);
         client.arg(folder.path().join(person)).args(args).env("RELAY", &relay.url);
+        client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         feed(client, input).expect(0)
     };
     let line = run("ann", &["invite", "bob"], b"");
