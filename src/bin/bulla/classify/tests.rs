@@ -8,11 +8,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bulla::relay::client;
 use bulla::relay::protocol::Id;
 use bulla::relay::protocol::pow::Task;
+#[cfg(feature = "serve")]
 use bulla::relay::server::admin::{backup, operator};
+#[cfg(feature = "serve")]
 use bulla::relay::server::{self, tls};
-use bulla::relay::{client, store};
+#[cfg(feature = "serve")]
+use bulla::relay::store::{self, BodyError};
 use bulla::{account, age, contact, crypto, identity, index, kem, letter, pake, state, text, wire};
 
 use super::*;
@@ -148,6 +152,8 @@ fn every_error_has_its_exit_status() {
     letters();
     contacts();
     relays();
+    #[cfg(feature = "serve")]
+    servers();
     indexes();
 }
 
@@ -250,10 +256,7 @@ fn contacts() {
 
 fn relays() {
     use Exit::*;
-    use backup::Error as Backup;
     use client::Error as Client;
-    use server::Error as Server;
-    use store::{BodyError, Error as Store};
     let refused = |code: &str| Client::Refused { code: code.to_owned(), message: text() };
     let busy = |retry_after| Client::Temporary { why: text(), retry_after };
     let task = Task { bits: 1, challenge: [0; _] };
@@ -281,6 +284,14 @@ fn relays() {
         (Client::SpoolInUse(PathBuf::new()), Temporary),
         (Client::Crypto(random()), Failure),
     ]);
+}
+
+#[cfg(feature = "serve")]
+fn servers() {
+    use Exit::*;
+    use backup::Error as Backup;
+    use server::Error as Server;
+    use store::Error as Store;
     let address = "127.0.0.1:1".parse().unwrap();
     rows(vec![
         (Server::Store(Store::InUse(PathBuf::new())), Temporary),
