@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -88,29 +87,13 @@ fn arrows_point_down() {
     assert!(wrong.is_empty(), "arrows that point up or sideways:\n{}", wrong.join("\n"));
 }
 
-/// Circles that are still to be opened, as the files they are among, or the folders those are in.
-/// The list only shrinks.
-const CIRCLES: &[&[&str]] = &[&["bin/"]];
-
 /// Each file can be understood without those that use it: imports between files go one way.
 #[test]
 fn imports_make_no_circles() {
     let sources = everything().into_iter();
     let sources = sources.map(|(_, path, text)| (path.to_str().unwrap().to_owned(), text));
     let found = circles::find(&sources.collect());
-    let within = |circle: &BTreeSet<String>, known: &[&str]| {
-        circle.iter().all(|file| known.iter().any(|part| file.starts_with(part)))
-    };
-    let new: Vec<_> =
-        found.iter().filter(|one| !CIRCLES.iter().any(|known| within(one, known))).collect();
-    assert!(new.is_empty(), "circles of imports: {new:#?}");
-    for known in CIRCLES {
-        let left: Vec<_> = found.iter().filter(|one| within(one, known)).flatten().collect();
-        for part in *known {
-            let stays = left.iter().any(|file| file.starts_with(part));
-            assert!(stays, "{part} is in no circle any more: strike it from the list");
-        }
-    }
+    assert!(found.is_empty(), "circles of imports: {found:#?}");
 }
 
 /// Rooms of the index, each with what of the index it may name besides itself.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use bulla::account::{Account, Clock as _, SystemClock, state_folder};
+use bulla::account::{Account, state_folder};
 use bulla::identity::{Identity, Key, Keyfile};
 use bulla::secret::{Secret, SecretString};
 use zeroize::Zeroizing;
@@ -178,9 +178,4 @@ impl Searcher {
 /// The error of a verb that needs an identity where none is found.
 pub(crate) fn no_identity() -> Fail {
     Fail::new(Exit::InputMissing, "there is no identity").hint(NO_IDENTITY)
-}
-
-/// Seconds since 1970, UTC.
-pub(crate) fn now() -> u64 {
-    SystemClock.now()
 }

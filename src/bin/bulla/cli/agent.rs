@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::Keys;
-use super::time::duration;
+use crate::cli::shared::Keys;
+use crate::cli::time::duration;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::Output;
+use crate::cli::shared::Output;
 use crate::source::Source;
 
 #[derive(Debug, Args)]

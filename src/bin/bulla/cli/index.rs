@@ -5,17 +5,7 @@ use std::path::PathBuf;
 use bulla::index::{Stems, Type};
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
-use super::{Keys, Output};
-
-// Which index.
-#[derive(Debug, Args)]
-pub(crate) struct Place {
-    #[command(flatten)]
-    pub(crate) keys: Keys,
-    /// The index's folder
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) index: Option<PathBuf>,
-}
+use crate::cli::shared::{Output, Place};
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -73,7 +63,7 @@ pub(crate) struct IndexBuild {
     #[arg(long = "type", value_name = "TYPE,...", value_delimiter = ',', value_parser = file_type)]
     pub(crate) types: Vec<Type>,
     /// Leave out files and messages larger than this, 64M unless said; an mbox may have any size
-    #[arg(long, value_name = "SIZE", value_parser = super::relay::size)]
+    #[arg(long, value_name = "SIZE", value_parser = crate::cli::size::size)]
     pub(crate) max_size: Option<u64>,
     /// Find the other forms of a word too, in these languages: en, de, fr, and others; for a new index
     #[arg(long, value_name = "LANG,...", value_parser = stems)]

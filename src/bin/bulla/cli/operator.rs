@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::Output;
-use super::StoreAt;
-use super::relay::size;
-use super::time::duration;
+use crate::cli::shared::Output;
+use crate::cli::size::size;
+use crate::cli::store::StoreAt;
+use crate::cli::time::duration;
 
 // The relay: through its socket when it runs, else its store.
 #[derive(Debug, Args)]

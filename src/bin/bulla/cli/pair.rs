@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use bulla::identity::Fingerprint;
 
-use super::time::{duration, seconds};
-use super::{Keys, Network};
+use crate::cli::shared::{Keys, Network};
+use crate::cli::time::{duration, seconds};
 use crate::source::Source;
 
 /// How the two sides know each other. The inviter chooses it and tells the joiner; the line of the

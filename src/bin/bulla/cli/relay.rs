@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::time::{duration, seconds};
-use super::{Keys, Output};
 #[cfg(feature = "serve")]
-use super::{RelayBackup, RelayKey, RelayMove, RelayRestore, RelayServe, RelayToken};
-use crate::app::now;
+use crate::cli::operator::RelayToken;
+#[cfg(feature = "serve")]
+use crate::cli::serve::{RelayBackup, RelayKey, RelayRestore, RelayServe};
+use crate::cli::shared::{Keys, Network, Output};
+use crate::cli::size::size;
+#[cfg(feature = "serve")]
+use crate::cli::store::RelayMove;
+use crate::cli::time::{duration, now, seconds};
 use crate::source::Source;
 
 #[derive(Debug, Subcommand)]
@@ -49,24 +53,6 @@ pub(crate) enum Relay {
     Ack(RelayAck),
     /// Show your mailboxes and what their relays allow
     Status(RelayStatus),
-}
-
-// How to reach a relay.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Network {
-    /// The relay. For push only where the card of the recipient names none
-    #[arg(long, value_name = "URL", env = "BULLA_RELAY", hide_env_values = true, value_hint = ValueHint::Url)]
-    pub(crate) relay: Option<String>,
-    /// Give up on one request after so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds(1))]
-    pub(crate) timeout: u64,
-    /// Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are
-    /// one person's. Takes ALL_PROXY=socks5h://…
-    #[arg(long)]
-    pub(crate) unlink: bool,
-    /// Try so often again after a temporary failure
-    #[arg(long, value_name = "TIMES", default_value_t = 4)]
-    pub(crate) retry: u32,
 }
 
 #[derive(Debug, Args)]
@@ -289,34 +275,4 @@ pub(crate) struct RelayCapabilityRevoke {
     /// Ids as relay capability list prints them
     #[arg(value_name = "ID", required_unless_present = "public")]
     pub(crate) id: Vec<String>,
-}
-
-/// `1000`, `64K`, `64M`, `1G`, in steps of 1,024.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    let split = text.len() - usize::from(text.ends_with(|c: char| c.is_ascii_alphabetic()));
-    let (number, unit) = text.split_at(split);
-    let shift = match unit {
-        "" => 0,
-        "K" | "k" => 10,
-        "M" | "m" => 20,
-        "G" | "g" => 30,
-        "T" | "t" => 40,
-        _ => return Err("expected a number with K, M, G or T, such as 64M".into()),
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(1 << shift))
-        .ok_or_else(|| "expected a number with K, M, G or T, such as 64M".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_with_units() {
-        assert_eq!(size("64M").unwrap(), 64 << 20);
-        assert!(size("1X").is_err() && size("99999999999T").is_err());
-    }
 }

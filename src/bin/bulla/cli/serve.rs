@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::relay::size;
-use super::time::duration;
-use super::{OperatorAt, Output, StoreAt};
+use crate::cli::operator::OperatorAt;
+use crate::cli::shared::Output;
+use crate::cli::size::size;
+use crate::cli::store::StoreAt;
+use crate::cli::time::duration;
 use crate::source::Source;
 
 #[derive(Debug, Args)]

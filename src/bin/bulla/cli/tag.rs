@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::Place;
+use crate::cli::shared::Place;
 
 #[derive(Debug, Args)]
 #[command(

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use bulla::account::{Clock as _, SystemClock};
+
 /// Longest time that can be asked for, in days: a hundred years.
 const DAYS: u64 = 36_500;
 /// The same in seconds.
@@ -40,13 +42,18 @@ pub(crate) fn deadline(time: Duration) -> Instant {
     now.checked_add(time.min(Duration::from_secs(LONGEST))).unwrap_or(now)
 }
 
+/// Seconds since 1970, UTC.
+pub(crate) fn now() -> u64 {
+    SystemClock.now()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
     use clap::error::ErrorKind;
 
-    use super::super::Cli;
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn times_with_units() {

@@ -12,7 +12,8 @@ use bulla::identity::{self, Identity, Keyfile};
 use bulla::secret::SecretString;
 use zeroize::Zeroizing;
 
-use crate::app::{App, first, now};
+use crate::app::{App, first};
+use crate::cli::time::now;
 use crate::cli::{self, AgeKind};
 use crate::exit::{Exit, Fail};
 use crate::output::{Nature, Target};

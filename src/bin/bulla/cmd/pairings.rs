@@ -9,7 +9,8 @@ use bulla::contact::pairing::Waits;
 use bulla::text::{date, printable};
 use serde_json::json;
 
-use crate::app::{App, now};
+use crate::app::App;
+use crate::cli::time::now;
 use crate::json::json_line;
 
 /// What a pairing waits for, in words; `None` when it waits for nothing that matters.

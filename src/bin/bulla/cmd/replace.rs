@@ -12,8 +12,9 @@ use bulla::identity::{self, Identity};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::app::{App, first, no_identity, now};
+use crate::app::{App, first, no_identity};
 use crate::cli;
+use crate::cli::time::now;
 use crate::cmd::restore::{identity_file, other_passphrase};
 use crate::events::{Teller, chain};
 use crate::exit::{Exit, Fail};

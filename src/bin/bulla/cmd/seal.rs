@@ -12,8 +12,9 @@ use bulla::files::Access;
 use bulla::letter::{EnvelopeWriter, Heading};
 use bulla::progress::Progress;
 
-use crate::app::{App, now};
+use crate::app::App;
 use crate::cli;
+use crate::cli::time::now;
 use crate::events::Teller;
 use crate::exit::{Exit, Fail};
 use crate::input::Input;

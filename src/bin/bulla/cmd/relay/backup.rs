@@ -9,8 +9,9 @@ use bulla::relay::server::admin::operator::Operator;
 use bulla::relay::store::Quotas;
 
 use super::{operator, store};
-use crate::app::{App, now};
+use crate::app::App;
 use crate::cli;
+use crate::cli::time::now;
 use crate::exit::Exit;
 use crate::input::Input;
 use crate::output::{Nature, Target};

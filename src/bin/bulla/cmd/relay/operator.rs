@@ -13,8 +13,9 @@ use bulla::relay::store::{Quotas, Token};
 use serde_json::{Value, json};
 
 use super::store;
-use crate::app::{App, now};
+use crate::app::App;
 use crate::cli;
+use crate::cli::time::now;
 use crate::exit::{Exit, Fail};
 use crate::json::json_line;
 use crate::output::{Nature, Target};

@@ -51,7 +51,14 @@ pub(super) fn shift(app: &App, args: &cli::RelayMove) -> Result<Exit> {
 /// A program that was built without the feature `distributed`.
 #[cfg(not(feature = "distributed"))]
 mod database {
-    use super::{App, Arc, Exit, Fail, Quotas, Result, Store, cli};
+    use std::sync::Arc;
+
+    use anyhow::Result;
+    use bulla::relay::store::{Quotas, Store};
+
+    use crate::app::App;
+    use crate::cli;
+    use crate::exit::{Exit, Fail};
 
     fn refused() -> anyhow::Error {
         Fail::usage("this program was built without PostgreSQL").hint("--store DIR").into()
