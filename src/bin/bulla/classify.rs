@@ -517,5 +517,5 @@ fn io(error: &io::Error) -> Option<Verdict> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "serve"))]
 mod tests;
