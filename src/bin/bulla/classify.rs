@@ -517,5 +517,6 @@ fn io(error: &io::Error) -> Option<Verdict> {
     })
 }
 
-#[cfg(all(test, feature = "serve"))]
+#[cfg(feature = "serve")]
+#[cfg(test)]
 mod tests;
