@@ -33,7 +33,7 @@ pub(crate) fn take(
     };
     match taken {
         Err(error @ (Error::Contact(contact::Error::State(_)) | Error::State(_))) => Err(error),
-        Err(error @ (Error::Contact(_) | Error::Pairing(_))) => {
+        Err(error @ (Error::Contact(_) | Error::Pairing(_) | Error::Record(_))) => {
             events.event(Event::ControlRefused { name: from.name(), error: &error });
             Ok(())
         }

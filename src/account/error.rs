@@ -304,8 +304,10 @@ impl Error {
         match self {
             Self::Letter(letter::Error::Io(_) | letter::Error::Output(_)) => false,
             Self::Age(age::Error::Io(_)) => false,
+            Self::Ratchet(ratchet::Error::State(_) | ratchet::Error::Crypto(_)) => false,
             Self::Letter(_)
             | Self::Age(_)
+            | Self::Ratchet(_)
             | Self::KeyMissing
             | Self::SessionLost { .. }
             | Self::SessionConflict { .. }
