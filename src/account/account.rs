@@ -90,6 +90,11 @@ impl Account {
         &self.key_file
     }
 
+    /// Returns the source of the current time.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// Returns the time in seconds of Unix time.
     pub fn now(&self) -> u64 {
         self.clock.now()

@@ -214,7 +214,8 @@ impl Newcomer {
         install: impl FnOnce(&[u8]) -> Result<(), E>,
     ) -> Result<TakenOver, E> {
         let Backup { identity, key_file, book, pairs, .. } = backup;
-        let account = Account::open(identity, home);
+        let account =
+            Account::open(identity, home).with_clock(self.account.clock()).with_key_file(key_file);
         let cx = cx.of(&account);
         let pairs = self.merge(&cx, book, pairs)?;
         let installing = self.account.takeover_file()?.update(|takeover| {
@@ -222,7 +223,7 @@ impl Newcomer {
             Ok::<_, contact::Error>(())
         });
         installing.map_err(Error::from)?;
-        install(&key_file)?;
+        install(account.key_file())?;
         let told = tell_contacts(&cx, &pairs)?;
         // From here on it is over; what closing leaves at the relays is empty, or expires.
         let made = self.account.pairs()?;
