@@ -64,3 +64,6 @@ pub use self::send::{Addressed, LetterSealer, Recipient};
 pub use self::sessions::{erase_all_deferred, erase_deferred};
 pub use self::step::{Look, Standing, id, title};
 pub use self::successor::is_successor;
+
+#[cfg(test)]
+mod tests;
