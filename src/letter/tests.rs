@@ -6,11 +6,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::crypto;
+use crate::identity::{Card, Identity};
 use crate::letter::header::Header;
 use crate::letter::plaintext::BLOCK;
 use crate::letter::plaintext::Plaintext;
 use crate::letter::plaintext::padded;
-use crate::letter::proof::Authenticator;
+use crate::letter::proof::{Authenticator, Message, Needs};
 use crate::letter::*;
 use crate::secret::Secret;
 use crate::wire;
@@ -197,6 +198,46 @@ fn headings_are_bounded() {
     ] {
         let refused = header(Some(Vec::new()), &fine, &bad).check();
         assert!(matches!(refused, Err(Error::Heading { .. })), "{bad:?}");
+    }
+}
+
+/// Every kind of authenticator, for every kind of letter.
+#[test]
+fn each_kind_of_letter_needs_its_proof() {
+    let identity = Identity::from_seed(Secret::take(&mut [7; 32])).unwrap();
+    let card = identity.card("", None, 0, 1).unwrap();
+    let secret = Arc::new(Secret::take(&mut [8; 32]));
+    let message = Message::new(b"age header", b"letter header");
+    let others = [Message::new(b"another", b"letter header"), Message::new(b"age header", b"")];
+    let make = |ratchet, secret| {
+        let needs = Needs { ratchet, postscript: false };
+        Authenticator::new(&message, needs, &identity.signer(), secret).unwrap()
+    };
+    let (signature, mac) = (make(false, None), make(true, Some(&*secret)));
+    let both = make(false, Some(&*secret));
+    for flags in 0..8 {
+        let [ratchet, postscript, paired] = [1, 2, 4].map(|flag| flags & flag != 0);
+        let verify = |authenticator: &Authenticator, message: &Message, from: Option<&Card>| {
+            let secrets = |_: &Card| if paired { vec![secret.clone()] } else { Vec::new() };
+            let needs = Needs { ratchet, postscript };
+            let verified = authenticator.verify(message, needs, from, secrets);
+            verified.ok().map(|(proof, _)| proof)
+        };
+        let expected = [
+            (&Authenticator::None, None),
+            (&signature, Some(Proof::Signature).filter(|_| !(ratchet || postscript && paired))),
+            (&mac, Some(Proof::Pairwise).filter(|_| paired && ratchet && !postscript)),
+            (&both, Some(Proof::SignedPairwise).filter(|_| paired)),
+        ];
+        for (authenticator, proof) in expected {
+            assert_eq!(verify(authenticator, &message, Some(&card)), proof, "{flags:b}");
+            for other in &others {
+                assert_eq!(verify(authenticator, other, Some(&card)), None, "{flags:b}");
+            }
+            let anonymous = *authenticator == Authenticator::None && !ratchet;
+            let anonymous = anonymous.then_some(Proof::None);
+            assert_eq!(verify(authenticator, &message, None), anonymous, "{flags:b}");
+        }
     }
 }
 
