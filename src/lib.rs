@@ -7,7 +7,8 @@
 //! joins it with the way to relays and the receiver of events; everything that one installation does
 //! is there.
 //!
-//! ```
+#![cfg_attr(all(feature = "serve", feature = "index"), doc = "```")]
+#![cfg_attr(not(all(feature = "serve", feature = "index")), doc = "```ignore")]
 //! use std::time::Duration;
 //!
 //! use bulla::account::{
@@ -127,6 +128,7 @@ pub mod contact;
 pub mod crypto;
 pub mod files;
 pub mod identity;
+#[cfg(feature = "index")]
 pub mod index;
 pub mod kem;
 pub mod letter;

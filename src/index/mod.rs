@@ -26,8 +26,10 @@ pub use document::{
 };
 pub use engine::{Index, Stats};
 pub use error::Error;
+#[cfg(feature = "pdf")]
+pub use ingest::PdfError;
 pub use ingest::{
-    BuildOptions, Lost, MAX_FILE, Original, Part, Pdf, PdfError, PdfReader, Report, Skipped, Type,
+    BuildOptions, Lost, MAX_FILE, Original, Part, Pdf, PdfReader, Report, Skipped, Type,
     is_panic_expected,
 };
 pub use query::{Explained, Query, QueryError};

@@ -1,18 +1,15 @@
 //! What every verb starts from: the person, the identity, and the state kept under it.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context as _, Result};
-use bulla::account::{Account, state_folder};
+use bulla::account::Account;
 use bulla::identity::{Identity, Key, Keyfile};
-use bulla::secret::{Secret, SecretString};
+use bulla::secret::SecretString;
 use zeroize::Zeroizing;
 
-use crate::agent;
 use crate::classify::NO_IDENTITY;
 use crate::cli::Keys;
 use crate::exit::{Exit, Fail};
-use crate::home::{Home, homeless};
+use crate::home::Home;
 use crate::source::{self, Source};
 use crate::ui::Ui;
 
@@ -115,23 +112,6 @@ impl App {
     pub(crate) fn account(&self, identity: Identity) -> Account {
         Account::open(identity, self.home.data())
     }
-
-    /// Who may search: an agent that holds the key of the index is asked first, so that a locked
-    /// identity need not be unlocked.
-    pub(crate) fn searcher(&self, keys: &Keys) -> Result<Searcher> {
-        let file = self.key_file(keys.identity.as_ref())?.ok_or_else(no_identity)?;
-        if keys.passphrase.is_none() && file.is_locked()? {
-            let socket = agent::socket(&self.home);
-            let held = socket.and_then(|at| agent::get(&at, &agent::name_of(&file.bytes)));
-            if let Some(held) = held {
-                let folder = state_folder(self.home.data(), &held.folder);
-                return Ok(Searcher { folder, key: held.key });
-            }
-        }
-        let me = self.account(first(self.unlock(&file, keys.passphrase.as_ref())?)?);
-        let key = me.index_key();
-        Ok(Searcher { key, folder: me.folder().ok().map(Path::to_owned) })
-    }
 }
 
 /// Whom a key file is of: its first identity of ours.
@@ -153,25 +133,12 @@ pub(crate) struct KeyFile {
     pub(crate) place: String,
 }
 
+#[cfg(feature = "index")]
 impl KeyFile {
     /// Whether a passphrase is wanted.
     pub(crate) fn is_locked(&self) -> Result<bool> {
         let parsed = Keyfile::parse(&self.bytes).with_context(|| format!("in {}", self.place))?;
         Ok(matches!(parsed, Keyfile::Locked(_)))
-    }
-}
-
-/// What a search needs of an identity.
-pub(crate) struct Searcher {
-    folder: Option<PathBuf>,
-    /// What wraps the keys of indexes.
-    pub(crate) key: Secret<32>,
-}
-
-impl Searcher {
-    /// The folder of the identity's state; an error without a home.
-    pub(crate) fn folder(&self) -> Result<&Path> {
-        Ok(self.folder.as_deref().ok_or_else(homeless)?)
     }
 }
 

@@ -7,7 +7,7 @@ use bulla::letter::ratchet;
 use bulla::relay;
 #[cfg(feature = "serve")]
 use bulla::relay::server;
-use bulla::{account, age, contact, crypto, identity, index, letter, state, text, wire};
+use bulla::{account, age, contact, crypto, identity, letter, state, text, wire};
 
 use crate::exit::{Exit, Fail};
 
@@ -42,7 +42,7 @@ fn one(cause: &(dyn Error + 'static)) -> Option<Verdict> {
         .or_else(|| cause.downcast_ref().and_then(relay))
         .or_else(|| serving(cause))
         .or_else(|| cause.downcast_ref().and_then(backup))
-        .or_else(|| cause.downcast_ref().and_then(index))
+        .or_else(|| index(cause))
         .or_else(|| cause.downcast_ref().and_then(record))
         .or_else(|| cause.downcast_ref::<text::Error>().map(|_| (Exit::Malformed, None)))
         .or_else(|| cause.downcast_ref::<crypto::Error>().map(|_| (Exit::Damaged, None)))
@@ -459,9 +459,15 @@ fn tls(error: &server::tls::Error) -> Option<Verdict> {
     }
 }
 
-fn index(error: &index::Error) -> Option<Verdict> {
-    use index::Error as E;
-    match error {
+#[cfg(not(feature = "index"))]
+fn index(_: &(dyn Error + 'static)) -> Option<Verdict> {
+    None
+}
+
+#[cfg(feature = "index")]
+fn index(cause: &(dyn Error + 'static)) -> Option<Verdict> {
+    use bulla::index::Error as E;
+    match cause.downcast_ref::<E>()? {
         E::Missing(_) => verdict(Exit::InputMissing, "make one with: bulla index build PATH"),
         E::Exists(_) => Some((Exit::OutputExists, None)),
         E::Foreign(_) => verdict(Exit::Malformed, "choose another folder with --index DIR"),
@@ -487,6 +493,7 @@ fn index(error: &index::Error) -> Option<Verdict> {
     }
 }
 
+#[cfg(feature = "index")]
 /// Whether there is no room for what was to be written.
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -517,6 +524,5 @@ fn io(error: &io::Error) -> Option<Verdict> {
     })
 }
 
-#[cfg(feature = "serve")]
 #[cfg(test)]
 mod tests;

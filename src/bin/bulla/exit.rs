@@ -19,6 +19,7 @@ pub(crate) enum Exit {
     OutputExists = 20,
     InputMissing = 21,
     UnsafePermissions = 22,
+    #[cfg_attr(not(feature = "index"), expect(dead_code, reason = "only an index is read in part"))]
     Partial = 23,
     MoreLetters = 24,
     Failure = 70,

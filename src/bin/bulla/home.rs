@@ -54,6 +54,7 @@ impl Home {
         self.data.as_ref().map(|folder| folder.join("newcomer"))
     }
 
+    #[cfg(feature = "index")]
     /// The folder of what lives only as long as its process.
     pub(crate) fn runtime(&self) -> Option<PathBuf> {
         let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);

@@ -1,5 +1,6 @@
 //! The `bulla` program: it parses, hands on, and translates the outcome.
 
+#[cfg(feature = "index")]
 mod agent;
 mod app;
 mod bar;
@@ -12,6 +13,7 @@ mod exit;
 mod given;
 mod harden;
 mod home;
+#[cfg(feature = "index")]
 mod index_place;
 mod input;
 mod json;
@@ -19,12 +21,16 @@ mod network;
 #[cfg(feature = "serve")]
 mod notify;
 mod output;
+#[cfg(feature = "pdf")]
 mod pdf;
 mod present;
 mod qr;
+#[cfg(feature = "index")]
 mod query;
 mod recipients;
 mod record;
+#[cfg(feature = "index")]
+mod searcher;
 mod source;
 mod ui;
 mod unlock;
@@ -40,7 +46,9 @@ use source::secret_as_argument;
 
 fn main() -> ExitCode {
     harden::process();
+    #[cfg(feature = "index")]
     ui::hold_expected_panics();
+    #[cfg(feature = "pdf")]
     if std::env::args_os().nth(1).is_some_and(|verb| verb == pdf::VERB) {
         return pdf::run();
     }
@@ -51,7 +59,10 @@ fn main() -> ExitCode {
             ui::Ui::new(&common).last_error(&secret_as_argument().into()).code(),
         );
     }
-    let cli = match Cli::try_parse_from(cli::spelled_out(std::env::args_os())) {
+    let args = std::env::args_os();
+    #[cfg(feature = "index")]
+    let args = cli::spelled_out(args);
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout and end well; the rest is usage.
@@ -82,9 +93,13 @@ fn run(app: &App, verb: &Verb) -> anyhow::Result<Exit> {
         Verb::Backup(args) => cmd::backup::run(app, args),
         Verb::Restore(args) => cmd::restore::run(app, args),
         Verb::Relay(args) => cmd::relay::run(app, args),
+        #[cfg(feature = "index")]
         Verb::Index(args) => cmd::index::run(app, args),
+        #[cfg(feature = "index")]
         Verb::Search(args) => cmd::search::run(app, args),
+        #[cfg(feature = "index")]
         Verb::Tag(args) => cmd::tag::run(app, args),
+        #[cfg(feature = "index")]
         Verb::Agent(args) => cmd::agent::run(app, args),
         Verb::Completions(args) => cmd::generate::completions(args),
         Verb::Man(args) => cmd::generate::man(args),

@@ -65,6 +65,7 @@ pub(crate) fn card_object(card: &Card) -> serde_json::Value {
     })
 }
 
+#[cfg(feature = "index")]
 /// What is empty is null in JSON.
 pub(crate) fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())

@@ -60,6 +60,7 @@ impl Ui {
         }
     }
 
+    #[cfg(feature = "index")]
     /// Whether somebody is curious.
     pub(crate) fn is_verbose(&self) -> bool {
         self.verbose
@@ -169,6 +170,7 @@ impl Ui {
 
 /// Panics that the library expects of a parser, and catches, print nothing; any other is a mistake
 /// of ours, and prints what it always does.
+#[cfg(feature = "index")]
 pub(crate) fn hold_expected_panics() {
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -227,6 +229,7 @@ fn message(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+#[cfg(feature = "index")]
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;

@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(feature = "index")]
+use bulla::index;
 use bulla::relay::client;
 use bulla::relay::protocol::Id;
 use bulla::relay::protocol::pow::Task;
@@ -17,7 +19,7 @@ use bulla::relay::server::admin::{backup, operator};
 use bulla::relay::server::{self, tls};
 #[cfg(feature = "serve")]
 use bulla::relay::store::{self, BodyError};
-use bulla::{account, age, contact, crypto, identity, index, kem, letter, pake, state, text, wire};
+use bulla::{account, age, contact, crypto, identity, kem, letter, pake, state, text, wire};
 
 use super::*;
 
@@ -154,6 +156,7 @@ fn every_error_has_its_exit_status() {
     relays();
     #[cfg(feature = "serve")]
     servers();
+    #[cfg(feature = "index")]
     indexes();
 }
 
@@ -335,6 +338,7 @@ fn servers() {
     ]);
 }
 
+#[cfg(feature = "index")]
 fn indexes() {
     use Exit::*;
     use index::{Damage, Error as Index, QueryError};

@@ -1,9 +1,11 @@
 //! The command line, and nothing else: what can be typed. Man pages and completions are
 //! rendered from here.
 
+#[cfg(feature = "index")]
 mod agent;
 mod backup;
 mod contact;
+#[cfg(feature = "index")]
 mod index;
 mod keys;
 mod letters;
@@ -18,12 +20,15 @@ mod shared;
 mod size;
 #[cfg(feature = "serve")]
 mod store;
+#[cfg(feature = "index")]
 mod tag;
 pub(crate) mod time;
 
+#[cfg(feature = "index")]
 pub(crate) use self::agent::*;
 pub(crate) use self::backup::*;
 pub(crate) use self::contact::*;
+#[cfg(feature = "index")]
 pub(crate) use self::index::*;
 pub(crate) use self::keys::*;
 pub(crate) use self::letters::*;
@@ -37,4 +42,5 @@ pub(crate) use self::serve::*;
 pub(crate) use self::shared::*;
 #[cfg(feature = "serve")]
 pub(crate) use self::store::*;
+#[cfg(feature = "index")]
 pub(crate) use self::tag::*;

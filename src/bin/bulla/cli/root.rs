@@ -2,15 +2,18 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+#[cfg(feature = "index")]
 use crate::cli::agent::Agent;
 use crate::cli::backup::{Backup, Restore};
 use crate::cli::contact::Contact;
+#[cfg(feature = "index")]
 use crate::cli::index::{Index, Search};
 use crate::cli::keys::{Card, Keygen};
 use crate::cli::letters::{Inspect, Open, Seal};
 use crate::cli::pair::{Invite, Pair};
 use crate::cli::relay::Relay;
 use crate::cli::shared::Common;
+#[cfg(feature = "index")]
 use crate::cli::tag::Tag;
 
 const EXIT_STATUS: &str = "\
@@ -92,13 +95,17 @@ pub(crate) enum Verb {
     /// Run a relay, push to one, pull from one
     #[command(subcommand)]
     Relay(Relay),
+    #[cfg(feature = "index")]
     /// Build and keep the encrypted index
     #[command(subcommand)]
     Index(Index),
+    #[cfg(feature = "index")]
     /// Find words in the encrypted index
     Search(Search),
+    #[cfg(feature = "index")]
     /// Put tags on what a query finds, and take them off
     Tag(Tag),
+    #[cfg(feature = "index")]
     /// Unlock the index for a while, so that searches ask for no passphrase
     Agent(Agent),
     /// Print a shell's completion script

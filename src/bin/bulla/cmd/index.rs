@@ -12,11 +12,19 @@ use crate::exit::{Exit, Fail};
 use crate::index_place::Place;
 use crate::input::Input;
 use crate::json::json_line;
+#[cfg(feature = "pdf")]
+use crate::pdf::read as read_pdf;
 use crate::query;
 use crate::ui::Ui;
 
 /// Skipped files and messages that are named without -v.
 const NAMED: usize = 20;
+
+/// Reads no PDF, so that each is named among what was skipped.
+#[cfg(not(feature = "pdf"))]
+fn read_pdf(_: &[u8]) -> Result<index::Pdf, String> {
+    Err("this program was built without a reader of PDFs".to_owned())
+}
 
 pub(crate) fn run(app: &App, verb: &cli::Index) -> Result<Exit> {
     match verb {
@@ -46,7 +54,7 @@ fn build(app: &App, args: &cli::IndexBuild) -> Result<Exit> {
         gitignore: args.gitignore,
         types: args.types.clone(),
         reread: args.reread,
-        pdf: Some(crate::pdf::read),
+        pdf: Some(read_pdf),
         ..BuildOptions::default()
     };
     let index = Place::of(app, &args.place)?.open_or_create(args.stem.as_ref())?;
