@@ -20,12 +20,48 @@ struct Word<'a> {
     length: usize,
 }
 
+/// Finds the ends of words (`?=`) in a header, each byte looked at once: the ends of words that do not
+/// end are all the same.
+struct Ends<'a> {
+    header: &'a [u8],
+    /// Where the search began last, and the end that it found; that of all words from there to it.
+    found: Option<(usize, Option<usize>)>,
+    /// Bytes looked at.
+    looked: usize,
+}
+
+impl<'a> Ends<'a> {
+    fn new(header: &'a [u8]) -> Self {
+        Self { header, found: None, looked: 0 }
+    }
+
+    /// Returns the first end at or behind `from`.
+    fn behind(&mut self, from: usize) -> Option<usize> {
+        if let Some((begin, end)) = self.found
+            && begin <= from
+            && end.is_none_or(|end| from <= end)
+        {
+            return end;
+        }
+        let rest = self.header.get(from..).unwrap_or_default();
+        let end = rest.windows(2).position(|pair| pair == b"?=");
+        self.looked += end.unwrap_or(rest.len());
+        let end = end.map(|at| from + at);
+        self.found = Some((from, end));
+        end
+    }
+}
+
 /// A header in which the parser reads every encoded word.
 pub(crate) fn joined(header: &[u8]) -> Cow<'_, [u8]> {
+    joined_by(header, &mut Ends::new(header))
+}
+
+fn joined_by<'a>(header: &'a [u8], ends: &mut Ends<'_>) -> Cow<'a, [u8]> {
     let mut out: Option<Vec<u8>> = None;
     let (mut done, mut at) = (0, 0);
     while let Some(begin) = find(header, at) {
-        let words = run(header, begin);
+        let words = run(header, begin, ends);
         let length = words.iter().map(|word| word.length).sum::<usize>();
         at = begin + length.max(2);
         if let Some(text) = mended(&words) {
@@ -52,15 +88,15 @@ fn find(header: &[u8], from: usize) -> Option<usize> {
 }
 
 /// The words from here on that have one charset, and nothing but blanks between them.
-fn run(header: &[u8], begin: usize) -> Vec<Word<'_>> {
-    let mut words: Vec<Word<'_>> = Vec::new();
+fn run<'a>(header: &'a [u8], begin: usize, ends: &mut Ends<'_>) -> Vec<Word<'a>> {
+    let mut words: Vec<Word<'a>> = Vec::new();
     let mut at = begin;
     loop {
         let rest = header.get(at..).unwrap_or_default();
         let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         // Where no word was, no blank leads to one.
         let blank = if words.is_empty() { 0 } else { blank };
-        let Some(mut word) = rest.get(blank..).and_then(word) else { return words };
+        let Some(mut word) = word(header, at + blank, ends) else { return words };
         if words.first().is_some_and(|first| !first.charset.eq_ignore_ascii_case(word.charset)) {
             return words;
         }
@@ -70,12 +106,16 @@ fn run(header: &[u8], begin: usize) -> Vec<Word<'_>> {
     }
 }
 
-/// The word at the beginning: `=?charset*language?encoding?text?=`.
-fn word(rest: &[u8]) -> Option<Word<'_>> {
+/// The word that begins at a place: `=?charset*language?encoding?text?=`.
+fn word<'a>(header: &'a [u8], begin: usize, ends: &mut Ends<'_>) -> Option<Word<'a>> {
+    let rest = header.get(begin..)?;
     let within = rest.get(..rest.len().min(LONGEST))?.strip_prefix(b"=?")?;
     let mut parts = within.splitn(3, |byte| *byte == b'?');
     let (charset, encoding, text) = (parts.next()?, parts.next()?, parts.next()?);
-    let end = text.windows(2).position(|pair| pair == b"?=")?;
+    let text_begin = begin + 2 + charset.len() + 1 + encoding.len() + 1;
+    let end = ends.behind(text_begin)? - text_begin;
+    // The end is within the longest word as well.
+    text.get(..end + 2)?;
     let encoded = text.get(..end)?;
     if encoded.contains(&b'\n') {
         return None;
@@ -109,6 +149,40 @@ fn mended(words: &[Word<'_>]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_is_looked_through_once() {
+        for (part, changed) in [
+            ("=?utf-8?q?a", false),
+            ("=?utf-8?q?a?= ", false),
+            ("=?utf-8?q?=C3?= =?utf-8?q?=A9?= ", true),
+            ("=?", false),
+            ("=?a?b?", false),
+            ("?=", false),
+            ("=?=?=", false),
+        ] {
+            let header = part.repeat(10_000).into_bytes();
+            let mut ends = Ends::new(&header);
+            let joined = joined_by(&header, &mut ends);
+            assert_eq!(matches!(joined, Cow::Owned(_)), changed, "{part}");
+            assert!(ends.looked <= header.len(), "{part}: {}", ends.looked);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_end_is_the_first(
+            header in "[?=a]{0,40}",
+            from in proptest::collection::vec(0usize..40, 0..9),
+        ) {
+            let mut ends = Ends::new(header.as_bytes());
+            for from in from {
+                let rest = header.get(from..).unwrap_or_default();
+                let first = rest.find("?=").map(|at| from + at);
+                proptest::prop_assert_eq!(ends.behind(from), first);
+            }
+        }
+    }
 
     fn read(header: &str) -> String {
         String::from_utf8(joined(header.as_bytes()).into_owned()).unwrap()
