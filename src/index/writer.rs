@@ -8,11 +8,10 @@ use tantivy::merge_policy::NoMergePolicy;
 use tantivy::schema::{Field, Term};
 use tantivy::{IndexWriter, Searcher, TantivyError};
 
-use crate::crypto;
 use crate::index::document::budget::Room;
 use crate::index::document::queued::Queued;
 use crate::index::document::summary_store::Heads;
-use crate::index::document::{Document, MAX_ID};
+use crate::index::document::{Document, MAX_ID, hashed};
 use crate::index::engine::{Index, living};
 use crate::index::error::Error;
 use crate::index::query::Query;
@@ -86,7 +85,7 @@ pub(super) struct Known<'a> {
 impl Known<'_> {
     /// Whether a document with this id is in the index or is expected.
     pub(super) fn knows(&self, id: &str) -> Result<bool, Error> {
-        let hash = hashed(id);
+        let hash = hashed(&[id.as_bytes()]);
         if self.new.contains(&hash) {
             return Ok(true);
         }
@@ -102,7 +101,7 @@ impl Known<'_> {
 
     /// Knows an id from now on.
     pub(super) fn expect(&mut self, id: &str) {
-        self.new.insert(hashed(id));
+        self.new.insert(hashed(&[id.as_bytes()]));
     }
 }
 
@@ -203,7 +202,7 @@ impl Writer<'_> {
         self.all = Some(self.index.ask(|searcher| {
             let mut all = HashSet::new();
             self.index.each_id(searcher, "", |id, _| {
-                all.insert(hashed(id));
+                all.insert(hashed(&[id.as_bytes()]));
                 true
             })?;
             Ok(all)
@@ -295,11 +294,6 @@ impl fmt::Debug for Writer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Writer({})", self.index.folder().display())
     }
-}
-
-/// 16 bytes of SHA-256: ids of letters are chosen by strangers.
-fn hashed(id: &str) -> u128 {
-    u128::from_be_bytes(crypto::truncate(&crypto::sha256(&[id.as_bytes()])))
 }
 
 /// Whether any segment holds a term of a field.

@@ -179,9 +179,14 @@ pub(super) fn line_id(line: &[u8]) -> String {
     id(&[b"line\0", line])
 }
 
+/// Returns the first 16 bytes of SHA-256 as a number: what is hashed may be chosen by strangers.
+pub(super) fn hashed(parts: &[&[u8]]) -> u128 {
+    u128::from_be_bytes(crypto::truncate(&crypto::sha256(parts)))
+}
+
 /// 32 hexadecimal digits of SHA-256.
 fn id(parts: &[&[u8]]) -> String {
-    text::hex_encode(&crypto::truncate::<16>(&crypto::sha256(parts)))
+    text::hex_encode(&hashed(parts).to_be_bytes())
 }
 
 /// Cuts a text to at most `max` bytes at a character.

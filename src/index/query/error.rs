@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::index::query::distance::distance;
+use strsim::osa_distance;
 
 /// Why a query was not understood: what was expected, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +64,7 @@ pub(super) fn nearest(
     let most = if typed.len() < 4 { 1 } else { 2 };
     let distances = names.map(|name| match name.strip_prefix(typed) {
         Some(_) if typed.len() > 2 => (0, name),
-        _ => (distance(typed, name), name),
+        _ => (osa_distance(typed, name), name),
     });
     distances.filter(|(far, _)| *far <= most).min_by_key(|(far, _)| *far).map(|(_, name)| name)
 }

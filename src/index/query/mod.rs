@@ -5,7 +5,6 @@
 
 pub(super) mod compile;
 mod date;
-pub(super) mod distance;
 pub(super) mod error;
 mod explain;
 pub(super) mod expr;

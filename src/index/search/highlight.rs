@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use memchr::memchr2_iter;
+use strsim::osa_distance;
 
 use crate::index::analysis::stemmer::{Cache, Stems};
 use crate::index::analysis::tokenizer::{Word, Words, floor};
-use crate::index::query::distance::is_like;
 use crate::index::query::expr::{Form, Phrase};
 
 /// Bytes shown before the first match, about.
@@ -125,6 +125,14 @@ impl Snippet {
     }
 }
 
+/// Whether two words differ in so many letters at the most, as the engine's automata count them; most
+/// words do in their length alone.
+fn is_like(one: &str, other: &str, most: u8) -> bool {
+    let most = usize::from(most);
+    let apart = one.chars().count().abs_diff(other.chars().count());
+    apart <= most && osa_distance(one, other) <= most
+}
+
 /// Blanks of all kinds become one space, control characters go.
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
@@ -207,6 +215,28 @@ fn matches(text: &str, marks: &mut Marks, most: usize) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
     use crate::index::query::Query;
+
+    #[test]
+    fn words_that_are_like() {
+        for (one, other, far) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+            ("ab", "ba", 1),
+            ("ca", "abc", 3),
+            ("abcd", "badc", 2),
+            ("invocie", "invoice", 1),
+            ("recieved", "receive", 2),
+            ("größe", "grösse", 2),
+        ] {
+            for most in 0..4 {
+                assert_eq!(is_like(one, other, most), far <= most.into(), "{one} {other} {most}");
+                assert_eq!(is_like(other, one, most), far <= most.into(), "{other} {one} {most}");
+            }
+        }
+    }
 
     fn shown(text: &str, query: &str) -> (String, Vec<String>) {
         shown_in("", text, query)

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::crypto;
+use crate::index::document::hashed;
 use crate::index::ingest::formats::detect::{self, Form, detect};
 use crate::index::ingest::formats::mbox::Messages;
 use crate::index::ingest::formats::unpack;
@@ -120,7 +120,7 @@ pub(crate) fn sample(file: &mut File, end: u64) -> io::Result<u128> {
         parts.push(part);
     }
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    Ok(half(&crypto::sha256(&parts)))
+    Ok(hashed(&parts))
 }
 
 /// The same of a file by its path, if it is still the one that was read.
@@ -135,11 +135,7 @@ pub(crate) fn sample_of(path: &Path, stat: &Stat, end: u64) -> io::Result<u128> 
 
 /// A hash of a file that is one document.
 pub(crate) fn content(bytes: &[u8]) -> u128 {
-    half(&crypto::sha256(&[b"content\0", bytes]))
-}
-
-fn half(hash: &[u8; 32]) -> u128 {
-    u128::from_be_bytes(crypto::truncate(hash))
+    hashed(&[b"content\0", bytes])
 }
 
 fn read_at(file: &mut File, at: u64, buf: &mut [u8]) -> io::Result<usize> {
