@@ -22,49 +22,49 @@ pub const TAG: usize = 16;
 /// code of that standard. A label is used for one thing and never reused.
 pub mod label {
     /// Identity seed to the seed of its X-Wing age identity.
-    pub const IDENTITY_AGE: &[u8] = b"bulla/v1/identity/age";
+    pub(crate) const IDENTITY_AGE: &[u8] = b"bulla/v1/identity/age";
     /// Identity seed to its Ed25519 signing key.
-    pub const IDENTITY_SIGN: &[u8] = b"bulla/v1/identity/sign";
+    pub(crate) const IDENTITY_SIGN: &[u8] = b"bulla/v1/identity/sign";
     /// Identity seed to the mailbox root.
-    pub const IDENTITY_MAILBOX: &[u8] = b"bulla/v1/identity/mailbox";
+    pub(crate) const IDENTITY_MAILBOX: &[u8] = b"bulla/v1/identity/mailbox";
     /// Identity seed to the storage root.
-    pub const IDENTITY_STORAGE: &[u8] = b"bulla/v1/identity/storage";
+    pub(crate) const IDENTITY_STORAGE: &[u8] = b"bulla/v1/identity/storage";
     /// Mailbox root to the key of the mailbox for first letters, named on the card.
-    pub const MAILBOX_CARD: &[u8] = b"bulla/v1/mailbox/card";
+    pub(crate) const MAILBOX_CARD: &[u8] = b"bulla/v1/mailbox/card";
     /// Mailbox root to the capability for first letters, named on the card. Its generation, a
     /// big-endian `u32`, follows the label.
-    pub const MAILBOX_CAPABILITY: &[u8] = b"bulla/v1/mailbox/capability";
+    pub(crate) const MAILBOX_CAPABILITY: &[u8] = b"bulla/v1/mailbox/capability";
     /// Mailbox root to the key of one contact's mailbox. Its random index, 16 bytes, follows.
-    pub const MAILBOX_CONTACT: &[u8] = b"bulla/v1/mailbox/contact/key";
+    pub(crate) const MAILBOX_CONTACT: &[u8] = b"bulla/v1/mailbox/contact/key";
     /// Mailbox root to a capability for that mailbox. Index and generation follow.
-    pub const MAILBOX_CONTACT_CAPABILITY: &[u8] = b"bulla/v1/mailbox/contact/capability";
+    pub(crate) const MAILBOX_CONTACT_CAPABILITY: &[u8] = b"bulla/v1/mailbox/contact/capability";
     /// Mailbox root to the key of a mailbox where one pairing meets. Its index follows.
-    pub const MAILBOX_MEETING: &[u8] = b"bulla/v1/mailbox/meeting/key";
+    pub(crate) const MAILBOX_MEETING: &[u8] = b"bulla/v1/mailbox/meeting/key";
     /// Mailbox root to the capability for that mailbox. Its index follows.
-    pub const MAILBOX_MEETING_CAPABILITY: &[u8] = b"bulla/v1/mailbox/meeting/capability";
+    pub(crate) const MAILBOX_MEETING_CAPABILITY: &[u8] = b"bulla/v1/mailbox/meeting/capability";
     /// Mailbox root to the index of a mailbox on another machine of the same owner. What the mailbox
     /// is for follows the label; the salt is the machine's id.
-    pub const MAILBOX_MACHINE: &[u8] = b"bulla/v1/mailbox/machine";
+    pub(crate) const MAILBOX_MACHINE: &[u8] = b"bulla/v1/mailbox/machine";
     /// Secret of an introduction to the capability that the invite is pushed with. The joiner's
     /// fingerprint is the salt.
-    pub const INTRODUCTION_CAPABILITY: &[u8] = b"bulla/v1/introduction/capability";
+    pub(crate) const INTRODUCTION_CAPABILITY: &[u8] = b"bulla/v1/introduction/capability";
     /// Storage root to the key of the contact book and of what is remembered of letters.
-    pub const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
+    pub(crate) const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
     /// Key of what pairings leave.
     pub const STORAGE_PAIRS: &[u8] = b"bulla/v1/storage/pairs";
     /// Key of what is still to be told of a new identity.
-    pub const STORAGE_UNTOLD: &[u8] = b"bulla/v1/storage/untold";
+    pub(crate) const STORAGE_UNTOLD: &[u8] = b"bulla/v1/storage/untold";
     /// Key of which new identity was announced by which old one.
-    pub const STORAGE_SUCCESSORS: &[u8] = b"bulla/v1/storage/successors";
+    pub(crate) const STORAGE_SUCCESSORS: &[u8] = b"bulla/v1/storage/successors";
     /// Key of what a new machine remembers until it is in use.
-    pub const STORAGE_TAKEOVER: &[u8] = b"bulla/v1/storage/takeover";
+    pub(crate) const STORAGE_TAKEOVER: &[u8] = b"bulla/v1/storage/takeover";
     /// Storage root to the key of the ratchets with one contact, whose fingerprint is the salt.
     pub const STORAGE_RATCHET: &[u8] = b"bulla/v1/storage/ratchet/key";
     /// Storage root to the name of their file, in the same way.
     pub const STORAGE_RATCHET_NAME: &[u8] = b"bulla/v1/storage/ratchet/name";
     /// Storage root to the key of what is kept of a letter that a command was given, whose id is the
     /// salt.
-    pub const STORAGE_OWED: &[u8] = b"bulla/v1/storage/owed";
+    pub(crate) const STORAGE_OWED: &[u8] = b"bulla/v1/storage/owed";
     /// Storage root to the key that wraps index keys.
     pub const STORAGE_INDEX: &[u8] = b"bulla/v1/storage/index";
     /// Storage root to the name of the folder of one identity's state.
@@ -85,62 +85,62 @@ pub mod label {
     /// Pairwise secret to the key of the MAC that proves a letter together with a signature.
     pub const LETTER_PAIRWISE_SIGNED: &[u8] = b"bulla/v1/pairwise/signed";
     /// The seed of one side of a pairing to what it draws; one byte says what.
-    pub const PAIRING_SEED: &[u8] = b"bulla/v1/pairing/seed";
+    pub(crate) const PAIRING_SEED: &[u8] = b"bulla/v1/pairing/seed";
     /// What the transcript of a pairing hashes first, before the invite.
-    pub const PAIRING_INVITE: &[u8] = b"bulla/v1/pairing/invite";
+    pub(crate) const PAIRING_INVITE: &[u8] = b"bulla/v1/pairing/invite";
     /// What the transcript of a pairing hashes before each of its next parts.
-    pub const PAIRING_TRANSCRIPT: &[u8] = b"bulla/v1/pairing/transcript";
+    pub(crate) const PAIRING_TRANSCRIPT: &[u8] = b"bulla/v1/pairing/transcript";
     /// Chaining key of a pairing from the one before and what was agreed.
-    pub const PAIRING_CHAIN: &[u8] = b"bulla/v1/pairing/chain";
+    pub(crate) const PAIRING_CHAIN: &[u8] = b"bulla/v1/pairing/chain";
     /// Chaining key to the key of messages as a relay sees them.
-    pub const PAIRING_OUTER: &[u8] = b"bulla/v1/pairing/outer";
+    pub(crate) const PAIRING_OUTER: &[u8] = b"bulla/v1/pairing/outer";
     /// Chaining key to the key of what is inside a message.
-    pub const PAIRING_INNER: &[u8] = b"bulla/v1/pairing/inner";
+    pub(crate) const PAIRING_INNER: &[u8] = b"bulla/v1/pairing/inner";
     /// Chaining key to the key of one side's later messages; its role, a byte, follows.
-    pub const PAIRING_LATER: &[u8] = b"bulla/v1/pairing/later";
+    pub(crate) const PAIRING_LATER: &[u8] = b"bulla/v1/pairing/later";
     /// Chaining key to the secret that two contacts share.
-    pub const PAIRING_PAIRWISE: &[u8] = b"bulla/v1/pairing/pairwise";
+    pub(crate) const PAIRING_PAIRWISE: &[u8] = b"bulla/v1/pairing/pairwise";
     /// Key of messages to that of one message, by its kind and salt.
-    pub const PAIRING_FRAME: &[u8] = b"bulla/v1/pairing/frame";
+    pub(crate) const PAIRING_FRAME: &[u8] = b"bulla/v1/pairing/frame";
     /// Key of messages to the salt of one message, by its kind and content.
-    pub const PAIRING_SALT: &[u8] = b"bulla/v1/pairing/salt";
+    pub(crate) const PAIRING_SALT: &[u8] = b"bulla/v1/pairing/salt";
     /// What a public invite's commitment hashes before the opening.
-    pub const PAIRING_COMMITMENT: &[u8] = b"bulla/v1/pairing/commitment";
+    pub(crate) const PAIRING_COMMITMENT: &[u8] = b"bulla/v1/pairing/commitment";
     /// What the commitment to a card hashes before blind and card.
-    pub const PAIRING_CARD: &[u8] = b"bulla/v1/pairing/card";
+    pub(crate) const PAIRING_CARD: &[u8] = b"bulla/v1/pairing/card";
     /// What is hashed into the digits two people compare.
-    pub const PAIRING_DIGITS: &[u8] = b"bulla/v1/pairing/digits";
+    pub(crate) const PAIRING_DIGITS: &[u8] = b"bulla/v1/pairing/digits";
     /// What CPace binds words that two people speak to.
-    pub const PAIRING_WORDS: &[u8] = b"bulla/v1/pairing/words";
+    pub(crate) const PAIRING_WORDS: &[u8] = b"bulla/v1/pairing/words";
     /// Chaining key to the proof that the inviter knows the words.
-    pub const PAIRING_PROOF: &[u8] = b"bulla/v1/pairing/proof";
+    pub(crate) const PAIRING_PROOF: &[u8] = b"bulla/v1/pairing/proof";
     /// What a card's owner signs before the keys he pairs with.
-    pub const PAIRING_HAND: &[u8] = b"bulla/v1/pairing/hand";
+    pub(crate) const PAIRING_HAND: &[u8] = b"bulla/v1/pairing/hand";
     /// Two fingerprints to the salt of the digits that their owners compare at any time.
-    pub const CONTACT_FINGERPRINTS: &[u8] = b"bulla/v1/contact/fingerprints";
+    pub(crate) const CONTACT_FINGERPRINTS: &[u8] = b"bulla/v1/contact/fingerprints";
     /// Pairwise secret, under that salt, to these digits.
-    pub const CONTACT_DIGITS_PAIRED: &[u8] = b"bulla/v1/contact/digits/paired";
+    pub(crate) const CONTACT_DIGITS_PAIRED: &[u8] = b"bulla/v1/contact/digits/paired";
     /// That salt alone to these digits, for a contact by a card.
-    pub const CONTACT_DIGITS_CARD: &[u8] = b"bulla/v1/contact/digits/card";
+    pub(crate) const CONTACT_DIGITS_CARD: &[u8] = b"bulla/v1/contact/digits/card";
     /// Pairwise secret and transcript to the first root of a ratchet's line. A direction, one byte,
     /// follows the label.
-    pub const RATCHET_START: &[u8] = b"bulla/v1/ratchet/start";
+    pub(crate) const RATCHET_START: &[u8] = b"bulla/v1/ratchet/start";
     /// What the name of a ratchet's start hashes before the offer.
-    pub const RATCHET_OFFER: &[u8] = b"bulla/v1/ratchet/offer";
+    pub(crate) const RATCHET_OFFER: &[u8] = b"bulla/v1/ratchet/offer";
     /// Root and an X-Wing secret to the next root.
-    pub const RATCHET_ROOT: &[u8] = b"bulla/v1/ratchet/root";
+    pub(crate) const RATCHET_ROOT: &[u8] = b"bulla/v1/ratchet/root";
     /// Root and an X-Wing secret to the first chain key of an epoch; chain key to the next one.
-    pub const RATCHET_CHAIN: &[u8] = b"bulla/v1/ratchet/chain";
+    pub(crate) const RATCHET_CHAIN: &[u8] = b"bulla/v1/ratchet/chain";
     /// To the key of an epoch's tags; that key and a number to a tag.
-    pub const RATCHET_TAG: &[u8] = b"bulla/v1/ratchet/tag";
+    pub(crate) const RATCHET_TAG: &[u8] = b"bulla/v1/ratchet/tag";
     /// To the key of an epoch's headers; that key and a salt to the key of one header.
-    pub const RATCHET_HEADER: &[u8] = b"bulla/v1/ratchet/header";
+    pub(crate) const RATCHET_HEADER: &[u8] = b"bulla/v1/ratchet/header";
     /// Chain key to the key of its number; that key and a salt to the key that wraps a file key.
-    pub const RATCHET_LETTER: &[u8] = b"bulla/v1/ratchet/letter";
+    pub(crate) const RATCHET_LETTER: &[u8] = b"bulla/v1/ratchet/letter";
     /// A record at rest: key of one writing from the storage key and a random salt.
     pub const RECORD: &[u8] = b"bulla/v1/record";
     /// A pack of the index: key of its file from its secret and a random salt.
-    pub const INDEX_FILE: &[u8] = b"bulla/v1/index/file";
+    pub(crate) const INDEX_FILE: &[u8] = b"bulla/v1/index/file";
 }
 
 /// Why a primitive refused.
@@ -226,7 +226,7 @@ pub fn truncate<const N: usize>(bytes: &[u8; 32]) -> [u8; N] {
 }
 
 /// Compares in time that depends on the lengths only.
-pub fn equal(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
     one.ct_eq(other).into()
 }
 
@@ -286,7 +286,7 @@ pub fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result
 
 /// Checks that 32 bytes are an Ed25519 public key somebody can own: a point on the curve, not
 /// of low order.
-pub fn check_signing_key(public: &[u8; 32]) -> Result<(), Error> {
+pub(crate) fn check_signing_key(public: &[u8; 32]) -> Result<(), Error> {
     match VerifyingKey::from_bytes(public) {
         Ok(key) if !key.is_weak() => Ok(()),
         _ => Err(Error::Signature),
@@ -294,7 +294,7 @@ pub fn check_signing_key(public: &[u8; 32]) -> Result<(), Error> {
 }
 
 /// Verifies what [`SigningSecret::sign_labelled`] signed.
-pub fn verify_labelled(
+pub(crate) fn verify_labelled(
     public: &[u8; 32],
     label: &[u8],
     parts: &[&[u8]],
@@ -372,7 +372,7 @@ pub fn seal_record(key: &Secret<32>, kind: &'static str, record: &[u8]) -> Resul
 }
 
 /// Opens what [`seal_record`] sealed with the same key and kind.
-pub fn open_record(
+pub(crate) fn open_record(
     key: &Secret<32>,
     kind: &'static str,
     sealed: &[u8],

@@ -15,9 +15,9 @@ use crate::crypto;
 use crate::secret::Secret;
 
 /// Bytes of a public key.
-pub const PUBLIC_KEY: usize = x_wing::ENCAPSULATION_KEY_SIZE;
+pub(crate) const PUBLIC_KEY: usize = x_wing::ENCAPSULATION_KEY_SIZE;
 /// Bytes of a ciphertext.
-pub const CIPHERTEXT: usize = x_wing::CIPHERTEXT_SIZE;
+pub(crate) const CIPHERTEXT: usize = x_wing::CIPHERTEXT_SIZE;
 /// Random bytes an encapsulation uses.
 const RANDOMNESS: usize = x_wing::ENCAPSULATION_RANDOMNESS_SIZE;
 
@@ -84,7 +84,8 @@ impl SecretKey {
 }
 
 /// A new shared secret, and what its owner opens it from.
-pub fn encapsulate(to: &PublicKey) -> Result<(Ciphertext, Secret<32>), Error> {
+#[cfg(test)]
+pub(crate) fn encapsulate(to: &PublicKey) -> Result<(Ciphertext, Secret<32>), Error> {
     Ok(encapsulate_from(to, &crypto::random_secret()?))
 }
 

@@ -45,7 +45,7 @@ pub struct Context<'a> {
 }
 
 /// A side's secret scalar, for one run.
-pub struct Ephemeral(Zeroizing<Scalar>);
+pub(crate) struct Ephemeral(Zeroizing<Scalar>);
 
 /// A share and what its sender says beside it, which the key is bound to.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ pub struct Run<'a> {
 impl Ephemeral {
     /// From 32 random bytes, of which 252 bits count (section 8.3, `sample_scalar`): none of them
     /// is reduced, as the order is greater.
-    pub fn from_random(random: &Secret<32>) -> Self {
+    pub(crate) fn from_random(random: &Secret<32>) -> Self {
         let mut bytes = Zeroizing::new(*random.expose());
         if let Some(last) = bytes.last_mut() {
             *last &= 0x0f;
@@ -79,7 +79,7 @@ impl Ephemeral {
     }
 
     /// What this side says.
-    pub fn share(&self, context: &Context<'_>) -> Share {
+    pub(crate) fn share(&self, context: &Context<'_>) -> Share {
         let mut generator = generator(context);
         let mut point = generator * *self.0;
         let share = point.compress().to_bytes();
@@ -89,12 +89,12 @@ impl Ephemeral {
     }
 
     /// The key, for the side that spoke first.
-    pub fn key_of_first(&self, run: &Run<'_>) -> Result<Secret<64>, Error> {
+    pub(crate) fn key_of_first(&self, run: &Run<'_>) -> Result<Secret<64>, Error> {
         self.key(run.second.share, run)
     }
 
     /// The key, for the side that answered.
-    pub fn key_of_second(&self, run: &Run<'_>) -> Result<Secret<64>, Error> {
+    pub(crate) fn key_of_second(&self, run: &Run<'_>) -> Result<Secret<64>, Error> {
         self.key(run.first.share, run)
     }
 

@@ -12,7 +12,8 @@ use bech32::{Bech32, Hrp};
 use zeroize::Zeroizing;
 
 pub use self::display::{TerminalGuard, file_name, is_hostile, printable, printable_lines};
-pub use self::name::{Likeness, mixes_scripts, name_fault};
+pub use self::name::mixes_scripts;
+pub(crate) use self::name::{Likeness, name_fault};
 
 /// Columns of base64 in an armored block (RFC 7468).
 const COLUMNS: usize = 64;
@@ -130,12 +131,12 @@ pub fn base64_decode_unpadded(text: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 /// The alphabet for URLs (RFC 4648, section 5), without padding.
-pub fn base64url_encode(bytes: &[u8]) -> String {
+pub(crate) fn base64url_encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The alphabet for URLs, without padding; anything not canonical is refused.
-pub fn base64url_decode(text: &[u8]) -> Result<Vec<u8>, Error> {
+pub(crate) fn base64url_decode(text: &[u8]) -> Result<Vec<u8>, Error> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Base64)
 }
 
@@ -171,7 +172,7 @@ pub fn hex_decode<const N: usize>(text: &str) -> Result<[u8; N], Error> {
 }
 
 /// A whole armored block in the strict form of RFC 7468, for short things such as cards.
-pub fn armor_encode(label: &str, bytes: &[u8]) -> String {
+pub(crate) fn armor_encode(label: &str, bytes: &[u8]) -> String {
     let mut out = format!("-----BEGIN {label}-----\n");
     let body = base64_encode(bytes);
     let mut rest = body.as_str();
@@ -189,7 +190,7 @@ pub fn armor_encode(label: &str, bytes: &[u8]) -> String {
 
 /// Reads a block written by [`armor_encode`]. Blank space around it, `#` comment lines before
 /// it and CR LF line ends are allowed; within, every line but the last has 64 columns.
-pub fn armor_decode(label: &'static str, text: &str) -> Result<Vec<u8>, Error> {
+pub(crate) fn armor_decode(label: &'static str, text: &str) -> Result<Vec<u8>, Error> {
     let wrong = |why| Error::Armor { label, why };
     let begin = format!("-----BEGIN {label}-----");
     let end = format!("-----END {label}-----");

@@ -142,7 +142,7 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, Error> {
 }
 
 /// Writes a record after its length as a big-endian `u32`.
-pub fn write_framed<T: Record>(out: &mut impl Write, record: &T) -> Result<(), Error> {
+pub(crate) fn write_framed<T: Record>(out: &mut impl Write, record: &T) -> Result<(), Error> {
     let bytes = encode(record)?;
     let length = u32::try_from(bytes.len()).map_err(|_| too_long::<T>(bytes.len() as u64))?;
     out.write_all(&length.to_be_bytes())?;
@@ -152,7 +152,7 @@ pub fn write_framed<T: Record>(out: &mut impl Write, record: &T) -> Result<(), E
 
 /// Reads a record written by [`write_framed`]; the length is checked before anything is
 /// allocated.
-pub fn read_framed<T: Record>(input: &mut impl Read) -> Result<T, Error> {
+pub(crate) fn read_framed<T: Record>(input: &mut impl Read) -> Result<T, Error> {
     let mut length = [0; 4];
     input.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);

@@ -110,7 +110,7 @@ impl Account {
     }
 
     /// Returns whether state is kept.
-    pub fn has_state(&self) -> bool {
+    pub(crate) fn has_state(&self) -> bool {
         self.folder.is_some()
     }
 
@@ -213,7 +213,10 @@ impl Account {
     /// # Errors
     ///
     /// [`Error::Identity`] when no card can be made of them; nothing is stored then.
-    pub fn change_settings(&self, edit: impl FnOnce(&mut Settings)) -> Result<Settings, Error> {
+    pub(crate) fn change_settings(
+        &self,
+        edit: impl FnOnce(&mut Settings),
+    ) -> Result<Settings, Error> {
         let change = |settings: &mut Settings| -> Result<Settings, Error> {
             let mut new = settings.clone();
             edit(&mut new);

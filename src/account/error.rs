@@ -295,12 +295,12 @@ impl Error {
     }
 
     /// Returns whether nothing more comes of a letter: it was opened before, or is dropped for good.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         matches!(self, Self::Replay { .. } | Self::KeyErased | Self::Revoked { .. })
     }
 
     /// Returns whether something is wrong with a letter, and not with the state, the relay or the output.
-    pub fn is_of_letter(&self) -> bool {
+    pub(crate) fn is_of_letter(&self) -> bool {
         match self {
             Self::Letter(letter::Error::Io(_) | letter::Error::Output(_)) => false,
             Self::Age(age::Error::Io(_)) => false,
@@ -318,7 +318,7 @@ impl Error {
     }
 
     /// Returns whether a relay takes nothing there: the mailbox is closed, or the capability revoked.
-    pub fn is_denied(&self) -> bool {
+    pub(crate) fn is_denied(&self) -> bool {
         matches!(self, Self::Relay(RelayError::Denied | RelayError::NoMailbox))
     }
 }

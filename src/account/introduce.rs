@@ -218,7 +218,7 @@ impl Context<'_> {
     }
 
     /// Forgets a contact who was introduced, or a new identity that was announced.
-    pub fn refuse_introduction(&self, name: &str) -> Result<(), Error> {
+    pub(crate) fn refuse_introduction(&self, name: &str) -> Result<(), Error> {
         let (account, now) = (self.account, self.account.now());
         let one = account.pairs_file()?.update(|pairs| pairs.introductions.refuse(name, now))?;
         let successor = successor::is_successor(account, &one)?;

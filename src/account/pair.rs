@@ -242,7 +242,7 @@ impl Context<'_> {
     }
 
     /// Gives up the pairings of a name or id that have led to nothing yet. Returns them.
-    pub fn give_up_pairings(&self, name: &str) -> Result<Vec<Underway>, Error> {
+    pub(crate) fn give_up_pairings(&self, name: &str) -> Result<Vec<Underway>, Error> {
         let pairs = self.account.pairs()?;
         let found: Vec<_> =
             pairs.underway().iter().filter(|one| is_pending(one) && is_named(one, name)).collect();

@@ -52,7 +52,7 @@ impl Context<'_> {
 
     /// Lifts a revocation, here and with the next letters on the owner's other devices. What was closed
     /// stays closed. Returns `None` when the contact was not revoked, else what
-    /// [`close_revoked`](Self::close_revoked) leaves.
+    /// `close_revoked` leaves.
     pub fn unrevoke(&self, fingerprint: &Fingerprint) -> Result<Option<usize>, Error> {
         let lifted =
             self.account.pairs_file()?.update(|pairs| lift(self.account, pairs, fingerprint))?;
@@ -65,7 +65,7 @@ impl Context<'_> {
 
     /// Closes what is still to be closed at relays, and tells the owner's other devices what they are
     /// to be told. Returns how much could not be done; the reasons are events.
-    pub fn close_revoked(&self) -> Result<usize, Error> {
+    pub(crate) fn close_revoked(&self) -> Result<usize, Error> {
         let (account, file) = (self.account, self.account.pairs_file()?);
         let mut pairs = file.read()?;
         let own = account.fingerprint();
@@ -113,7 +113,7 @@ impl Context<'_> {
         Ok(left)
     }
 
-    /// Does what [`close_revoked`](Self::close_revoked) does within an operation that is for something
+    /// Does what `close_revoked` does within an operation that is for something
     /// else: each relay is asked once.
     pub fn close_revoked_once(&self) -> Result<(), Error> {
         Context { relays: &*self.relays.once(), ..self.clone() }.close_revoked().map(drop)

@@ -226,7 +226,7 @@ pub fn erase_deferred(account: &Account, events: &dyn Events, id: &Id) -> Result
 }
 
 /// Erases the keys of letters that no command is given again: those for which `waits` is false.
-pub fn erase_all_deferred(
+pub(crate) fn erase_all_deferred(
     account: &Account,
     events: &dyn Events,
     waits: impl Fn(&Id) -> bool,

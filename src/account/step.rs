@@ -152,7 +152,7 @@ impl Context<'_> {
     }
 
     /// Ends pairings, here first: a relay that is away does not keep an invite good.
-    pub fn end_pairings(&self, ended: &[&Underway]) -> Result<(), Error> {
+    pub(crate) fn end_pairings(&self, ended: &[&Underway]) -> Result<(), Error> {
         if ended.is_empty() {
             return Ok(());
         }

@@ -45,7 +45,7 @@ const PREFIX: &str = "age1pq";
 const INFO: &[u8] = b"age-encryption.org/mlkem768x25519";
 
 /// Bytes of an X-Wing public key.
-pub const HYBRID_RECIPIENT: usize = 1216;
+pub(crate) const HYBRID_RECIPIENT: usize = 1216;
 /// Bytes of an X-Wing encapsulated key.
 const ENCAPSULATED: usize = 1120;
 

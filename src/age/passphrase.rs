@@ -23,9 +23,9 @@ const SALT: usize = 16;
 const BLOCK: u32 = 8;
 
 /// Work factor when sealing, as a power of two: about a second and 256 MiB.
-pub const WORK_FACTOR: u8 = 18;
+pub(crate) const WORK_FACTOR: u8 = 18;
 /// Greatest work factor when opening, as `age` has it: 4 GiB.
-pub const MAX_WORK_FACTOR: u8 = 22;
+pub(crate) const MAX_WORK_FACTOR: u8 = 22;
 
 /// A passphrase to seal to. It must be the only recipient.
 pub struct ScryptRecipient {
@@ -40,12 +40,12 @@ pub struct ScryptIdentity {
 }
 
 impl ScryptRecipient {
-    /// With the work factor [`WORK_FACTOR`].
+    /// With the work factor `WORK_FACTOR`.
     pub fn new(passphrase: SecretString) -> Self {
         Self { passphrase, work_factor: WORK_FACTOR }
     }
 
-    /// Sets the work factor, as a power of two from 1 to [`MAX_WORK_FACTOR`].
+    /// Sets the work factor, as a power of two from 1 to `MAX_WORK_FACTOR`.
     pub fn work_factor(self, work_factor: u8) -> Result<Self, Error> {
         check_work_factor(work_factor, MAX_WORK_FACTOR)?;
         Ok(Self { work_factor, ..self })
@@ -53,13 +53,14 @@ impl ScryptRecipient {
 }
 
 impl ScryptIdentity {
-    /// Opens files with work factors up to [`MAX_WORK_FACTOR`].
+    /// Opens files with work factors up to `MAX_WORK_FACTOR`.
     pub fn new(passphrase: SecretString) -> Self {
         Self { passphrase, max_work_factor: MAX_WORK_FACTOR }
     }
 
     /// Sets the greatest work factor, as a power of two.
-    pub fn max_work_factor(self, max_work_factor: u8) -> Self {
+    #[cfg(test)]
+    pub(crate) fn max_work_factor(self, max_work_factor: u8) -> Self {
         Self { max_work_factor, ..self }
     }
 

@@ -2,6 +2,8 @@ use std::fmt::Debug;
 use std::io;
 
 use super::*;
+use crate::age::hybrid::HYBRID_RECIPIENT;
+use crate::age::passphrase::MAX_WORK_FACTOR;
 use crate::crypto;
 use crate::secret::Secret;
 use crate::secret::SecretString;

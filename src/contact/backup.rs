@@ -246,14 +246,14 @@ impl fmt::Debug for Backup {
 /// Takes what is inside a seal, in pieces that are wiped when dropped: a vector that grows leaves its
 /// old bytes unwiped. Takes no more than a backup can have.
 #[derive(Default)]
-pub struct Inside {
+pub(crate) struct Inside {
     pieces: Vec<Zeroizing<Vec<u8>>>,
     length: usize,
 }
 
 impl Inside {
     /// Reads the backup that was written here; errors as [`Backup::open`].
-    pub fn read(&self) -> Result<Backup, Error> {
+    pub(crate) fn read(&self) -> Result<Backup, Error> {
         let mut whole = Zeroizing::new(Vec::with_capacity(self.length));
         self.pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
         Backup::from_bytes(&whole)

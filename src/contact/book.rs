@@ -145,15 +145,7 @@ impl Kept for Book {
 /// The contact book in a folder, under the key that
 /// [`Identity::storage_key`](crate::identity::Identity::storage_key) gives for
 /// [`STORAGE_BOOK`](crypto::label::STORAGE_BOOK).
-pub type BookFile = StateFile<Book>;
-
-impl BookFile {
-    /// The place of the next letter to a contact, durable when this returns: a number is never
-    /// used twice, whatever becomes of the letter.
-    pub fn next_outgoing(&self, name: &str) -> Result<Place, Error> {
-        self.update(|book| book.next_outgoing(name))
-    }
-}
+pub(crate) type BookFile = StateFile<Book>;
 
 impl Book {
     /// All contacts, by name.
@@ -289,7 +281,7 @@ impl Book {
 
     /// The place of the next letter to a contact. It must be durable before the letter leaves:
     /// see [`BookFile::next_outgoing`](crate::contact::BookFile::next_outgoing).
-    pub fn next_outgoing(&mut self, name: &str) -> Result<Place, Error> {
+    pub(crate) fn next_outgoing(&mut self, name: &str) -> Result<Place, Error> {
         let at = self.position(name)?;
         let contact = self.contacts.get_mut(at).ok_or_else(|| Error::Unknown(name.into()))?;
         let last = match contact.sent {
@@ -302,7 +294,7 @@ impl Book {
 
     /// Begins a new stream with the next letter to somebody: the numbers so far may have been used
     /// by another copy of this book.
-    pub fn begin_stream(&mut self, fingerprint: &Fingerprint) {
+    pub(crate) fn begin_stream(&mut self, fingerprint: &Fingerprint) {
         let fingerprint = fingerprint.to_bytes();
         for contact in self.contacts.iter_mut().filter(|c| c.fingerprint == fingerprint) {
             contact.sent = None;

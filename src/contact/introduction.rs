@@ -17,7 +17,7 @@ use crate::text::printable;
 use crate::wire::{self, Decode, Encode, Record};
 
 /// How long an introduction waits, in seconds: 30 days, as long as relays keep letters.
-pub const WAITS: u64 = 30 * 24 * 3600;
+pub(crate) const WAITS: u64 = 30 * 24 * 3600;
 /// Bytes of what the introducer writes.
 const MAX_NOTE: usize = 1024;
 /// Introductions that wait at once, whoever made them: each may be 5 KiB.
@@ -56,7 +56,7 @@ impl Record for Introduction {
 
 /// Derives the capability that the invite is pushed with, from the secret of an introduction and the
 /// fingerprint of the contact who takes the invite up.
-pub fn invite_capability(secret: &Secret<32>, joiner: &Fingerprint) -> Secret<32> {
+pub(crate) fn invite_capability(secret: &Secret<32>, joiner: &Fingerprint) -> Secret<32> {
     crypto::hkdf(secret.expose(), &joiner.to_bytes(), label::INTRODUCTION_CAPABILITY)
 }
 
@@ -401,13 +401,13 @@ impl Introductions {
     }
 
     /// Forgets what somebody introduced who is no contact any more.
-    pub fn forget_by(&mut self, introducer: &Fingerprint) {
+    pub(crate) fn forget_by(&mut self, introducer: &Fingerprint) {
         let introducer = introducer.to_bytes();
         self.waiting.retain(|one| one.by.fingerprint != introducer);
     }
 
     /// Forgets what nobody accepted in time.
-    pub fn lapse(&mut self, now: u64) {
+    pub(crate) fn lapse(&mut self, now: u64) {
         self.waiting.retain(|one| now < one.until());
         self.early.retain(|early| now < early.since.saturating_add(WAITS));
     }

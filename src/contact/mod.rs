@@ -1,7 +1,7 @@
 //! The contact book: whom one knows, how one came to trust them, and what was sent and
 //! received, so that a lost, repeated or reordered letter is noticed.
 //!
-//! Everything is in one sealed file under the owner's storage key ([`BookFile`]); a [`Book`]
+//! Everything is in one sealed file under the owner's storage key (`BookFile`); a [`Book`]
 //! is what it holds.
 
 pub mod backup;
@@ -18,17 +18,24 @@ mod takeover;
 mod tests;
 mod trust;
 
+pub(crate) use book::BookFile;
 pub use book::merge::Merged;
-pub use book::{Added, Book, BookFile, Contact, Lookalikes, Settings};
+pub use book::{Added, Book, Contact, Lookalikes, Settings};
 pub use error::Error;
-pub use introduction::{Introduced, Introduction, Introductions, WAITS, invite_capability};
+pub use introduction::Introductions;
+pub(crate) use introduction::WAITS;
+pub use introduction::{Introduced, Introduction};
 pub use memory::{Place, Receipt};
-pub use name::check_name;
+pub(crate) use name::check_name;
+pub use pairs::Purpose;
 pub use pairs::abandoned::Unfinished;
-pub use pairs::machine::{Machine, News};
-pub use pairs::mailbox::{Closing, Own};
+pub use pairs::machine::Machine;
+pub use pairs::machine::News;
+pub use pairs::mailbox::Closing;
+pub use pairs::mailbox::Own;
 pub use pairs::route::Route;
-pub use pairs::{Pairs, Purpose, Underway};
-pub use succession::{Succession, Successors, Untold, Untolds};
-pub use takeover::Takeover;
-pub use trust::{Introducer, Trust};
+pub use pairs::{Pairs, Underway};
+pub(crate) use succession::{Succession, Successors, Untold, Untolds};
+pub(crate) use takeover::Takeover;
+pub use trust::Introducer;
+pub use trust::Trust;

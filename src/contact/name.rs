@@ -30,7 +30,7 @@ pub(super) fn fold(name: &str) -> String {
 /// # Errors
 ///
 /// [`Error::Name`].
-pub fn check_name(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let wrong = |why| Err(Error::Name { max: MAX_NAME, why });
     if name.is_empty() {
         wrong("it is empty")

@@ -47,7 +47,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// Returns whether a contact comes of it.
-    pub fn is_contact(&self) -> bool {
+    pub(crate) fn is_contact(&self) -> bool {
         matches!(self, Self::Contact | Self::Successor(_))
     }
 }
@@ -71,7 +71,7 @@ pub struct Underway {
 
 impl Underway {
     /// Whether a card is of the one it is with, as far as that is known beforehand.
-    pub fn is_with(&self, card: &Card) -> bool {
+    pub(crate) fn is_with(&self, card: &Card) -> bool {
         let fingerprint = card.fingerprint();
         match &self.purpose {
             Purpose::Successor(of) if *of != fingerprint.to_bytes() => false,
@@ -181,7 +181,7 @@ impl Pairs {
     /// # Errors
     ///
     /// [`Error::TooMany`].
-    pub fn link(&mut self, mailbox: Own, paired: &Paired) -> Result<(), Error> {
+    pub(crate) fn link(&mut self, mailbox: Own, paired: &Paired) -> Result<(), Error> {
         if self.links.iter().any(|link| link.mailbox == mailbox) {
             return Ok(());
         }
@@ -205,7 +205,7 @@ impl Pairs {
 
     /// The mailbox made for somebody, where his answers come, since the last pairing with him;
     /// `None` too when it is closed.
-    pub fn mailbox_of(&self, fingerprint: &Fingerprint) -> Option<&Own> {
+    pub(crate) fn mailbox_of(&self, fingerprint: &Fingerprint) -> Option<&Own> {
         self.link_of(fingerprint).filter(|link| link.open).map(|link| &link.mailbox)
     }
 
@@ -221,7 +221,7 @@ impl Pairs {
 
     /// Remembers where a machine of somebody's takes letters, by a letter that was proven to be
     /// his. Says whether that is news.
-    pub fn heard_of(&mut self, fingerprint: &Fingerprint, machine: Address) -> bool {
+    pub(crate) fn heard_of(&mut self, fingerprint: &Fingerprint, machine: Address) -> bool {
         let fingerprint = fingerprint.to_bytes();
         let link = self.links.iter_mut().rfind(|link| link.fingerprint == fingerprint);
         let Some(Link { machines, .. }) = link else { return false };
@@ -239,7 +239,7 @@ impl Pairs {
     }
 
     /// Forgets a machine of somebody's.
-    pub fn forget_machine(&mut self, fingerprint: &Fingerprint, mailbox: &[u8; 32]) {
+    pub(crate) fn forget_machine(&mut self, fingerprint: &Fingerprint, mailbox: &[u8; 32]) {
         let fingerprint = fingerprint.to_bytes();
         for link in self.links.iter_mut().filter(|link| link.fingerprint == fingerprint) {
             link.machines.retain(|known| known.mailbox != *mailbox);
@@ -263,12 +263,12 @@ impl Pairs {
     }
 
     /// Returns whether a mailbox was ever made for a contact who is still known, open or closed.
-    pub fn had_mailboxes(&self) -> bool {
+    pub(crate) fn had_mailboxes(&self) -> bool {
         !self.links.is_empty()
     }
 
     /// Those of them that were made for somebody.
-    pub fn mailboxes_of(&self, fingerprint: &Fingerprint) -> Vec<Own> {
+    pub(crate) fn mailboxes_of(&self, fingerprint: &Fingerprint) -> Vec<Own> {
         self.links_of(fingerprint).filter(|link| link.open).map(|l| l.mailbox.clone()).collect()
     }
 

@@ -20,7 +20,7 @@ const MAX: usize = 512;
 
 /// Announcement to a contact by an old identity: the new card, and an invite of the new identity.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Succession {
+pub(crate) struct Succession {
     card: Vec<u8>,
     /// For this contact alone.
     pub invite: Invite,
@@ -34,7 +34,7 @@ impl Record for Succession {
 
 impl Succession {
     /// Announces the owner of a card.
-    pub fn new(card: &Card, invite: Invite) -> Self {
+    pub(crate) fn new(card: &Card, invite: Invite) -> Self {
         Self { card: card.to_bytes().to_vec(), invite }
     }
 
@@ -43,7 +43,7 @@ impl Succession {
     /// # Errors
     ///
     /// [`Error::NotPrivate`] when others could read the invite: it is sealed, so it is a secret one.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let read: Self = wire::decode(bytes).map_err(Error::Introduction)?;
         read.card()?;
         if !matches!(read.invite.kind(), Kind::Secret(_)) {
@@ -53,12 +53,12 @@ impl Succession {
     }
 
     /// Encodes it for a letter.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         wire::encode(self).map_err(Error::Introduction)
     }
 
     /// Returns the new card.
-    pub fn card(&self) -> Result<Card, Error> {
+    pub(crate) fn card(&self) -> Result<Card, Error> {
         Ok(Card::from_bytes(&self.card)?)
     }
 }
@@ -72,7 +72,7 @@ struct Announced {
 
 /// Successors that contacts announced and that are not paired with.
 #[derive(Debug, Default, Encode, Decode)]
-pub struct Successors {
+pub(crate) struct Successors {
     /// The oldest first.
     announced: Vec<Announced>,
 }
@@ -89,7 +89,7 @@ impl Kept for Successors {
 
 impl Successors {
     /// Remembers that `old` announced `new`.
-    pub fn announce(&mut self, old: &Fingerprint, new: &Fingerprint) {
+    pub(crate) fn announce(&mut self, old: &Fingerprint, new: &Fingerprint) {
         let one = Announced { old: old.to_bytes(), new: new.to_bytes() };
         self.announced.retain(|known| *known != one);
         if self.announced.len() >= MAX {
@@ -99,19 +99,19 @@ impl Successors {
     }
 
     /// Returns whether `old` announced `new`.
-    pub fn is_of(&self, old: &Fingerprint, new: &Fingerprint) -> bool {
+    pub(crate) fn is_of(&self, old: &Fingerprint, new: &Fingerprint) -> bool {
         self.announced.contains(&Announced { old: old.to_bytes(), new: new.to_bytes() })
     }
 
     /// Forgets a successor that is paired with, or was refused.
-    pub fn forget(&mut self, new: &Fingerprint) {
+    pub(crate) fn forget(&mut self, new: &Fingerprint) {
         self.announced.retain(|known| known.new != new.to_bytes());
     }
 }
 
 /// A contact who is to be told of the new identity, by letters that the old one sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Untold {
+pub(crate) struct Untold {
     /// The contact's name.
     pub name: String,
     /// The letters, one for each machine of the contact.
@@ -126,7 +126,7 @@ pub struct Untold {
 
 /// Contacts who are still to be told of this identity.
 #[derive(Debug, Default, Encode, Decode)]
-pub struct Untolds {
+pub(crate) struct Untolds {
     /// Those contacts.
     pub contacts: Vec<Untold>,
 }

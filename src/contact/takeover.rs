@@ -8,10 +8,10 @@ use crate::wire::Record;
 
 /// State of a new machine between runs, under the identity that it throws away.
 #[derive(Debug, Default, Encode, Decode)]
-pub struct Takeover {
+pub(crate) struct Takeover {
     expected: Option<[u8; 32]>,
     /// The identity is being installed: one that is found in its place may be it.
-    pub installing: bool,
+    pub(crate) installing: bool,
 }
 
 impl Record for Takeover {
@@ -26,12 +26,12 @@ impl Kept for Takeover {
 
 impl Takeover {
     /// Returns the fingerprint of the identity that the user confirmed, or that a script expects.
-    pub fn expected(&self) -> Option<Fingerprint> {
+    pub(crate) fn expected(&self) -> Option<Fingerprint> {
         self.expected.map(Fingerprint::from_bytes)
     }
 
     /// Remembers it.
-    pub fn expect(&mut self, fingerprint: &Fingerprint) {
+    pub(crate) fn expect(&mut self, fingerprint: &Fingerprint) {
         self.expected = Some(fingerprint.to_bytes());
     }
 }

@@ -268,8 +268,11 @@ fn the_file_shows_nothing_and_keeps_everything() {
     assert_eq!(file.read().unwrap(), Book::default());
     assert!(!state.exists());
     file.update(|book| book.add("Annabel", &card(1, "", 0), Trust::CardByHand, 0)).unwrap();
-    assert_eq!(file.next_outgoing("annabel").unwrap().seq, 1);
-    assert_eq!(BookFile::new(&state, key(1)).next_outgoing("annabel").unwrap().seq, 2);
+    assert_eq!(file.update(|book| book.next_outgoing("annabel")).unwrap().seq, 1);
+    assert_eq!(
+        BookFile::new(&state, key(1)).update(|book| book.next_outgoing("annabel")).unwrap().seq,
+        2
+    );
     let bytes = fs::read(state.join("book")).unwrap();
     assert!(!bytes.windows(7).any(|w| w.eq_ignore_ascii_case(b"annabel")));
     assert!(
@@ -317,7 +320,11 @@ fn processes_take_turns() {
     let file = BookFile::new(folder.path(), key(1));
     file.update(|book| book.add("ann", &card(1, "", 0), Trust::CardByHand, 0)).unwrap();
     let mut numbers: Vec<u64> = std::thread::scope(|scope| {
-        let number = || (0..5).map(|_| file.next_outgoing("ann").unwrap().seq).collect::<Vec<_>>();
+        let number = || {
+            (0..5)
+                .map(|_| file.update(|book| book.next_outgoing("ann")).unwrap().seq)
+                .collect::<Vec<_>>()
+        };
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(number)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });

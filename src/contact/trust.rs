@@ -24,7 +24,7 @@ pub enum Trust {
 
 impl Trust {
     /// Returns how much it takes to be deceived, for comparing two ways: greater is stronger.
-    pub fn strength(&self) -> u8 {
+    pub(crate) fn strength(&self) -> u8 {
         match self {
             Self::CardByHand => 0,
             Self::Introduced(_) => 1,

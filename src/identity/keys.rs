@@ -11,7 +11,7 @@ use crate::secret::{Secret, SecretString};
 use crate::text;
 
 /// Machines that one person may have at once; the one longest known makes room.
-pub const MAX_MACHINES: usize = 8;
+pub(crate) const MAX_MACHINES: usize = 8;
 
 /// Human-readable part of a secret identity.
 pub(super) const SECRET_PREFIX: &str = "BULLA-SECRET-KEY-";
@@ -49,11 +49,6 @@ impl Identity {
     /// The line [`Identity::parse`] reads, without a line feed.
     pub fn to_line(&self) -> SecretString {
         text::bech32_encode(SECRET_PREFIX, self.seed.expose())
-    }
-
-    /// The age identity that opens what is sealed to this one (`mlkem768x25519`).
-    pub fn age_identity(&self) -> &age::HybridIdentity {
-        &self.age
     }
 
     /// The recipient that `age` and everybody else can seal to: `age1pq1…`.
@@ -110,7 +105,7 @@ impl Identity {
 
     /// Derives the index of a mailbox that a machine of the owner makes, from the machine's id and
     /// what the mailbox is for: each machine knows the mailboxes of the others, and can close them.
-    pub fn machine_index(&self, machine: &[u8; 32], purpose: &[u8]) -> [u8; 16] {
+    pub(crate) fn machine_index(&self, machine: &[u8; 32], purpose: &[u8]) -> [u8; 16] {
         let root: Secret<32> = derive(&self.seed, label::IDENTITY_MAILBOX);
         let info = [label::MAILBOX_MACHINE, purpose].concat();
         *crypto::hkdf(root.expose(), machine, &info).expose()

@@ -28,7 +28,7 @@ pub use keyfile::Locked;
 pub use keyfile::protect;
 pub use keyfile::render;
 pub use keys::Identity;
-pub use keys::MAX_MACHINES;
+pub(crate) use keys::MAX_MACHINES;
 
 #[cfg(test)]
 mod tests;

@@ -153,7 +153,7 @@ impl Index {
 impl Writer<'_> {
     /// Adds a document, in place of one with the same id; of a file, also in place of what the
     /// file was before. It has the tags of what it replaces, besides its own. What is longer than [`MAX_BODY`](super::MAX_BODY) and
-    /// [`MAX_FIELD`](super::MAX_FIELD) is cut.
+    /// `MAX_FIELD` is cut.
     pub fn add(&mut self, document: Document) -> Result<(), Error> {
         if self.knows(&document.id)? {
             self.engine.delete_term(Term::from_field_text(self.index.fields.id, &document.id));

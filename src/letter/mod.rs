@@ -29,7 +29,6 @@ pub use seal::Draft;
 pub use seal::Sender;
 pub use seal::seal;
 pub use sniff::Input;
-pub use sniff::Sniffed;
 pub use sniff::sniff;
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub enum Input {
 }
 
 /// An input with the bytes that were looked at put back.
-pub type Sniffed<R> = Chain<Cursor<Vec<u8>>, R>;
+pub(crate) type Sniffed<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// Says what an input is. Reads no more than it takes to tell, so a stream that is still
 /// being written is not waited for.

@@ -6,7 +6,7 @@ use unicode_security::{MixedScript as _, skeleton};
 use super::display::is_hidden;
 
 /// Returns why a name cannot be told from another by looking at it, if so.
-pub fn name_fault(name: &str) -> Option<&'static str> {
+pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
     let mut before = ' ';
     if name.trim() != name {
         return Some("it begins or ends with white space");
@@ -27,18 +27,18 @@ pub fn name_fault(name: &str) -> Option<&'static str> {
 
 /// Skeletons of a name, which names that look alike share (UTS 39, section 4).
 #[derive(Debug, Clone)]
-pub struct Likeness([String; 3]);
+pub(crate) struct Likeness([String; 3]);
 
 impl Likeness {
     /// Returns what `name` looks like.
-    pub fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         // Capital I looks like l, and small i does not: each case is compared for itself.
         let forms = [name.to_owned(), name.to_lowercase(), name.to_uppercase()];
         Self(forms.map(|form| skeleton(&form).collect()))
     }
 
     /// Returns whether two names can be mistaken for each other, or are one but for upper and lower case.
-    pub fn is_like(&self, other: &Self) -> bool {
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).any(|(one, other)| one == other)
     }
 }

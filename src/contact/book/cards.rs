@@ -15,7 +15,7 @@ impl Book {
     /// # Errors
     ///
     /// [`Error::Card`].
-    pub fn handed_card(&self, contact: &Fingerprint) -> Result<Option<Card>, Error> {
+    pub(crate) fn handed_card(&self, contact: &Fingerprint) -> Result<Option<Card>, Error> {
         let fingerprint = contact.to_bytes();
         if let Some((_, handed)) = self.handed.iter().find(|(of, _)| *of == fingerprint) {
             return Ok(Some(Card::from_bytes(handed)?));

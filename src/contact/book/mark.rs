@@ -55,7 +55,7 @@ impl Book {
     }
 
     /// Returns whether any fingerprint is revoked.
-    pub fn has_revoked(&self) -> bool {
+    pub(crate) fn has_revoked(&self) -> bool {
         self.marks.iter().any(|mark| mark.revoked.is_some())
     }
 

@@ -8,7 +8,7 @@ use crate::identity::Fingerprint;
 impl Book {
     /// Gives the contact `new` the name of the contact `old`, which is revoked and gets another name.
     /// Returns the name; `None` when either is no contact. Doing it twice changes nothing.
-    pub fn succeed(
+    pub(crate) fn succeed(
         &mut self,
         old: &Fingerprint,
         new: &Fingerprint,

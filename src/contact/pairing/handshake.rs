@@ -113,7 +113,7 @@ impl Pairing {
 
     /// Makes a public invite: others may see or change the line, so the two compare digits.
     /// As [`Pairing::offer_secret`] otherwise.
-    pub fn offer_public(
+    pub(crate) fn offer_public(
         own: &Own<'_>,
         meeting: Address,
         expires: u64,
@@ -125,7 +125,7 @@ impl Pairing {
     /// Makes an invite that others may see or change, and the words that the inviter says to whom
     /// he means: by telephone, face to face, any way that those others do not hear. As
     /// [`Pairing::offer_secret`] otherwise.
-    pub fn offer_words(
+    pub(crate) fn offer_words(
         own: &Own<'_>,
         meeting: Address,
         expires: u64,
@@ -267,7 +267,7 @@ impl Pairing {
     }
 
     /// What was pushed and is not known to have come, to be pushed again byte for byte.
-    pub fn resend(&self) -> &[Outgoing] {
+    pub(crate) fn resend(&self) -> &[Outgoing] {
         &self.said().pending
     }
 
@@ -295,7 +295,7 @@ impl Pairing {
 
     /// Whether this is a side of the pairing that an invite begins. One who has such a pairing as
     /// [`Role::Inviter`] was given his own invite; as [`Role::Joiner`], one he took up already.
-    pub fn is_of(&self, invite: &Invite) -> bool {
+    pub(crate) fn is_of(&self, invite: &Invite) -> bool {
         crypto::equal(&self.head.invite, &invite.address().mailbox)
     }
 
@@ -309,7 +309,7 @@ impl Pairing {
 
     /// Returns whether someone in between had a try at the digits or words of this pairing, which
     /// brought no contact: the attempt was taken up, and has not succeeded.
-    pub fn was_tried(&self) -> bool {
+    pub(crate) fn was_tried(&self) -> bool {
         match &self.state {
             State::Offered(_) | State::Settled(_) => false,
             State::Joined(joined) => !joined.invite.is_secret(),
@@ -324,7 +324,7 @@ impl Pairing {
 
     /// Returns the fingerprint of the card that the other side handed over, while digits are still
     /// to be typed here.
-    pub fn their_fingerprint(&self) -> Option<Fingerprint> {
+    pub(crate) fn their_fingerprint(&self) -> Option<Fingerprint> {
         match &self.state {
             State::Comparing(comparing) => comparing.their_fingerprint(),
             _ => None,
@@ -338,7 +338,7 @@ impl Pairing {
 
     /// When the pairing may be forgotten and its [`Pairing::mailbox`] closed: until then the other
     /// side may ask again for what it was told last.
-    pub fn forget_after(&self) -> u64 {
+    pub(crate) fn forget_after(&self) -> u64 {
         let last = match &self.state {
             State::Settled(settled) => settled.since,
             State::Closed(closed) => closed.since,

@@ -50,9 +50,9 @@ pub struct Paired {
     /// Who one was.
     pub role: Role,
     /// Their X-Wing public key, fresh for this pairing.
-    pub their_key: Box<[u8; PUBLIC_KEY]>,
+    pub(crate) their_key: Box<[u8; PUBLIC_KEY]>,
     /// The seed of one's own X-Wing key, fresh for this pairing.
-    pub own_seed: Secret<32>,
+    pub(crate) own_seed: Secret<32>,
     /// How trust came.
     pub trust: Trust,
     /// When, in seconds of Unix time.

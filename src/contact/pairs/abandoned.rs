@@ -44,7 +44,7 @@ impl Pairs {
 
     /// Returns the earlier attempts with a contact that did not finish: under the same name (none
     /// is a name here), or with the same card. `but` is the attempt at hand.
-    pub fn unfinished(
+    pub(crate) fn unfinished(
         &self,
         but: Option<&Own>,
         name: Option<&str>,

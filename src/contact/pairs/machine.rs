@@ -75,7 +75,7 @@ impl Machine {
     }
 
     /// Derives the mailbox that the other machine reads.
-    pub fn outbox(&self, identity: &Identity) -> Own {
+    pub(crate) fn outbox(&self, identity: &Identity) -> Own {
         self.mailbox(identity, !self.newer_here)
     }
 

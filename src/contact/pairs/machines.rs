@@ -22,7 +22,7 @@ impl Pairs {
     }
 
     /// Remembers another machine.
-    pub fn add_machine(&mut self, machine: Machine) {
+    pub(crate) fn add_machine(&mut self, machine: Machine) {
         if self.machines.iter().any(|known| known.id == machine.id) {
             return;
         }
@@ -34,7 +34,7 @@ impl Pairs {
 
     /// Remembers the mailboxes that a new machine makes for the contacts, of which it is told now:
     /// by [`Identity::machine_index`], at the relays of the mailboxes here.
-    pub fn foresee(&mut self, identity: &Identity, machine: &Fingerprint) {
+    pub(crate) fn foresee(&mut self, identity: &Identity, machine: &Fingerprint) {
         let open = self.mailboxes().filter(|(_, contact)| contact != machine);
         let foreseen: Vec<_> = open
             .map(|(own, contact)| {
@@ -46,7 +46,7 @@ impl Pairs {
     }
 
     /// Remembers a mailbox for a contact on another machine.
-    pub fn add_elsewhere(&mut self, contact: &Fingerprint, own: Own) {
+    pub(crate) fn add_elsewhere(&mut self, contact: &Fingerprint, own: Own) {
         let here = self.links.iter().any(|link| link.mailbox == own);
         if !here && !self.elsewhere.iter().any(|(_, known)| *known == own) {
             if self.elsewhere.len() >= MAX_LINKS {
@@ -57,7 +57,7 @@ impl Pairs {
     }
 
     /// Remembers to tell the other machines, except the one with this id.
-    pub fn tell_machines(&mut self, news: &News, except: Option<&[u8; 32]>) {
+    pub(crate) fn tell_machines(&mut self, news: &News, except: Option<&[u8; 32]>) {
         for machine in self.machines.iter_mut().filter(|machine| Some(&machine.id) != except) {
             machine.news.retain(|old| old.fingerprint != news.fingerprint);
             if machine.news.len() >= MAX_NEWS {
@@ -79,7 +79,7 @@ impl Pairs {
     /// # Errors
     ///
     /// Of the encoding.
-    pub fn read_news(bytes: &[u8]) -> Result<([u8; 32], Vec<News>), wire::Error> {
+    pub(crate) fn read_news(bytes: &[u8]) -> Result<([u8; 32], Vec<News>), wire::Error> {
         let Letter { from, news } = wire::decode(bytes)?;
         Ok((from, news))
     }

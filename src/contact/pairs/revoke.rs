@@ -37,7 +37,7 @@ impl Pairs {
 
     /// Revokes the old identity of a contact, whose new one was paired with at `meeting`. As
     /// [`Pairs::revoke`] otherwise.
-    pub fn succeed(&mut self, meeting: &Own, old: &Fingerprint) {
+    pub(crate) fn succeed(&mut self, meeting: &Own, old: &Fingerprint) {
         let kept = self.underway.extract_if(.., |one| one.meeting == *meeting);
         let mut kept: Vec<Underway> = kept.collect();
         self.revoke(old);
@@ -45,7 +45,7 @@ impl Pairs {
     }
 
     /// Returns whether the pairing that meets there began before the contact was revoked.
-    pub fn is_barred(&self, meeting: &Own, contact: &Fingerprint) -> bool {
+    pub(crate) fn is_barred(&self, meeting: &Own, contact: &Fingerprint) -> bool {
         self.barred.contains(&(meeting.index, contact.to_bytes()))
     }
 
@@ -76,7 +76,7 @@ impl Pairs {
 
     /// Drops what is not needed any more; `own` is the owner's fingerprint, `now` Unix time in
     /// seconds. Says whether anything changed.
-    pub fn tidy(&mut self, own: &Fingerprint, now: u64) -> bool {
+    pub(crate) fn tidy(&mut self, own: &Fingerprint, now: u64) -> bool {
         let before = (self.routes.len(), self.barred.len(), self.closing.len());
         self.tidy_routes(own, now);
         self.closing.retain(|(_, until)| now < *until);

@@ -43,7 +43,7 @@ impl Pairs {
     /// # Errors
     ///
     /// [`Error::Card`].
-    pub fn add_route(&mut self, by: &Fingerprint, told: &Introduction) -> Result<(), Error> {
+    pub(crate) fn add_route(&mut self, by: &Fingerprint, told: &Introduction) -> Result<(), Error> {
         let Some(secret) = told.secret() else { return Ok(()) };
         let (of, by) = (told.card()?.fingerprint().to_bytes(), by.to_bytes());
         if self.routes.iter().any(|route| route.of == of && route.secret == *secret) {
@@ -62,17 +62,17 @@ impl Pairs {
     }
 
     /// Returns whether an introduction of a contact brought a secret.
-    pub fn has_route(&self, of: &Fingerprint) -> bool {
+    pub(crate) fn has_route(&self, of: &Fingerprint) -> bool {
         self.routes_of(of).next().is_some()
     }
 
     /// The routes of a contact that were not used yet.
-    pub fn fresh_routes(&self, of: &Fingerprint) -> Vec<Route> {
+    pub(crate) fn fresh_routes(&self, of: &Fingerprint) -> Vec<Route> {
         self.routes_of(of).filter(|route| route.state == State::Fresh).cloned().collect()
     }
 
     /// All routes of a contact.
-    pub fn routes_of(&self, of: &Fingerprint) -> impl Iterator<Item = &Route> {
+    pub(crate) fn routes_of(&self, of: &Fingerprint) -> impl Iterator<Item = &Route> {
         let of = of.to_bytes();
         self.routes.iter().filter(move |route| route.of == of)
     }

@@ -17,14 +17,14 @@ pub(super) mod summary_store;
 /// Greatest text of a body that is kept and searched, in bytes: 16 MiB. The rest is cut off.
 pub const MAX_BODY: usize = 16 << 20;
 /// Greatest length of any other text of a document, a list counted whole, in bytes: 64 KiB.
-pub const MAX_FIELD: usize = 64 << 10;
+pub(crate) const MAX_FIELD: usize = 64 << 10;
 
 /// Longest id in bytes.
-pub const MAX_ID: usize = 256;
+pub(crate) const MAX_ID: usize = 256;
 /// Longest tag in bytes.
-pub const MAX_TAG: usize = 64;
+pub(crate) const MAX_TAG: usize = 64;
 /// Most tags of a document.
-pub const MAX_TAGS: usize = 256;
+pub(crate) const MAX_TAGS: usize = 256;
 
 /// Longest Message-ID that is kept, in bytes: that of a line (RFC 5322, section 2.1.1).
 const MAX_MESSAGE_ID: usize = 998;
@@ -100,7 +100,7 @@ impl Flag {
     }
 }
 
-/// Whether a text may be a tag: 1 to [`MAX_TAG`] bytes without blanks, control characters,
+/// Whether a text may be a tag: 1 to `MAX_TAG` bytes without blanks, control characters,
 /// quotation marks, commas and parentheses, and neither `-` nor `+` in front.
 pub fn is_tag(text: &str) -> bool {
     let fits = |c: char| {
@@ -115,7 +115,7 @@ pub fn is_tag(text: &str) -> bool {
 /// A document as it is put in and given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Names it within the index, in 1 to [`MAX_ID`] bytes; a document with the id of another takes its place.
+    /// Names it within the index, in 1 to `MAX_ID` bytes; a document with the id of another takes its place.
     pub id: String,
     /// What it was.
     pub kind: Kind,

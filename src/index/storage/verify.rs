@@ -10,7 +10,7 @@ use crate::index::storage::folder::{self, WRITER};
 use crate::index::storage::manifest;
 use crate::index::storage::pack::Pack;
 
-/// What [`Index::verify`] saw.
+/// What `Index::verify` saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checked {
     /// Files read.

@@ -11,11 +11,11 @@ use crate::wire::Record;
 /// What opening a letter changes in a ratchet, put off until the command that was given it has
 /// succeeded.
 #[derive(Default, Encode, Decode)]
-pub struct Owed(pub Option<Due>);
+pub(crate) struct Owed(pub Option<Due>);
 
 /// The change.
 #[derive(Clone, Encode, Decode)]
-pub struct Due {
+pub(crate) struct Due {
     /// Fingerprint of the letter's sender.
     pub contact: [u8; 32],
     /// His machine.

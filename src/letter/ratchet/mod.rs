@@ -10,10 +10,12 @@ mod sessions;
 mod stanza;
 mod state;
 
-pub use deferred::{Due, Owed};
+pub(crate) use deferred::{Due, Owed};
 pub use error::Error;
-pub use receiving::{KEEP, WINDOW};
+pub use receiving::WINDOW;
 pub use session::{Offer, Start};
-pub use sessions::{Machine, Next, Sessions};
+pub use sessions::Machine;
+pub use sessions::{Next, Sessions};
 pub use stanza::{KIND, LetterKey};
-pub use state::{Adopted, Fault, MAX_SKIPPED, Opened, Outcome, Pending, Ratchet, Sealed};
+pub use state::Pending;
+pub use state::{Fault, Opened, Outcome, Ratchet, Sealed};

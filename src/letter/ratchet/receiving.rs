@@ -18,7 +18,7 @@ use crate::wire::Encode;
 /// How far ahead of the last letter a letter is found.
 pub const WINDOW: u32 = 2_048;
 /// Hours for which keys of letters that have not come, and a session that was replaced, are kept.
-pub const KEEP: u32 = 30 * 24;
+pub(crate) const KEEP: u32 = 30 * 24;
 /// Keys offered and not answered; when there are so many, letters repeat the last.
 const MAX_OFFERED: usize = 64;
 /// Epochs kept, whether anything of them is missing or not: a replay is known for what it is, and so

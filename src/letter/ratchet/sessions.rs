@@ -45,7 +45,7 @@ pub enum Next {
 
 impl Sessions {
     /// Begins with a machine after a pairing; one that is known keeps its ratchet. Those with other
-    /// machines are kept for opening only, for [`KEEP`] hours: letters go to this one alone now, so
+    /// machines are kept for opening only, for `KEEP` hours: letters go to this one alone now, so
     /// no exchange would heal them.
     pub fn begin(&mut self, machine: Machine, now: u64, ratchet: impl FnOnce() -> Ratchet) {
         self.prune(now);
@@ -121,7 +121,7 @@ impl Sessions {
     }
 
     /// As [`Ratchet::adopt`], also of a machine that was not known.
-    pub fn adopt(
+    pub(crate) fn adopt(
         &mut self,
         machine: &Machine,
         offer: &Offer,
@@ -138,7 +138,7 @@ impl Sessions {
     }
 
     /// As [`Ratchet::resync`], when a stanza is at odds with the state as it is now.
-    pub fn resync(
+    pub(crate) fn resync(
         &mut self,
         stanza: &age::Stanza,
         secret: &Secret<32>,

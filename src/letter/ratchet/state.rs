@@ -19,7 +19,7 @@ use crate::secret::Secret;
 use crate::wire::{self, Decode, Encode, Record};
 
 /// Keys kept of letters that have not come, over all sessions.
-pub const MAX_SKIPPED: usize = 4_096;
+pub(crate) const MAX_SKIPPED: usize = 4_096;
 /// Sessions kept for opening beside the one in use.
 const MAX_REPLACED: usize = 4;
 /// Names of sessions that are remembered: an offer of one of them is no news.
@@ -62,11 +62,11 @@ pub enum Outcome {
     /// This very letter was opened before: its key is gone.
     Replay,
     /// The contact sealed another letter under a number that was used: his state was restored from
-    /// a backup, or copied. This letter cannot be opened any more; after [`Ratchet::resync`] the
+    /// a backup, or copied. This letter cannot be opened any more; after `Ratchet::resync` the
     /// next one can.
     Conflict(Fault),
     /// The contact answers a key that this state does not have: it was restored from a backup, or
-    /// copied. This letter cannot be opened any more; after [`Ratchet::resync`] the next one can.
+    /// copied. This letter cannot be opened any more; after `Ratchet::resync` the next one can.
     Lost(Fault),
 }
 
@@ -99,7 +99,7 @@ pub struct Fault {
 
 /// What became of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Adopted {
+pub(crate) enum Adopted {
     /// It is the session in use now.
     New,
     /// It was before: offers are repeated until they are answered.
@@ -139,7 +139,7 @@ impl Ratchet {
 
     /// Takes the contact's offer, from a letter that was verified to be his and is no replay. The
     /// session in use so far still opens what is on its way.
-    pub fn adopt(
+    pub(crate) fn adopt(
         &mut self,
         offer: &Offer,
         secret: &Secret<32>,
@@ -163,7 +163,7 @@ impl Ratchet {
     /// For a new start because the user wants one: letters of the contact come that no state opens,
     /// since more than [`WINDOW`] before them were lost. Nothing unauthenticated may lead to it: it
     /// costs the forward secrecy of the letters until the answer.
-    pub fn in_use(&self) -> Fault {
+    pub(crate) fn in_use(&self) -> Fault {
         Fault { session: self.current.id, letter: None }
     }
 
@@ -172,7 +172,12 @@ impl Ratchet {
     ///
     /// A fault in a session that was replaced counts too: a contact who is restored from one backup
     /// twice goes on in it.
-    pub fn resync(&mut self, fault: &Fault, secret: &Secret<32>, now: u64) -> Result<bool, Error> {
+    pub(crate) fn resync(
+        &mut self,
+        fault: &Fault,
+        secret: &Secret<32>,
+        now: u64,
+    ) -> Result<bool, Error> {
         if let Some(letter) = fault.letter {
             if self.faults.contains(&letter) {
                 return Ok(false);
@@ -280,7 +285,7 @@ impl Ratchet {
     ///
     /// A fault says that one of the two was restored from a backup, or copied: the contact has had
     /// letters that this state has not written, or he writes in a session that he had left. See
-    /// [`Ratchet::resync`].
+    /// `Ratchet::resync`.
     ///
     /// # Errors
     ///

@@ -42,7 +42,7 @@ pub trait Transport: Send + Sync {
     fn revoke(&self, key: &SigningSecret, id: &CapabilityId) -> Result<(), Error>;
 
     /// Lists at most `limit` messages of the mailbox of `key`, oldest first. When there is none,
-    /// the relay waits up to `wait` (it caps at [`MAX_WAIT`](crate::relay::protocol::MAX_WAIT)
+    /// the relay waits up to `wait` (it caps at `MAX_WAIT`
     /// seconds) for one.
     fn list(&self, key: &SigningSecret, wait: Duration, limit: usize) -> Result<Vec<Entry>, Error>;
 

@@ -6,11 +6,11 @@ use std::num::ParseIntError;
 use crate::relay::protocol::types::{DEFAULT_LIST, MAX_LIST, MAX_WAIT};
 
 /// How far an upload has come (draft-ietf-httpbis-resumable-upload, section 4).
-pub const UPLOAD_OFFSET: &str = "upload-offset";
+pub(crate) const UPLOAD_OFFSET: &str = "upload-offset";
 /// How long the whole message is (the same draft, section 4).
-pub const UPLOAD_LENGTH: &str = "upload-length";
+pub(crate) const UPLOAD_LENGTH: &str = "upload-length";
 /// Whether all of it is there: `?1` or `?0` (the same draft, section 4).
-pub const UPLOAD_COMPLETE: &str = "upload-complete";
+pub(crate) const UPLOAD_COMPLETE: &str = "upload-complete";
 
 /// Decimal digits and nothing else: `str::parse` alone would take a sign.
 pub fn integer(text: &str) -> Option<u64> {
@@ -35,7 +35,7 @@ pub fn bearer(value: &[u8]) -> Option<&str> {
 /// What a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListQuery {
-    /// Seconds to wait for a message, at most [`MAX_WAIT`].
+    /// Seconds to wait for a message, at most `MAX_WAIT`.
     pub wait: u64,
     /// Most messages, 1 to [`MAX_LIST`].
     pub limit: usize,

@@ -9,9 +9,15 @@ pub mod pow;
 pub mod signature;
 mod types;
 
+pub use self::types::Capabilities;
+pub use self::types::Limits;
+pub use self::types::PushResult;
+pub use self::types::Versions;
+pub(crate) use self::types::{
+    Acked, MAX_ACK, MAX_ANSWER_JSON, MAX_REQUEST_JSON, MAX_SKEW, MAX_WAIT, MESSAGES, PARTIAL,
+    VERSION,
+};
 pub use self::types::{
-    Acked, Capabilities, Capability, CapabilityId, DEFAULT_LIST, Entry, Failure, Id, Ids, Info,
-    Limits, Listing, MAX_ACK, MAX_ANSWER_JSON, MAX_BATCH, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST,
-    MAX_REQUEST_JSON, MAX_SKEW, MAX_WAIT, MESSAGES, Mailbox, NAME, PARTIAL, PushResult, Pushes,
-    Registration, Status, TAG, Terms, TokenId, VERSION, Versions, WINDOW,
+    Capability, CapabilityId, Entry, Failure, Id, Ids, Info, Listing, MAX_BATCH, MAX_BATCH_BYTES,
+    MAX_FRAME, MAX_LIST, Mailbox, NAME, Pushes, Registration, Status, TAG, Terms, TokenId, WINDOW,
 };

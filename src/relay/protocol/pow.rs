@@ -13,11 +13,11 @@ use crate::relay::protocol::types::{Id, Mailbox};
 use crate::text;
 
 /// The header's name.
-pub const HEADER: &str = "bulla-work";
+pub(crate) const HEADER: &str = "bulla-work";
 /// Most bits a relay asks for; a client does no more work than this for anybody.
-pub const MAX_BITS: u32 = 24;
+pub(crate) const MAX_BITS: u32 = 24;
 /// Bytes of a challenge.
-pub const CHALLENGE: usize = 24;
+pub(crate) const CHALLENGE: usize = 24;
 
 /// What a relay asks for: `bits=N, challenge=HEX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl FromStr for Proof {
 
 impl Task {
     /// Does the work for one message: some `2^bits` hashes. `None` when that is more than
-    /// [`MAX_BITS`] allow.
+    /// `MAX_BITS` allow.
     pub fn solve(&self, mailbox: &Mailbox, id: &Id) -> Option<Proof> {
         if self.bits > MAX_BITS {
             return None;

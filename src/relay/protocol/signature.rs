@@ -1,7 +1,7 @@
 //! HTTP Message Signatures (RFC 9421) with Ed25519, in the one fixed form of the protocol:
 //! an owner's request is proven by the key of the mailbox.
 //!
-//! Fixed means: the components are [`COMPONENTS`], with `content-digest` (RFC 9530) exactly
+//! Fixed means: the components are `COMPONENTS`, with `content-digest` (RFC 9530) exactly
 //! when there is a body; the parameters are `created`, `nonce`, `keyid`, `tag` and optionally
 //! `alg`, each once, in any order. Everything else is refused by name. The signature base is
 //! built from the `Signature-Input` as it was received, so nothing is parsed that is not also
@@ -15,9 +15,9 @@ use crate::text;
 /// Components every signature covers, in this order (RFC 9421, section 2.2). `@path` and
 /// `@query` rather than `@target-uri`: behind a proxy that ends TLS the relay does not know
 /// the scheme.
-pub const COMPONENTS: &str = r#"("@method" "@authority" "@path" "@query")"#;
+pub(crate) const COMPONENTS: &str = r#"("@method" "@authority" "@path" "@query")"#;
 /// The same, of a request with a body.
-pub const COMPONENTS_WITH_BODY: &str =
+pub(crate) const COMPONENTS_WITH_BODY: &str =
     r#"("@method" "@authority" "@path" "@query" "content-digest")"#;
 /// Label of the signature in both headers.
 const LABEL: &str = "bulla=";
@@ -34,7 +34,7 @@ pub enum Error {
     /// Other components than the fixed ones.
     #[error("expected a signature over {expected}")]
     Components {
-        /// [`COMPONENTS`] or [`COMPONENTS_WITH_BODY`].
+        /// `COMPONENTS` or `COMPONENTS_WITH_BODY`.
         expected: &'static str,
     },
     /// A parameter that is missing, twice there, unknown or ill-formed.
@@ -135,7 +135,7 @@ pub fn verify(request: &Request<'_>, headers: &Headers) -> Result<Verified, Erro
 
 /// Verifies a request before its body is read: form and signature, which covers the body's
 /// digest. So a relay holds no body of somebody it does not know.
-pub fn verify_head(
+pub(crate) fn verify_head(
     request: &Request<'_>,
     has_body: bool,
     headers: &Headers,
@@ -165,7 +165,7 @@ pub fn verify_head(
 }
 
 /// Verifies that the body is the one whose digest [`verify_head`] found signed.
-pub fn verify_body(headers: &Headers, body: &[u8]) -> Result<(), Error> {
+pub(crate) fn verify_body(headers: &Headers, body: &[u8]) -> Result<(), Error> {
     let digest = headers.content_digest.as_deref().ok_or(Error::Missing("Content-Digest"))?;
     if digest == content_digest(body) { Ok(()) } else { Err(Error::Digest) }
 }

@@ -14,23 +14,23 @@ use crate::text;
 /// Name of the protocol in `GET /v1/info`.
 pub const NAME: &str = "bulla-relay";
 /// The one version there is.
-pub const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 1;
 /// `tag` parameter of every signature (RFC 9421, section 2.3).
 pub const TAG: &str = "bulla-relay-v1";
 /// Seconds a signature's `created` may lie from the relay's clock, either way.
 pub const WINDOW: u64 = 90;
 /// Seconds that a relay's clock may lie from the client's, either way, for the client to sign by it.
-pub const MAX_SKEW: u64 = 24 * 3600;
+pub(crate) const MAX_SKEW: u64 = 24 * 3600;
 /// Greatest JSON body of a request, in bytes.
-pub const MAX_REQUEST_JSON: usize = 128 << 10;
+pub(crate) const MAX_REQUEST_JSON: usize = 128 << 10;
 /// Greatest JSON body of an answer, in bytes: a full list is a sixth of it.
-pub const MAX_ANSWER_JSON: u64 = 1 << 20;
+pub(crate) const MAX_ANSWER_JSON: u64 = 1 << 20;
 /// Most messages one list shows.
 pub const MAX_LIST: usize = 1000;
 /// Messages a list shows when `limit` is not given.
-pub const DEFAULT_LIST: usize = 100;
+pub(crate) const DEFAULT_LIST: usize = 100;
 /// Most ids one ack or take names.
-pub const MAX_ACK: usize = 1000;
+pub(crate) const MAX_ACK: usize = 1000;
 /// Greatest whole body of a batch, in bytes.
 pub const MAX_BATCH_BYTES: usize = 8 << 20;
 /// Most messages of a batch.
@@ -38,11 +38,11 @@ pub const MAX_BATCH: usize = 1000;
 /// Greatest message of a batch, in bytes.
 pub const MAX_FRAME: u64 = 256 << 10;
 /// Media type of a batch: frames, as in [`frame`](crate::relay::protocol::frame).
-pub const MESSAGES: &str = "application/vnd.bulla.messages";
+pub(crate) const MESSAGES: &str = "application/vnd.bulla.messages";
 /// Media type of a part of a message (draft-ietf-httpbis-resumable-upload).
-pub const PARTIAL: &str = "application/partial-upload";
+pub(crate) const PARTIAL: &str = "application/partial-upload";
 /// Longest wait of a list in seconds; below the 60 after which common proxies hang up.
-pub const MAX_WAIT: u64 = 50;
+pub(crate) const MAX_WAIT: u64 = 50;
 
 macro_rules! hex_name {
     ($(#[$doc:meta])* $name:ident) => {
@@ -259,13 +259,13 @@ pub struct Entry {
 /// Body of `POST /v1/m/{mailbox}/ack` and `POST /v1/m/{mailbox}/take`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ids {
-    /// Messages, at most [`MAX_ACK`].
+    /// Messages, at most `MAX_ACK`.
     pub ids: Vec<Id>,
 }
 
 /// Answer of `POST /v1/m/{mailbox}/ack`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acked {
+pub(crate) struct Acked {
     /// How many of them were there.
     pub deleted: u64,
 }

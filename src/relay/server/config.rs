@@ -58,7 +58,7 @@ pub struct Config {
     /// Who may register a mailbox.
     pub registration: Registration,
     /// Mailboxes one address may register in an hour where registration is open.
-    pub registrations_hourly: u32,
+    pub(crate) registrations_hourly: u32,
     /// Pushes a second without a capability, to all public inboxes together, that take no work.
     pub public_pushes: u32,
     /// Bounds of the store, for answers that tell them.

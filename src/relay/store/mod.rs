@@ -316,7 +316,7 @@ pub trait Store: Send + Sync {
 }
 
 /// Most who wait at one mailbox: each costs a list with every message that arrives.
-pub const MAX_WAITING: usize = 16;
+pub(crate) const MAX_WAITING: usize = 16;
 
 /// Wakes those who wait for a message.
 #[derive(Debug, Default)]
@@ -351,7 +351,7 @@ pub struct Waiter<'a> {
 pub struct Displaced;
 
 impl Arrivals {
-    /// Begins to wait: what arrives from now on is not missed. Where [`MAX_WAITING`] wait already,
+    /// Begins to wait: what arrives from now on is not missed. Where `MAX_WAITING` wait already,
     /// the first of them gives way: it may be a connection whose other end is long gone.
     pub fn wait_at(&self, mailbox: Mailbox) -> Waiter<'_> {
         let mut waiting = self.waiting();

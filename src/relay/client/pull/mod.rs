@@ -11,7 +11,7 @@
 //!
 //! A reader behind a pipe may say nothing of what it did. What is given to it is marked as given
 //! and acknowledged, and its bytes stay in the spool until the reader leaves word that they are safe
-//! ([`Word::Opened`](crate::relay::client::spool::Word)), or for a week: [`pull_again`] gives them out once
+//! ([`Word::Opened`](crate::relay::client::spool::Word)), or for a week: `pull_again` gives them out once
 //! more. A reader that takes one message, or refuses some, leaves word of that too, and the next
 //! pull gives out again what was not taken. Those that were refused come after all others, new ones
 //! included: however many there are, and however small the limit, they keep no other from coming.
@@ -36,5 +36,6 @@ mod round;
 mod run;
 mod types;
 
-pub use self::run::{follow, pull, pull_again};
+pub(crate) use self::run::pull_again;
+pub use self::run::{follow, pull};
 pub use self::types::{Delivered, Options, Owned, Report, Stopped};

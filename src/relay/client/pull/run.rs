@@ -59,7 +59,7 @@ pub fn follow<E>(
 }
 
 /// Delivers again, from the spool alone, what was given out and not opened since.
-pub fn pull_again<E>(
+pub(crate) fn pull_again<E>(
     spool: &mut Spool,
     limit: usize,
     mut deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,

@@ -23,7 +23,7 @@ pub enum Delivered {
     /// It is where it should be, and safe there: mark and acknowledge it.
     Yes,
     /// It went to a reader that may say nothing: acknowledge it, and keep it in the spool
-    /// until its reader leaves word, for [`pull_again`](crate::relay::client::pull::pull_again).
+    /// until its reader leaves word, for `pull_again`.
     GivenOut,
     /// Not this time: it stays in the spool and at the relay, and comes again.
     Later,

@@ -10,7 +10,7 @@ pub struct Options {
     pub segment: u64,
     /// Free bytes on the file system below which no message is taken. Below twice as many no
     /// mailbox is registered.
-    pub floor: u64,
+    pub(crate) floor: u64,
     /// Most acknowledged ids that are remembered; beyond, the oldest are forgotten early.
     pub remembered: usize,
     /// A sweep whose clock leapt by more than a day deletes nothing until the clock has gone on

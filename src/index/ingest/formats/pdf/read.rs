@@ -34,7 +34,7 @@ impl Pdf {
     /// read whether it can be seen or not: scanners put what they recognised behind the picture.
     ///
     /// Work and memory are bounded as far as this code counts them, that of the library below is not:
-    /// do not call it for what strangers send but in a process that may fail (see [`PdfReader`]).
+    /// do not call it for what strangers send but in a process that may fail (see `PdfReader`).
     pub fn read(bytes: &[u8]) -> Result<Self, PdfError> {
         catch_panic::caught(|| read(bytes)).unwrap_or(Err(PdfError::Broken))
     }
