@@ -3,9 +3,13 @@
 mod clock;
 mod cuts;
 mod devices;
+mod introductions;
 mod keys;
 mod letters;
 mod lies;
+mod mailbox;
 mod pairing;
 mod relays;
+mod revocation;
+mod successors;
 mod world;

@@ -1,6 +1,6 @@
 //! Clocks that jump or are wrong: what ends by time ends, and a wrong clock breaks nothing that stays.
 
-use crate::account::tests::relays::Lie;
+use crate::account::tests::mailbox::Lie;
 use crate::account::tests::world::{DAY, SimClock, THERE, World, settle};
 use crate::account::{Expectation, Method};
 

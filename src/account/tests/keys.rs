@@ -4,7 +4,7 @@ use crate::account::tests::world::{Person, THERE, World, pair};
 use crate::contact::pairing::{Address, Outgoing};
 use crate::crypto::label;
 use crate::letter::ratchet::{Next, Ratchet, Sessions};
-use crate::letter::{Draft, Heading, Notice, Postscript, Routing, Sender};
+use crate::letter::{Draft, Heading, Notice, Postscript, Proof, Routing, Sender};
 use crate::secret::Secret;
 use crate::text::hex_encode;
 
@@ -15,6 +15,9 @@ fn comes(from: &Person, to: &Person, body: &str, forward_secrecy: bool) {
     let got = to.receive();
     assert_eq!(got.len(), 1, "{}", to.said.take());
     assert_eq!((got[0].body.as_str(), got[0].forward_secrecy), (body, forward_secrecy));
+    // Between two who have paired, the signature is there as long as keys are offered.
+    let proof = if forward_secrecy { Proof::Pairwise } else { Proof::SignedPairwise };
+    assert_eq!(got[0].proof, proof);
 }
 
 /// Sends a letter and demands that it is refused.
@@ -114,8 +117,9 @@ fn without_sessions_a_new_start_is_offered() {
 
 #[test]
 fn letters_after_a_backup_was_restored_are_proven_to_both() {
-    for exchanged in [false, true] {
+    for (inviter, exchanged) in [(true, false), (true, true), (false, false), (false, true)] {
         let (world, ann, bob) = World::paired();
+        let (ann, bob) = if inviter { (ann, bob) } else { (bob, ann) };
         if exchanged {
             comes(&ann, &bob, "1", true);
             comes(&bob, &ann, "1", true);

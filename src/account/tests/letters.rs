@@ -2,16 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::account::tests::relays::Lie;
+use crate::account::tests::mailbox::Lie;
 use crate::account::tests::world::{Got, HERE, Person, THERE, World, identity_of};
 use crate::account::{Account, Arrival, Error, Letters};
 use crate::age::ArmorWriter;
-use crate::letter::Heading;
+use crate::letter::{Heading, Proof};
 use crate::relay::client::pull::Options;
 
 fn got(body: &str, from: &str, missed: u64, late: bool) -> Got {
     let (body, from) = (body.to_owned(), Some(from.to_owned()));
-    Got { body, from, forward_secrecy: true, missed, late }
+    Got { body, from, proof: Proof::Pairwise, forward_secrecy: true, missed, late }
 }
 
 /// Gives a person the card of another by hand.
@@ -67,6 +67,10 @@ fn letters_open_in_any_order() {
     let mut bodies = bob.bodies();
     assert_eq!(bodies.pop().as_deref(), Some("of the next"));
     assert_eq!(bodies, many[..39]);
+    // None of those that were overtaken opens again.
+    world.relays.lie(THERE, Lie::Replays);
+    bob.lose_spool();
+    assert_eq!(bob.receive(), []);
 }
 
 #[test]

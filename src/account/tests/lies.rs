@@ -1,7 +1,8 @@
 //! A relay that lies, in each way: no letter is taken twice, from another sender, in place of another,
 //! or lost once it was acknowledged; no contact comes of a pairing that was not meant.
 
-use crate::account::tests::relays::{Lie, Request};
+use crate::account::tests::mailbox::Lie;
+use crate::account::tests::relays::Request;
 use crate::account::tests::world::{HERE, Person, THERE, World, pair};
 use crate::account::{Error, Expectation, Method};
 use crate::relay::client::Error as RelayError;

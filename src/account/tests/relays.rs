@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::account::Clock;
+use crate::account::tests::mailbox::{Claims, HOUR, LIFE, Lie, MAX_CAPABILITIES, Message, Stored};
 use crate::account::tests::world::SimClock;
 use crate::crypto::{self, SigningSecret};
 use crate::relay::client::{
@@ -16,13 +17,6 @@ use crate::relay::protocol::{
     Mailbox, Status, Terms, frame,
 };
 use crate::secret::SecretString;
-
-const HOUR: u64 = 3600;
-/// Life of a message, in seconds.
-const LIFE: u64 = 30 * 24 * HOUR;
-/// Seconds for which a relay knows what was acknowledged.
-const ACKED: u64 = 24 * HOUR;
-const MAX_CAPABILITIES: usize = 100;
 
 /// A request that reached a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,35 +44,6 @@ pub(super) enum Cut {
     Answer,
 }
 
-/// Lies of a relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lie {
-    /// Lists no message.
-    Hides,
-    /// Deletes nothing, and says that it did.
-    KeepsAcknowledged,
-    /// Lists every message that was ever pushed to the mailbox.
-    Replays,
-    /// Lists the newest message first.
-    Reorders,
-    /// Hands out bytes of which one is changed.
-    FlipsBytes,
-    /// Hands out the bytes of another message.
-    SwapsBytes,
-    /// Says that every message has another size.
-    Resizes,
-    /// Lists messages in each mailbox that were pushed to any.
-    Misdelivers,
-    /// Registers, and says that it refused.
-    DeniesRegistration,
-    /// Takes pushes, and drops them.
-    DropsPushes,
-    /// Takes pushes, and says that there is no such mailbox.
-    DeniesPushes,
-    /// Says of every mailbox that there is none.
-    DeniesMailboxes,
-}
-
 /// Relays in memory, each at the URL under which it was first asked for.
 #[derive(Clone)]
 pub(super) struct SimRelays {
@@ -102,27 +67,6 @@ struct Relay {
     mailboxes: BTreeMap<Mailbox, Stored>,
     /// All that was ever pushed.
     pushed: Vec<(Mailbox, Message)>,
-}
-
-#[derive(Clone, Default)]
-struct Stored {
-    capabilities: BTreeMap<CapabilityId, (Terms, u64)>,
-    messages: Vec<Message>,
-    acked: BTreeMap<Id, u64>,
-}
-
-#[derive(Clone)]
-struct Message {
-    id: Id,
-    bytes: Vec<u8>,
-    capability: CapabilityId,
-    expires: u64,
-}
-
-impl Message {
-    fn entry(&self) -> Entry {
-        Entry { id: self.id, size: self.bytes.len() as u64, expires: self.expires }
-    }
 }
 
 impl SimRelays {
@@ -183,6 +127,13 @@ impl SimRelays {
         let net = self.net();
         let boxes = net.relays.get(url).into_iter().flat_map(|relay| relay.mailboxes.values());
         boxes.map(|mailbox| mailbox.messages.len()).sum()
+    }
+
+    /// Loses all messages that wait at a relay.
+    pub(super) fn forget_messages(&self, url: &str) {
+        self.change(url, |relay| {
+            relay.mailboxes.values_mut().for_each(|mailbox| mailbox.messages.clear());
+        });
     }
 
     /// Returns the message that was sent last, whether a relay keeps it or not.
@@ -303,94 +254,6 @@ impl SimTransport {
             relay.pushed.push((to.mailbox, message));
             if relay.lies.contains(&Lie::DeniesPushes) { Err(Error::Denied) } else { Ok(pushed) }
         })
-    }
-}
-
-/// What a relay may claim of a mailbox.
-struct Claims<'a> {
-    name: Mailbox,
-    lies: &'a BTreeSet<Lie>,
-    pushed: &'a [(Mailbox, Message)],
-    now: u64,
-}
-
-impl Claims<'_> {
-    fn are(&self, lie: Lie) -> bool {
-        self.lies.contains(&lie)
-    }
-
-    /// Returns the messages that are shown, oldest first.
-    fn shown(&self, mailbox: &Stored) -> Vec<Message> {
-        if self.are(Lie::Hides) {
-            return Vec::new();
-        }
-        let mut shown = mailbox.messages.clone();
-        let is_here = |to: &Mailbox| *to == self.name;
-        for (to, message) in self.pushed {
-            if (self.are(Lie::Misdelivers) || self.are(Lie::Replays) && is_here(to))
-                && shown.iter().all(|other| other.id != message.id)
-            {
-                shown.push(message.clone());
-            }
-        }
-        if self.are(Lie::Reorders) {
-            shown.reverse();
-        }
-        shown
-    }
-
-    /// Returns the bytes that are handed out for an id.
-    fn bytes(&self, mailbox: &Stored, id: &Id) -> Result<Vec<u8>, Error> {
-        let shown = self.shown(mailbox);
-        let found = shown.iter().find(|message| message.id == *id).ok_or(Error::NoMessage(*id))?;
-        let mut bytes = found.bytes.clone();
-        if self.are(Lie::FlipsBytes) {
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-        }
-        if self.are(Lie::SwapsBytes)
-            && let Some(other) = self.pushed.iter().find(|(_, other)| other.id != *id)
-        {
-            bytes.clone_from(&other.1.bytes);
-        }
-        Ok(bytes)
-    }
-}
-
-impl Stored {
-    fn expire(&mut self, now: u64) {
-        self.messages.retain(|message| now < message.expires);
-        self.acked.retain(|_, at| now < *at + ACKED);
-        self.capabilities.retain(|_, (terms, _)| terms.expires.is_none_or(|end| now < end));
-    }
-
-    fn push(&mut self, message: Message, now: u64) -> Result<Pushed, Error> {
-        if crypto::sha256(&[&message.bytes]) != message.id.0 {
-            return Err(refused("wrong_hash"));
-        }
-        let (terms, total) = *self.capabilities.get(&message.capability).ok_or(Error::Denied)?;
-        let known = self.messages.iter().any(|other| other.id == message.id);
-        if known || self.acked.get(&message.id).is_some_and(|at| now < *at + ACKED) {
-            return Ok(Pushed::Already);
-        }
-        if terms.total.is_some_and(|most| total >= most) {
-            return Err(Error::Denied);
-        }
-        let (messages, bytes) = self.share(&message.capability);
-        if terms.messages.is_some_and(|most| messages >= most)
-            || terms.bytes.is_some_and(|most| bytes + message.bytes.len() as u64 > most)
-        {
-            return Err(Error::Full("share_full".into()));
-        }
-        self.capabilities.insert(message.capability, (terms, total + 1));
-        self.messages.push(message);
-        Ok(Pushed::New)
-    }
-
-    /// Returns how many messages of a capability wait, and their bytes.
-    fn share(&self, capability: &CapabilityId) -> (u64, u64) {
-        let of = self.messages.iter().filter(|message| message.capability == *capability);
-        of.fold((0, 0), |(count, bytes), one| (count + 1, bytes + one.bytes.len() as u64))
     }
 }
 

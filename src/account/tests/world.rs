@@ -18,7 +18,7 @@ use crate::contact::pairing::{Address, Digits, Invite, Outgoing, Waits};
 use crate::contact::{Own, Receipt, Trust};
 use crate::crypto;
 use crate::identity::{self, Fingerprint, Identity, Key, Keyfile};
-use crate::letter::{Heading, Routing};
+use crate::letter::{Heading, Proof, Routing};
 use crate::relay::client::pull::{Options, Report};
 use crate::secret::Secret;
 
@@ -84,6 +84,7 @@ pub(super) struct Got {
     pub(super) body: String,
     /// The contact that sent it.
     pub(super) from: Option<String>,
+    pub(super) proof: Proof,
     pub(super) forward_secrecy: bool,
     /// Letters before it that have not come.
     pub(super) missed: u64,
@@ -318,6 +319,7 @@ impl Person {
                 all.push(Got {
                     body: String::from_utf8(body.to_vec()).unwrap(),
                     from: letter.contact().map(|contact| contact.name().to_owned()),
+                    proof: letter.letter().proof,
                     forward_secrecy: letter.forward_secrecy(),
                     missed,
                     late,
