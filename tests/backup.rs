@@ -56,13 +56,7 @@ fn world() -> World {
     let store = tempfile::tempdir().unwrap();
     let relay = Relay::start(store.path());
     let (alice, bob) = (Person::with_identity(), Person::with_identity());
-    let at = ["--relay", relay.url.as_str()];
-    let invite = alice.run(&[&["invite", "--as", "bob"], &at[..]].concat()).expect(0).out;
-    bob.pipe(&[&["pair", "--method", "secret", "--as", "alice"], &at[..]].concat(), &invite)
-        .expect(0);
-    alice.run(&["pair"]).expect(1);
-    bob.run(&["pair"]).expect(0);
-    alice.run(&["pair"]).expect(0);
+    common::pair([&alice, &bob], ["alice", "bob"], [&relay; 2]);
     World { alice, bob, _relay: relay, _store: store }
 }
 
@@ -390,37 +384,4 @@ fn half_a_restore_is_completed_by_another() {
         whole.run(&["contact", "show", "bob"]).expect(0);
     }
     letter(&whole, &world.bob, "bob", "here");
-}
-
-/// Letters are proven to `--from` at once after either side was restored, whether it exchanged
-/// letters since or not.
-#[test]
-fn letters_after_a_restore_are_proven_to_both() {
-    let sealed = |from: &Person, to: &str| from.pipe(&["seal", "--to", to], b"hello").expect(0).out;
-    let opens = |to: &Person, from: &str, letter: &[u8], proof: &str| {
-        let line = to.pipe(&["open", "--json", "--from", from], letter).expect(0).json().remove(0);
-        assert_eq!(line["from"]["proof"], proof);
-    };
-    for side in ["alice", "bob"] {
-        for exchanged in [false, true] {
-            let world = world();
-            let (lost, other, name) = match side {
-                "alice" => (world.alice, world.bob, "bob"),
-                _ => (world.bob, world.alice, "alice"),
-            };
-            if exchanged {
-                opens(&other, side, &sealed(&lost, name), "pairwise");
-                opens(&lost, name, &sealed(&other, side), "pairwise");
-            }
-            let backup = backup(&lost);
-            let lost = Person::new();
-            restore(&lost, &[], &backup).expect(0);
-            // Until the other side has heard of it, what it seals goes to keys that are lost.
-            opens(&other, side, &sealed(&lost, name), "signature+pairwise");
-            opens(&other, side, &sealed(&lost, name), "signature+pairwise");
-            opens(&lost, name, &sealed(&other, side), "pairwise");
-            opens(&other, side, &sealed(&lost, name), "pairwise");
-            opens(&lost, name, &sealed(&other, side), "pairwise");
-        }
-    }
 }

@@ -8,11 +8,10 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 
-use bulla::age::Opener;
 use bulla::contact::{Introduction, Pairs};
 use bulla::crypto::label;
 use bulla::identity::{Card, Identity};
-use bulla::letter::{self, Content, Draft, EnvelopeReader, Heading, Notice, Postscript, Sender};
+use bulla::letter::{Draft, Heading, Notice, Postscript, Sender};
 use bulla::secret::Secret;
 use bulla::state::StateFile;
 use bulla::text::hex_encode;
@@ -41,11 +40,7 @@ fn world() -> World {
     }
     for (person, name) in [(&inviter, "inviter"), (&joiner, "joiner")] {
         person.run(&["relay", "register", "--relay", &relay.url]).expect(0);
-        let invite = carol.run(&["invite", "--as", name, "--relay", &relay.url]).expect(0).out;
-        person.pipe(&["pair", "--method", "secret", "--as", "carol", "-"], &invite).expect(0);
-        carol.run(&["pair"]);
-        person.run(&["pair"]).expect(0);
-        carol.run(&["pair"]).expect(0);
+        common::pair([&carol, person], ["carol", name], [&relay; 2]);
     }
     World { carol, inviter, joiner, relay, _store: store }
 }
@@ -110,129 +105,39 @@ fn know_each_other(world: &World) {
 }
 
 #[test]
-fn two_pair_when_both_accept_whoever_does_first() {
-    for inviter_first in [true, false] {
-        let world = world();
-        let World { carol, inviter, joiner, .. } = &world;
-        introduce(carol);
-        for (person, other) in [(inviter, "joiner"), (joiner, "inviter")] {
-            let said = hear(person).err;
-            let expected = format!("carol introduces {other}: bulla pair --accept {other}");
-            assert!(said.contains(&expected) && said.contains("carol writes: from May"), "{said}");
-            let listed = person.run(&["contact", "list"]).expect(0).text();
-            assert!(listed.contains(&format!("{other}  introduced by carol, until ")), "{listed}");
-        }
-        if inviter_first {
-            // The relay takes the invite only when the joiner has accepted too.
-            let said = inviter.run(&["pair", "--accept", "joiner"]).expect(0).err;
-            assert!(said.contains("joiner has not accepted yet"), "{said}");
-            let said = inviter.run(&["pair"]).expect(1).err;
-            assert!(said.contains("joiner has not accepted yet"), "{said}");
-            joiner.run(&["relay", "pull"]).expect(1);
-            let said = joiner.run(&["pair", "--accept", "inviter"]).expect(0).err;
-            assert!(said.contains("waits for inviter to accept"), "{said}");
-            assert_eq!(capabilities(joiner), 2);
-            let said = inviter.run(&["pair"]).expect(1).err;
-            assert!(!said.contains("has not accepted"), "{said}");
-            let said = hear(joiner).err;
-            assert!(said.contains("inviter has accepted too"), "{said}");
-        } else {
-            joiner.run(&["pair", "--accept", "inviter"]).expect(0);
-            joiner.run(&["pair"]).expect(1);
-            inviter.run(&["pair", "--accept", "JOINER"]).expect(0);
-            let said = hear(joiner).err;
-            assert!(said.contains("inviter has accepted too"), "{said}");
-        }
-        settle(joiner, inviter);
-        know_each_other(&world);
-        // What the introducer knows pushes nothing any more.
-        assert_eq!((capabilities(joiner), capabilities(inviter)), (1, 1));
-        // It is said once.
-        let again = inviter.run(&["pair", "--accept", "joiner"]);
-        assert!(again.status == 0 || again.status == 2, "{}", again.err);
-        introduce(carol);
-        assert!(hear(joiner).err.contains("again, whom you know"));
-    }
-}
-
-/// The sealed letter that waits in the mailbox on somebody's card, opened with his keys.
-fn invite_to(joiner: &Person) -> (Vec<u8>, String) {
-    let stream = joiner.run(&["relay", "pull"]).expect(0).out;
-    let mut envelopes = EnvelopeReader::new(stream.as_slice());
-    let mut sealed = Vec::new();
-    let mut envelope = envelopes.next().unwrap().unwrap();
-    io::copy(&mut envelope, &mut sealed).unwrap();
-    envelope.finish().unwrap();
-    let identity = identity(joiner);
-    let opener = Opener::new(sealed.as_slice(), &[&identity]).unwrap();
-    let (content, _) =
-        letter::open(opener, &[identity.fingerprint()], |_| Ok::<_, letter::Error>(Vec::new()))
-            .unwrap();
-    let Content::Letter(letter) = content else { panic!() };
-    let notice = letter.postscript.notice.unwrap();
-    assert_eq!(notice.kind, INVITE);
-    (stream, String::from_utf8(notice.content).unwrap())
-}
-
-#[test]
-fn who_shows_another_card_than_the_one_introduced_is_refused() {
-    let world = world();
-    let World { carol, inviter, joiner, relay, .. } = &world;
-    introduce(carol);
-    hear(inviter);
-    inviter.run(&["pair", "--accept", "joiner"]).expect(0);
-    hear(joiner);
-    joiner.run(&["pair", "--accept", "inviter"]).expect(0);
-    // He gives his invite away.
-    let (_, line) = {
-        inviter.run(&["pair", "--accept", "joiner"]).expect(0);
-        invite_to(joiner)
-    };
-    let mallory = Person::with_identity();
-    mallory.run(&["relay", "register", "--relay", &relay.url]).expect(0);
-    let pair = ["pair", "--method", "secret", "--as", "inviter", "-"];
-    mallory.pipe(&pair, line.as_bytes()).expect(0);
-    inviter.run(&["pair"]).expect(1);
-    mallory.run(&["pair"]);
-    let refused = inviter.run(&["pair"]).expect(11);
-    assert!(refused.err.contains("this is not joiner as carol introduced him"), "{}", refused.err);
-    inviter.run(&["contact", "show", "joiner"]).expect(2);
-    assert_eq!(inviter.run(&["contact", "list"]).expect(0).text().lines().count(), 1);
-    inviter.run(&["pair"]).expect(0);
-}
-
-#[test]
-fn of_introductions_that_come_again_the_two_need_not_accept_the_same() {
+fn two_pair_when_both_accept() {
     let world = world();
     let World { carol, inviter, joiner, .. } = &world;
     introduce(carol);
-    hear(inviter);
-    inviter.run(&["pair", "--accept", "joiner"]).expect(0);
-    // The joiner's is lost.
-    joiner.run(&["relay", "pull"]).expect(0);
-    introduce(carol);
-    hear(inviter);
-    hear(joiner);
-    joiner.run(&["pair", "--accept", "inviter"]).expect(0);
-    inviter.run(&["pair"]).expect(1);
-    hear(joiner);
+    for (person, other) in [(inviter, "joiner"), (joiner, "inviter")] {
+        let said = hear(person).err;
+        let expected = format!("carol introduces {other}: bulla pair --accept {other}");
+        assert!(said.contains(&expected) && said.contains("carol writes: from May"), "{said}");
+        let listed = person.run(&["contact", "list"]).expect(0).text();
+        assert!(listed.contains(&format!("{other}  introduced by carol, until ")), "{listed}");
+    }
+    // The relay takes the invite only when the joiner has accepted too.
+    let said = inviter.run(&["pair", "--accept", "joiner"]).expect(0).err;
+    assert!(said.contains("joiner has not accepted yet"), "{said}");
+    let said = inviter.run(&["pair"]).expect(1).err;
+    assert!(said.contains("joiner has not accepted yet"), "{said}");
+    joiner.run(&["relay", "pull"]).expect(1);
+    let said = joiner.run(&["pair", "--accept", "inviter"]).expect(0).err;
+    assert!(said.contains("waits for inviter to accept"), "{said}");
+    assert_eq!(capabilities(joiner), 2);
+    let said = inviter.run(&["pair"]).expect(1).err;
+    assert!(!said.contains("has not accepted"), "{said}");
+    let said = hear(joiner).err;
+    assert!(said.contains("inviter has accepted too"), "{said}");
     settle(joiner, inviter);
     know_each_other(&world);
-    assert_eq!(capabilities(joiner), 1);
-}
-
-#[test]
-fn what_was_opened_for_an_invite_is_closed_when_it_is_refused() {
-    let world = world();
-    let World { carol, joiner, .. } = &world;
+    // What the introducer knows pushes nothing any more.
+    assert_eq!((capabilities(joiner), capabilities(inviter)), (1, 1));
+    // It is said once.
+    let again = inviter.run(&["pair", "--accept", "joiner"]);
+    assert!(again.status == 0 || again.status == 2, "{}", again.err);
     introduce(carol);
-    hear(joiner);
-    assert_eq!(capabilities(joiner), 1);
-    joiner.run(&["pair", "--accept", "inviter"]).expect(0);
-    assert_eq!(capabilities(joiner), 2);
-    joiner.run(&["contact", "remove", "inviter"]).expect(0);
-    joiner.run(&["relay", "pull"]).expect(1);
-    assert_eq!(capabilities(joiner), 1);
+    assert!(hear(joiner).err.contains("again, whom you know"));
 }
 
 #[test]
@@ -338,14 +243,6 @@ fn what_strangers_and_liars_tell_brings_nobody_in() {
     let said = open(&notice(&strangers, None, &to, INVITE, words.trim().as_bytes()));
     assert!(said.contains("not a secret one"), "{said}");
     nothing_new();
-    // However many strangers invite, what is kept is bounded, and nobody is let in.
-    let line = carol.run(&["invite", "--relay", &world.relay.url]).expect(0).text();
-    for _ in 0..20 {
-        let stranger = Identity::generate().unwrap();
-        open(&notice(&stranger, None, &to, INVITE, line.trim().as_bytes()));
-    }
-    nothing_new();
-    joiner.run(&["pair"]).expect(0);
     // Then the true one, by Carol, with a name that is none.
     let said = open(&notice(&carols, shared, &to, INTRODUCTION, &true_one));
     assert!(said.contains("carol introduces inviter"), "{said}");

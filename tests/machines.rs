@@ -19,7 +19,7 @@ struct World {
     /// Where Alice's mailboxes are.
     here: Relay,
     /// Where Bob's are.
-    there: Relay,
+    _there: Relay,
     _stores: [tempfile::TempDir; 2],
 }
 
@@ -35,13 +35,8 @@ fn world() -> World {
     let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let (here, there) = (Relay::start(stores[0].path()), Relay::start(stores[1].path()));
     let (alice, bob) = (Person::with_identity(), Person::with_identity());
-    let invite = alice.run(&["invite", "--as", "bob", "--relay", &here.url]).expect(0).out;
-    let pair = ["pair", "--method", "secret", "--as", "alice", "--relay", &there.url];
-    bob.pipe(&pair, &invite).expect(0);
-    alice.run(&["pair"]).expect(1);
-    bob.run(&["pair"]).expect(0);
-    alice.run(&["pair"]).expect(0);
-    World { alice, bob, here, there, _stores: stores }
+    common::pair([&alice, &bob], ["alice", "bob"], [&here, &there]);
+    World { alice, bob, here, _there: there, _stores: stores }
 }
 
 impl World {
@@ -131,28 +126,6 @@ fn letters_come_to_both_machines() {
     assert_eq!(states.count(), 1);
     world.alice.run(&["pair"]).expect(0);
     laptop.run(&["pair"]).expect(1);
-}
-
-#[test]
-fn a_relay_that_is_away_is_asked_again() {
-    let mut world = world();
-    let laptop = Person::new();
-    world.handed_to(&laptop);
-    world.there.kill();
-    let away = laptop.run(&["pair", "--retry", "0"]).expect(75);
-    assert!(away.err.contains("could not be told of this machine: pair again"), "{}", away.err);
-    assert!(laptop.home().join("home/newcomer").exists());
-    let again = laptop.run(&["pair", "--retry", "0"]).expect(75);
-    assert!(again.err.contains("could not be told"), "{}", again.err);
-    world.there.kill_and_restart();
-    laptop.run(&["pair"]).expect(0);
-    assert!(!laptop.home().join("home/newcomer").exists());
-    let (_, said) = pull(&world.bob);
-    assert!(said.contains("alice has a further machine"), "{said}");
-    assert_eq!(machines(&world.bob, "alice"), 2);
-    push(&world.bob, "alice", "to both");
-    assert_eq!(pull(&laptop).0[0]["body"], "to both");
-    assert_eq!(pull(&world.alice).0[0]["body"], "to both");
 }
 
 /// The attack of `cases/security/pairing_downgrade.sh`, F1: a stranger's line replaced the identity.

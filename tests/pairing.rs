@@ -71,6 +71,7 @@ fn a_line_for_digits_replaced_by_a_secret_one_is_refused() {
     for word in ["secret", "--method", "leave"] {
         assert!(!refused.err.contains(word), "{}", refused.err);
     }
+    world.join(&["--method", "device", "--no-input"], &line).expect(11);
     // A script that names none gets the methods to choose from; the line chooses nothing.
     let asked = world.join(&["--as", "ann"], &line).expect(2);
     for method in ["secret", "digits", "words", "device"] {
@@ -108,21 +109,6 @@ fn a_line_for_words_replaced_by_another_is_refused() {
     let line = world.invite(&world.mallory, &[]);
     let both = world.join(&["--words", words, "--method", "secret"], &line).expect(2);
     assert!(both.err.contains("--words goes with"), "{}", both.err);
-}
-
-/// Every method refuses the invites of the others, and a device line most of all.
-#[test]
-fn each_method_takes_its_own_invite_only() {
-    let world = world();
-    let methods = ["secret", "digits", "words", "device"];
-    for kind in methods {
-        let line = world.invite(&world.mallory, &["--method", kind]);
-        for method in methods.into_iter().filter(|method| *method != kind) {
-            let before = world.state();
-            world.join(&["--method", method, "--no-input"], &line).expect(11);
-            assert!(world.state() == before, "{kind} by {method}");
-        }
-    }
     world.mallory.run(&["invite", "--method", "secret", "--public"]).expect(2);
     world.mallory.run(&["invite", "--method", "device", "--as", "x"]).expect(2);
 }
@@ -240,15 +226,6 @@ fn an_invite_that_was_withdrawn_cannot_be_taken_up() {
     let away = world.ann.run(&["invite", "--withdraw", unnamed, "--retry", "0"]).expect(0);
     assert!(away.err.contains("a mailbox stays open at "), "{}", away.err);
     assert_eq!(pairings(&world.ann), Vec::<String>::new());
-    world.relay.kill_and_restart();
-    for _ in 0..2 {
-        assert_eq!(world.ann.run(&["pair"]).status, 1);
-        world.bob.run(&["pair"]);
-    }
-    assert_eq!((contacts(&world.ann), contacts(&world.bob)), (vec![], vec![]));
-    // The relay has closed it: what Bob says again is refused.
-    let refused = world.bob.run(&["pair"]);
-    assert!(refused.err.contains("mailbox"), "{}", refused.err);
 }
 
 /// Two invites of one name are told apart by their ids, and a pending pairing goes by its name on

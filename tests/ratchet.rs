@@ -8,13 +8,12 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 
 use bulla::age::{self, Opener};
 use bulla::contact::Pairs;
 use bulla::crypto::label;
 use bulla::identity::{Card, Fingerprint, Identity};
-use bulla::letter::ratchet::{LetterKey, Next, Outcome, Ratchet, Sessions};
+use bulla::letter::ratchet::{Outcome, Ratchet, Sessions};
 use bulla::letter::{Draft, EnvelopeReader, Heading, Postscript, Routing, Sender};
 use bulla::secret::Secret;
 use bulla::state::StateFile;
@@ -34,11 +33,7 @@ fn world() -> World {
     let store = tempfile::tempdir().unwrap();
     let relay = Relay::start(store.path());
     let (alice, bob) = (Person::with_identity(), Person::with_identity());
-    let invite = alice.run(&["invite", "--as", "bob", "--relay", &relay.url]).expect(0).out;
-    bob.pipe(&["pair", "--method", "secret", "--as", "alice", "-"], &invite).expect(0);
-    alice.run(&["pair"]);
-    bob.run(&["pair"]);
-    alice.run(&["pair"]).expect(0);
+    common::pair([&alice, &bob], ["alice", "bob"], [&relay; 2]);
     bob.run(&["contact", "show", "alice"]).expect(0);
     alice.run(&["contact", "show", "bob"]).expect(0);
     World { alice, bob, _relay: relay, _store: store }
@@ -46,12 +41,8 @@ fn world() -> World {
 
 /// Carol, who invited Bob too.
 fn carol(world: &World) -> Person {
-    let (carol, bob) = (Person::with_identity(), &world.bob);
-    let invite = carol.run(&["invite", "--as", "bob", "--relay", &world._relay.url]).expect(0).out;
-    bob.pipe(&["pair", "--method", "secret", "--as", "carol", "-"], &invite).expect(0);
-    carol.run(&["pair"]);
-    bob.run(&["pair"]);
-    carol.run(&["pair"]).expect(0);
+    let carol = Person::with_identity();
+    common::pair([&carol, &world.bob], ["carol", "bob"], [&world._relay; 2]);
     carol
 }
 
@@ -144,29 +135,6 @@ fn letters_that_hide_their_sender_or_come_from_a_job_say_that_they_have_no_forwa
 }
 
 #[test]
-fn lost_late_and_reordered_letters_open() {
-    let world = world();
-    let World { alice, bob, .. } = &world;
-    let letters: Vec<Vec<u8>> = (0..6).map(|n| seal(alice, "bob", &n.to_string())).collect();
-    let missed = |n: usize| opens(bob, &letters[n], &n.to_string(), true)["missed"].clone();
-    assert_eq!((missed(4), missed(0), missed(5)), (4.into(), 0.into(), 0.into()));
-    seal(bob, "alice", "lost");
-    opens(alice, &seal(bob, "alice", "came"), "came", true);
-    // Of an epoch before, after the answer began the next.
-    opens(bob, &seal(alice, "bob", "next"), "next", true);
-    assert_eq!((missed(2), missed(1), missed(3)), (0.into(), 0.into(), 0.into()));
-    let stream: Vec<u8> =
-        ["a", "b", "c"].iter().flat_map(|body| seal(alice, "bob", body)).collect();
-    assert_eq!(bob.pipe(&["open", "--json", "-o", "all"], &stream).expect(0).out, b"");
-    let all = fs::read_to_string(bob.home().join("all")).unwrap();
-    let bodies: Vec<Value> = all
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone())
-        .collect();
-    assert_eq!(bodies, ["a", "b", "c"]);
-}
-
-#[test]
 fn what_cannot_be_opened_whole_costs_no_key() {
     let world = world();
     let World { alice, bob, .. } = &world;
@@ -182,50 +150,6 @@ fn what_cannot_be_opened_whole_costs_no_key() {
     fs::write(bob.home().join("there"), "already").unwrap();
     bob.pipe(&["open", "-o", "there"], &letter).expect(20);
     assert_eq!(open(bob, &letter).expect(0).json().len(), 1);
-}
-
-#[test]
-fn a_thief_opens_nothing_that_was_opened_and_nothing_after_an_exchange() {
-    let world = world();
-    let World { alice, bob, .. } = &world;
-    let before = seal(alice, "bob", "before");
-    opens(bob, &before, "before", true);
-    let lost = seal(alice, "bob", "under way");
-    let thief = clone(bob);
-    // What was opened stays shut, what was under way does not: nobody had opened it.
-    open(&thief, &before).expect(16);
-    opens(&clone(&thief), &lost, "under way", true);
-    let next = seal(alice, "bob", "no exchange yet");
-    opens(&clone(&thief), &next, "no exchange yet", true);
-    opens(bob, &next, "no exchange yet", true);
-    // Bob writes, which offers a key the thief does not have; Alice's answer is under it.
-    opens(alice, &seal(bob, "alice", "one"), "one", true);
-    let healed = seal(alice, "bob", "healed");
-    for _ in 0..2 {
-        let refused = open(&thief, &healed);
-        assert!([10, 16].contains(&refused.status), "{}", refused.err);
-        assert!(refused.out.is_empty());
-    }
-    opens(bob, &healed, "healed", true);
-    // The other's letters were never his to open.
-    let to_alice = seal(bob, "alice", "private");
-    open(&thief, &to_alice).expect(10);
-    opens(alice, &to_alice, "private", true);
-}
-
-#[test]
-fn a_thief_of_the_sender_is_shut_out_by_an_exchange() {
-    let world = world();
-    let World { alice, bob, .. } = &world;
-    opens(bob, &seal(alice, "bob", "before"), "before", true);
-    let thief = clone(alice);
-    let first = seal(alice, "bob", "first");
-    opens(bob, &first, "first", true);
-    let answer = seal(bob, "alice", "answer");
-    // To a key that Alice offered in her first letter after the theft.
-    let refused = open(&thief, &answer);
-    assert!([10, 16].contains(&refused.status), "{}", refused.err);
-    opens(alice, &answer, "answer", true);
 }
 
 #[test]
@@ -252,69 +176,6 @@ fn a_restored_sender_is_noticed_and_comes_back_into_step() {
     opens(alice, &warned.out, "again?", false);
     opens(bob, &seal(alice, "bob", "again"), "again", true);
     opens(alice, &seal(bob, "alice", "thanks"), "thanks", true);
-}
-
-#[test]
-fn a_restored_recipient_comes_back_into_step() {
-    let world = world();
-    let World { alice, bob, .. } = &world;
-    opens(alice, &seal(bob, "alice", "1"), "1", true);
-    let backup = clone(bob);
-    opens(alice, &seal(bob, "alice", "2"), "2", true);
-    opens(bob, &seal(alice, "bob", "to a key of letter 2"), "to a key of letter 2", true);
-    restore(bob, &backup);
-    let lost = seal(alice, "bob", "to a key that is gone");
-    let refused = open(bob, &lost);
-    assert!([10, 16].contains(&refused.status), "{}", refused.err);
-    if refused.status == 10 {
-        bob.run(&["contact", "renew", "alice"]).expect(0);
-    }
-    opens(alice, &seal(bob, "alice", "here I am"), "here I am", false);
-    opens(bob, &seal(alice, "bob", "welcome"), "welcome", true);
-}
-
-#[test]
-fn without_state_a_new_start_is_offered() {
-    let world = world();
-    let World { alice, bob, .. } = &world;
-    opens(bob, &seal(alice, "bob", "1"), "1", true);
-    // Everything but the ratchet came through: as after a restored backup.
-    let mut removed = 0;
-    for entry in walkdir::WalkDir::new(alice.home().join("home")) {
-        let entry = entry.unwrap();
-        let name = entry.file_name().to_str().unwrap();
-        if entry.file_type().is_file() && name.len() == 16 {
-            fs::remove_file(entry.path()).unwrap();
-            removed += 1;
-        }
-    }
-    assert_eq!(removed, 1);
-    let under_way = seal(bob, "alice", "under the old keys");
-    open(alice, &under_way).expect(10);
-    for n in 2..4 {
-        opens(bob, &seal(alice, "bob", &n.to_string()), &n.to_string(), false);
-    }
-    opens(alice, &seal(bob, "alice", "answer"), "answer", true);
-    opens(bob, &seal(alice, "bob", "4"), "4", true);
-}
-
-#[test]
-fn copies_never_use_a_key_twice() {
-    let world = world();
-    let World { alice, bob, .. } = &world;
-    let container = clone(alice);
-    let stanza = |letter: &[u8]| {
-        let text = String::from_utf8_lossy(letter);
-        let line = text.lines().find(|line| line.contains("bulla-ratchet-v1 ")).unwrap().to_owned();
-        let mut words = line.split(' ').map(str::to_owned).skip(2);
-        (words.next().unwrap(), words.next().unwrap())
-    };
-    let (one, other) = (seal(alice, "bob", "same"), seal(&container, "bob", "same"));
-    let ((tag, salt), (same_tag, other_salt)) = (stanza(&one), stanza(&other));
-    assert_eq!(tag, same_tag);
-    assert_ne!(salt, other_salt);
-    opens(bob, &one, "same", true);
-    open(bob, &other).expect(16);
 }
 
 #[test]
@@ -394,21 +255,6 @@ fn person(of: &Person) -> (Identity, PathBuf) {
     (identity, folder)
 }
 
-/// The next key of one's ratchet with somebody, and who one is.
-fn next_key(of: &Person, with: &Fingerprint) -> (Identity, LetterKey, Arc<Secret<32>>) {
-    let (identity, folder) = person(of);
-    let key = |label| identity.storage_key_for(label, &with.to_bytes());
-    let pairs = StateFile::<Pairs>::new(&folder, identity.storage_key(label::STORAGE_PAIRS));
-    let pairs = pairs.read().unwrap();
-    let machine = pairs.machines_of(with)[0].mailbox;
-    let name = hex(&key(label::STORAGE_RATCHET_NAME));
-    let file = StateFile::named(&folder, &name, key(label::STORAGE_RATCHET));
-    let secret = pairs.pairwise_of(with)[0].clone();
-    let next = Sessions::next(&file, &machine, &secret, 1_767_225_600).unwrap();
-    let Next::Key(key) = next else { panic!("an offer") };
-    (identity, *key, secret)
-}
-
 /// A thief of a folder of state, who does not ask what was opened before.
 struct Thief(Sessions);
 
@@ -468,42 +314,6 @@ fn a_home_that_is_stolen_after_a_letter_was_opened_does_not_open_it() {
     assert_eq!(open_now(), [3]);
     opens(bob, &letters[3], "3", true);
     assert!(open_now().is_empty());
-}
-
-#[test]
-fn a_letter_under_one_contacts_keys_names_no_other_sender() {
-    let world = world();
-    let World { alice, bob, .. } = &world;
-    let bobs = Card::parse_text(&bob.run(&["card"]).expect(0).text()).unwrap();
-    let (alices, key, secret) = next_key(alice, &bobs.fingerprint());
-    let carol = carol(&world);
-    let (carols, _, carols_secret) = next_key(&carol, &bobs.fingerprint());
-    let letter = |identity: &Identity, pairwise: &Secret<32>, key| {
-        let card = identity.card("", None, 0, 1).unwrap();
-        let sender = Sender { identity, card: &card, pairwise: Some(pairwise) };
-        let mut out = Vec::new();
-        let draft = Draft::new(Heading::default(), &bobs, Some(sender)).unwrap();
-        Draft { key: Some(key), ..draft }.seal(&b"it is me"[..], &mut out).unwrap();
-        out
-    };
-    let refused = open(bob, &letter(&carols, &carols_secret, key)).expect(11);
-    assert!(refused.err.contains("names another"), "{}", refused.err);
-    let key = next_key(alice, &bobs.fingerprint()).1;
-    opens(bob, &letter(&alices, &secret, key), "it is me", true);
-}
-
-#[test]
-fn letters_that_a_relay_kept_back_for_long_open_all_the_same() {
-    let world = world();
-    let World { alice, bob, .. } = &world;
-    let letters: Vec<Vec<u8>> = (1..=80).map(|n| seal(alice, "bob", &n.to_string())).collect();
-    let body = |n: usize| (n + 1).to_string();
-    for n in (1..80).step_by(2).chain((0..80).step_by(2)) {
-        opens(bob, &letters[n], &body(n), true);
-    }
-    for n in [0, 1, 40, 79] {
-        open(bob, &letters[n]).expect(16);
-    }
 }
 
 #[test]
@@ -588,22 +398,6 @@ fn somebody_elses_variable_keeps_no_key() {
     assert_eq!(common::feed(command, &letter).expect(0).out, b"body");
     let refused = bob.pipe(&["open", "--again"], &letter).expect(16);
     assert!(refused.err.contains("its key was erased"), "{}", refused.err);
-}
-
-#[test]
-fn a_backup_restored_twice_comes_back_into_step_twice() {
-    let world = world();
-    let World { alice, bob, .. } = &world;
-    opens(bob, &seal(alice, "bob", "1"), "1", true);
-    let backup = clone(alice);
-    opens(bob, &seal(alice, "bob", "2"), "2", true);
-    for _ in 0..2 {
-        restore(alice, &backup);
-        open(bob, &seal(alice, "bob", "not 2")).expect(16);
-        opens(alice, &seal(bob, "alice", "again?"), "again?", false);
-        opens(bob, &seal(alice, "bob", "again"), "again", true);
-        opens(alice, &seal(bob, "alice", "thanks"), "thanks", true);
-    }
 }
 
 #[test]

@@ -29,12 +29,7 @@ fn world() -> World {
     carl.run(&["relay", "register", "--relay", &there.url]).expect(0);
     ann.knows("carl", &carl.card("Carl", &there.url));
     carl.knows("ann", &ann.card("Ann", &here.url));
-    let invite = ann.run(&["invite", "--as", "bob"]).expect(0).out;
-    bob.pipe(&["pair", "--method", "secret", "--as", "ann", "--relay", &there.url], &invite)
-        .expect(0);
-    ann.run(&["pair"]).expect(1);
-    bob.run(&["pair"]).expect(0);
-    ann.run(&["pair"]).expect(0);
+    common::pair([&ann, &bob], ["ann", "bob"], [&here, &there]);
     World { ann, bob, carl, there, _here: here, _stores: stores }
 }
 
@@ -138,37 +133,6 @@ fn contacts_are_told_and_pair_with_the_new_identity() {
     ann.pipe(&["open", thief[0], thief[1]], &sealed).expect(0);
 }
 
-/// A thief of the old key can announce a successor too: both are shown, and what that means.
-#[test]
-fn two_successors_of_one_identity_are_a_warning() {
-    let World { ann, bob, .. } = &world();
-    let thief = Person::new();
-    let copy = std::process::Command::new("cp")
-        .args(["-a", ann.home().join("home").to_str().unwrap(), thief.home().to_str().unwrap()])
-        .status();
-    assert!(copy.unwrap().success());
-    let told = ann.run(&["keygen", "--replace"]).expect(0);
-    assert!(told.err.contains("told bob of your new identity"), "{}", told.err);
-    pull(bob);
-    thief.run(&["keygen", "--replace"]).expect(0);
-    // The second letter has a number that was used: it comes by the card of Bob, or not at all.
-    let pulled = bob.run(&["relay", "pull"]).expect(0).out;
-    let opened = bob.pipe(&["open", "--json"], &pulled);
-    if opened.err.contains("announces") {
-        assert!(opened.err.contains("announced another one before (ann-2)"), "{}", opened.err);
-        assert!(opened.err.contains("accept neither"), "{}", opened.err);
-        let listed = bob.run(&["contact", "list", "--json"]).expect(0).json();
-        let waiting = listed.iter().filter(|one| one["successor"] == true).count();
-        assert_eq!(waiting, 2);
-        let refused = bob.run(&["contact", "remove", "ann-3"]).expect(0);
-        assert!(refused.err.contains("the new identity that ann announced"), "{}", refused.err);
-    }
-    bob.run(&["pair", "--accept", "ann-2"]).expect(0);
-    meet(ann, bob);
-    assert_eq!(show(bob, "ann")["fingerprint"], ann.fingerprint());
-    bob.run(&["pair", "--accept", "ann-3"]).expect(2);
-}
-
 /// The same over cards, where no ratchet tells the two apart.
 #[test]
 fn a_thief_announces_a_successor_to_one_who_has_only_the_card() {
@@ -214,17 +178,6 @@ fn contacts_who_are_not_reached_are_told_by_the_next_pair() {
     world.bob.run(&["pair", "--accept", "ann-2"]).expect(0);
     meet(&world.ann, &world.bob);
     assert_eq!(show(&world.bob, "ann")["fingerprint"], new.as_str());
-}
-
-#[test]
-fn refusing_leaves_the_contact_as_it_was() {
-    let World { ann, bob, .. } = &world();
-    let old = ann.fingerprint();
-    ann.run(&["keygen", "--replace"]).expect(0);
-    pull(bob);
-    bob.run(&["contact", "remove", "ann-2"]).expect(0);
-    assert_eq!(show(bob, "ann")["fingerprint"], old.as_str());
-    bob.run(&["pair", "--accept", "ann-2"]).expect(2);
 }
 
 #[test]

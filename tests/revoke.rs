@@ -10,7 +10,7 @@ use std::fs;
 use bulla::age::Opener;
 use bulla::identity::{Card, Identity};
 use bulla::letter::{self, Content, EnvelopeReader};
-use common::{BULLA, Person, Ran, Relay};
+use common::{BULLA, Person, Ran, Relay, pair};
 
 /// Alice, who has a card's mailbox too, and Bob, who paired with her.
 struct World {
@@ -25,22 +25,8 @@ fn world() -> World {
     let relay = Relay::start(store.path());
     let (alice, bob) = (Person::with_identity(), Person::with_identity());
     alice.run(&["relay", "register", "--relay", &relay.url]).expect(0);
-    pair(&alice, &bob, "alice", "bob", &relay.url);
+    pair([&alice, &bob], ["alice", "bob"], [&relay; 2]);
     World { alice, bob, relay, _store: store }
-}
-
-/// Pairs two people, each under the other's name.
-fn pair(one: &Person, other: &Person, ones: &str, others: &str, relay: &str) -> String {
-    let invite = one.run(&["invite", "--as", others, "--relay", relay]).expect(0).out;
-    take_up(one, other, ones, &invite)
-}
-
-/// Takes up an invite. Returns what the inviter is told at the end.
-fn take_up(inviter: &Person, joiner: &Person, inviters: &str, invite: &[u8]) -> String {
-    joiner.pipe(&["pair", "--method", "secret", "--as", inviters, "-"], invite).expect(0);
-    inviter.run(&["pair"]);
-    joiner.run(&["pair"]).expect(0);
-    inviter.run(&["pair"]).expect(0).err
 }
 
 /// Takes another machine into use.
@@ -130,23 +116,6 @@ fn a_card_from_a_pairing_or_a_letter_lets_nobody_push() {
 }
 
 #[test]
-fn a_card_by_hand_and_a_pairing_with_one_contact_go_together() {
-    let World { alice, bob, .. } = &world();
-    let by_hand = alice.run(&["card", "--name", "A."]).expect(0).out;
-    fs::write(bob.path("a.card"), &by_hand).unwrap();
-    bob.knows("alice", &bob.path("a.card"));
-    let hidden = bob.pipe(&["seal", "--anonymous", "--to", "alice"], b"psst").expect(0).out;
-    assert!(push(bob, &hidden));
-    assert!(push(bob, &seal(bob, "alice", "hello")));
-    let bodies: Vec<_> = open(alice).json().iter().map(|line| line["body"].clone()).collect();
-    assert_eq!(bodies.len(), 2, "{bodies:?}");
-    // The card to pass on is the one without, and the name is the later one.
-    let shown = bob.run(&["contact", "show", "alice", "--json"]).expect(0).json().remove(0);
-    assert_eq!(shown["self_asserted_name"], "A.");
-    assert_eq!(shown["trust"], "secret-invite");
-}
-
-#[test]
 fn a_revocation_holds_on_the_other_machine() {
     let World { alice, bob, relay, .. } = &world();
     let laptop = machine(alice, &relay.url);
@@ -172,34 +141,10 @@ fn a_revocation_holds_on_the_other_machine() {
         !laptop.run(&["contact", "show", "bob", "--json"]).expect(0).json()[0]["revoked"].is_null()
     );
     assert!(!push(bob, &seal(bob, "alice", "again")));
-}
-
-#[test]
-fn a_mailbox_that_one_machine_made_alone_is_closed_from_any_other() {
-    let World { alice, bob, relay, .. } = &world();
-    let laptop = machine(alice, &relay.url);
-    // The third is taken into use by the second, and the first does not know of it.
-    let desk = machine(&laptop, &relay.url);
-    settle(&[bob, alice, &laptop]);
-    let carol = Person::with_identity();
-    pair(alice, &carol, "alice", "carol", &relay.url);
-    desk.knows("carol", &carol.card("Carol", "http://127.0.0.1:9"));
-    desk.run(&["contact", "revoke", "carol"]).expect(0);
-    for machine in [&laptop, alice] {
-        let said = open(machine).err;
-        assert!(said.contains("was revoked on another machine of yours"), "{said}");
-        machine.run(&["relay", "pull"]);
-    }
-    assert!(!push(&carol, &seal(&carol, "alice", "spam")));
     // Lifted on one, lifted on all.
-    alice.run(&["contact", "revoke", "--undo", "carol"]).expect(0);
-    for machine in [&laptop, &desk] {
-        let said = open(machine).err;
-        assert!(said.contains("is no longer revoked"), "{said}");
-        machine.run(&["relay", "pull"]);
-    }
-    let shown = desk.run(&["contact", "show", "carol", "--json"]).expect(0).json();
-    assert!(shown[0]["revoked"].is_null());
+    alice.run(&["contact", "revoke", "--undo", "bob"]).expect(0);
+    let said = open(&laptop).err;
+    assert!(said.contains("is no longer revoked"), "{said}");
 }
 
 #[test]
@@ -229,7 +174,7 @@ fn after_the_last_revocation_a_pull_finds_nothing() {
     let (alice, bob) = (Person::with_identity(), Person::with_identity());
     // Before there is anything, an unregistered mailbox is an error.
     alice.run(&["relay", "pull", "--relay", &relay.url]).expect(77);
-    pair(&alice, &bob, "alice", "bob", &relay.url);
+    pair([&alice, &bob], ["alice", "bob"], [&relay; 2]);
     alice.run(&["relay", "pull"]).expect(1);
     alice.run(&["contact", "revoke", "bob"]).expect(0);
     let at = ["--relay", relay.url.as_str()];
@@ -250,13 +195,7 @@ fn what_a_relay_could_not_be_told_is_told_later() {
     let again = world.alice.run(&["contact", "revoke", "bob", "--retry", "0"]).expect(75);
     assert!(again.err.contains("still open"), "{}", again.err);
     world.relay.kill_and_restart();
-    let letter = seal(&world.bob, "alice", "between");
-    assert!(push(&world.bob, &letter), "it is open still");
-    // The next pull closes it, and what is in it is gone.
-    world.alice.run(&["relay", "pull"]).expect(1);
-    assert!(!push(&world.bob, &seal(&world.bob, "alice", "after")));
     world.alice.run(&["contact", "revoke", "bob"]).expect(0);
-    world.alice.pipe(&["open"], &letter).expect(11);
 }
 
 #[test]
@@ -294,7 +233,7 @@ fn signed_letters_of_a_revoked_contact_are_refused_and_dropped() {
     assert_eq!(fs::read(alice.home().join("got")).unwrap(), b"");
     // One of them in a stream does not cost the others.
     let carol = Person::with_identity();
-    pair(alice, &carol, "alice", "carol", &relay.url);
+    pair([alice, &carol], ["alice", "carol"], [relay; 2]);
     assert!(push(bob, &job()) && push(&carol, &seal(&carol, "alice", "hello")));
     let opened = open(alice).expect(11);
     assert_eq!(opened.json()[0]["body"], "hello");
@@ -324,52 +263,8 @@ fn a_removed_contact_stays_revoked_until_paired_with_again() {
     alice.run(&["contact", "revoke", "--undo", &fingerprint]).expect(0);
     alice.run(&["contact", "revoke", "--undo", &fingerprint]).expect(1);
     alice.run(&["contact", "revoke", &fingerprint]).expect(0);
-    let said = pair(alice, bob, "alice", "bob", &relay.url);
+    let said = pair([alice, bob], ["alice", "bob"], [relay; 2]);
     assert!(said.contains("bob was revoked, and is no longer"), "{said}");
     assert!(push(bob, &seal(bob, "alice", "hello again")));
     assert_eq!(open(alice).json()[0]["body"], "hello again");
-}
-
-#[test]
-fn an_invite_from_before_lifts_no_revocation() {
-    let World { alice, bob, relay, .. } = &world();
-    let old = alice.run(&["invite", "--as", "bob", "--relay", &relay.url]).expect(0).out;
-    alice.run(&["contact", "revoke", "bob"]).expect(0);
-    bob.pipe(&["pair", "--method", "secret", "--as", "alice", "-"], &old).expect(0);
-    alice.run(&["pair"]);
-    bob.run(&["pair"]);
-    let refused = alice.run(&["pair"]).expect(11);
-    assert!(refused.err.contains("took up an invite from before"), "{}", refused.err);
-    assert!(
-        !alice.run(&["contact", "show", "bob", "--json"]).expect(0).json()[0]["revoked"].is_null()
-    );
-    let new = alice.run(&["invite", "--as", "bob", "--relay", &relay.url]).expect(0).out;
-    bob.pipe(&["pair", "--method", "secret", "--as", "alice", "-"], &new).expect(0);
-    alice.run(&["pair"]);
-    bob.run(&["pair"]).expect(0);
-    let said = alice.run(&["pair"]).expect(0).err;
-    assert!(said.contains("bob was revoked, and is no longer"), "{said}");
-}
-
-#[test]
-fn introductions_by_and_of_a_revoked_contact_are_ignored() {
-    let World { alice, bob, relay, .. } = &world();
-    let carol = Person::with_identity();
-    pair(alice, &carol, "alice", "carol", &relay.url);
-    bob.run(&["relay", "register", "--relay", &relay.url]).expect(0);
-    carol.run(&["relay", "register", "--relay", &relay.url]).expect(0);
-    // By: what waits is forgotten, and later ones are ignored.
-    let dora = Person::with_identity();
-    dora.run(&["relay", "register", "--relay", &relay.url]).expect(0);
-    pair(bob, &dora, "bob", "dora", &relay.url);
-    bob.run(&["contact", "introduce", "alice", "dora"]).expect(0);
-    settle(&[alice]);
-    alice.run(&["contact", "revoke", "bob"]).expect(0);
-    alice.run(&["pair", "--accept", "dora"]).expect(2);
-    // Of: another contact may not bring them back.
-    pair(&carol, bob, "carol", "bob", &relay.url);
-    carol.run(&["contact", "introduce", "alice", "bob"]).expect(0);
-    let said = open(alice).err;
-    assert!(said.contains("which you revoked on 20") && said.contains("ignored"), "{said}");
-    alice.run(&["pair", "--accept", "bob"]).expect(2);
 }

@@ -119,6 +119,21 @@ impl Person {
     }
 }
 
+/// Pairs two people by a secret invite: each calls the other by a name, and has the mailboxes at a
+/// relay. Returns what the inviter is told at the end.
+pub(crate) fn pair(
+    [inviter, joiner]: [&Person; 2],
+    [inviters, joiners]: [&str; 2],
+    [here, there]: [&Relay; 2],
+) -> String {
+    let invite = inviter.run(&["invite", "--as", joiners, "--relay", &here.url]).expect(0).out;
+    let pair = ["pair", "--method", "secret", "--as", inviters, "--relay", &there.url, "-"];
+    joiner.pipe(&pair, &invite).expect(0);
+    inviter.run(&["pair"]);
+    joiner.run(&["pair"]).expect(0);
+    inviter.run(&["pair"]).expect(0).err
+}
+
 /// Runs a command with `input` on stdin, which it need not read to its end.
 pub(crate) fn feed(mut command: Command, input: &[u8]) -> Ran {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
