@@ -5,7 +5,11 @@
 //! Each record type fixes its version and its greatest length; golden bytes in the tests
 //! of each module hold the layout still.
 
+#[cfg(unix)]
+use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 
 use bincode::config::{self, Configuration, Limit, LittleEndian, Varint};
 use bincode::de::read::Reader as _;
@@ -88,6 +92,83 @@ impl<C, const N: usize> Decode<C> for Secret<N> {
 }
 
 impl<'de, C, const N: usize> bincode::BorrowDecode<'de, C> for Secret<N> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        Decode::decode(decoder)
+    }
+}
+
+/// A path in a record: the bytes by which the system knows it, UTF-8 or not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FilePath(PathBuf);
+
+impl FilePath {
+    /// Returns the path of these bytes.
+    #[cfg(unix)]
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        use std::os::unix::ffi::OsStrExt as _;
+        Self(OsStr::from_bytes(bytes).into())
+    }
+
+    /// Returns the path of these bytes.
+    #[cfg(not(unix))]
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(bytes).into_owned().into())
+    }
+}
+
+impl Deref for FilePath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl AsRef<Path> for FilePath {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl PartialEq<PathBuf> for FilePath {
+    fn eq(&self, other: &PathBuf) -> bool {
+        self.0 == *other
+    }
+}
+
+impl From<&Path> for FilePath {
+    fn from(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+}
+
+impl From<PathBuf> for FilePath {
+    fn from(path: PathBuf) -> Self {
+        Self(path)
+    }
+}
+
+impl From<FilePath> for PathBuf {
+    fn from(path: FilePath) -> Self {
+        path.0
+    }
+}
+
+impl Encode for FilePath {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.0.as_os_str().as_encoded_bytes().encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for FilePath {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self::from_bytes(&Vec::<u8>::decode(decoder)?))
+    }
+}
+
+impl<'de, C> bincode::BorrowDecode<'de, C> for FilePath {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
         decoder: &mut D,
     ) -> Result<Self, DecodeError> {

@@ -31,7 +31,7 @@ fn ids(index: &Index, text: &str) -> BTreeSet<String> {
     let options =
         SearchOptions { limit: usize::MAX, snippets: false, scores: false, ..Default::default() };
     let results = index.search(&query(text), &options).unwrap();
-    let ids: BTreeSet<_> = results.hits.into_iter().map(|hit| hit.id).collect();
+    let ids: BTreeSet<_> = results.hits.into_iter().map(|hit| hit.summary.id).collect();
     assert_eq!(
         (results.total, index.count(&query(text)).unwrap()),
         (ids.len() as u64, ids.len() as u64)
@@ -690,7 +690,7 @@ fn files_and_folders() {
         assert_eq!(ids(&index, text).len(), hits, "{text}");
     }
     let hit = index.search(&query("mail4"), &SearchOptions::default()).unwrap().hits.remove(0);
-    assert_eq!((hit.path, hit.offset), (Some(tree.join("two.mbox")), Some(0)));
+    assert_eq!((hit.path.as_deref(), hit.offset), (Some(&*tree.join("two.mbox")), Some(0)));
 
     // An edited file takes the place of what it was.
     put("notes.md", b"other words");

@@ -33,7 +33,7 @@ fn ids(index: &Index, text: &str) -> BTreeSet<String> {
     let options =
         SearchOptions { limit: usize::MAX, snippets: false, scores: false, ..Default::default() };
     let results = index.search(&query(text), &options).unwrap();
-    results.hits.into_iter().map(|hit| hit.id).collect()
+    results.hits.into_iter().map(|hit| hit.summary.id).collect()
 }
 
 fn note(id: &str, body: &str) -> Document {

@@ -190,10 +190,10 @@ fn a_file_that_moved_keeps_its_documents_and_what_was_put_on_them() {
     let report = place.build();
     assert_eq!((counts(&report), report.bytes), ([0, 4, 4, 0, 0], 0));
     let moved = place.one("plain");
-    assert_eq!((&moved.id, moved.path.unwrap()), (&note.id, place.path("b/note.md")));
+    assert_eq!((&moved.id, moved.path.as_deref()), (&note.id, Some(&*place.path("b/note.md"))));
     assert_eq!(moved.tags, ["kept".to_owned()].into());
-    assert_eq!(place.one("body1").path.unwrap(), place.path("b/box"));
-    assert_eq!(place.one("body7").path.unwrap(), place.path("b/one.eml"));
+    assert_eq!(place.one("body1").summary.path.unwrap(), place.path("b/box"));
+    assert_eq!(place.one("body7").summary.path.unwrap(), place.path("b/one.eml"));
 
     // By way of another disk: only what it says is the same.
     let bytes = fs::read(place.path("b/note.md")).unwrap();
@@ -202,20 +202,23 @@ fn a_file_that_moved_keeps_its_documents_and_what_was_put_on_them() {
     let report = place.build();
     assert_eq!((report.added, report.updated, report.removed), (0, 1, 0));
     let moved = place.one("plain");
-    assert_eq!((&moved.id, moved.path.unwrap()), (&note.id, place.path("c/other.md")));
-    assert_eq!((moved.subject, moved.tags), ("other.md".into(), ["kept".to_owned()].into()));
+    assert_eq!((&moved.id, moved.path.as_deref()), (&note.id, Some(&*place.path("c/other.md"))));
+    assert_eq!(
+        (moved.summary.subject, moved.summary.tags),
+        ("other.md".into(), ["kept".to_owned()].into())
+    );
 
     // Edited, it is the same document still.
     place.put("c/other.md", "different sentences");
     assert_eq!(counts(&place.build()), [0, 1, 3, 0, 0]);
     let edited = place.one("different");
-    assert_eq!((&edited.id, edited.tags), (&note.id, ["kept".to_owned()].into()));
+    assert_eq!((&edited.id, edited.tags.clone()), (&note.id, ["kept".to_owned()].into()));
     assert_eq!(place.count("plain"), 0);
     // Under another ending it is another kind of file, and the same document.
     fs::rename(place.path("c/other.md"), place.path("c/last.txt")).unwrap();
     assert_eq!(counts(&place.build()), [0, 1, 3, 0, 0]);
     let renamed = place.one("different");
-    assert_eq!((renamed.id, renamed.tags), (edited.id, ["kept".to_owned()].into()));
+    assert_eq!((&renamed.id, renamed.tags.clone()), (&edited.id, ["kept".to_owned()].into()));
     assert_eq!((renamed.kind, renamed.subject.as_str()), (Kind::Text, "last.txt"));
     assert_eq!(place.one("different").original().unwrap().bytes(), b"different sentences");
     // And a new file where it was, saying the same, is another.
@@ -238,14 +241,14 @@ fn what_no_file_holds_any_more_is_removed() {
     assert_eq!((place.count("body1"), place.count("body2"), place.count("words")), (0, 1, 0));
     // The one that is left says where it is now.
     let second = place.one("body2");
-    assert_eq!((second.path.unwrap(), second.offset), (place.path("two"), Some(0)));
+    assert_eq!((second.path.as_deref(), second.offset), (Some(&*place.path("two")), Some(0)));
 
     // From one mbox into another, in one go.
     place.put("two", mbox([3]));
     place.put("three", mbox([2]));
     let report = place.build();
     assert_eq!((report.added, report.removed), (0, 0), "{report:?}");
-    assert_eq!(place.one("body2").path.unwrap(), place.path("three"));
+    assert_eq!(place.one("body2").summary.path.unwrap(), place.path("three"));
 
     // A build of one folder leaves the others alone.
     place.put("sub/x", "elsewhere");
@@ -303,7 +306,7 @@ fn flags_of_a_maildir_follow_the_names() {
     place.put("cur/2.host:2,RS", mail(2));
     place.put("tmp/3.host", mail(3));
     assert_eq!(counts(&place.build()), [2, 0, 0, 0, 0]);
-    let flags = |query: &str| place.one(query).flags;
+    let flags = |query: &str| place.one(query).summary.flags;
     assert_eq!(flags("body1"), [Flag::Unread].into());
     assert_eq!(flags("body2"), [Flag::Replied].into());
     fs::rename(place.path("new/1.host"), place.path("cur/1.host:2,FS")).unwrap();
@@ -312,7 +315,7 @@ fn flags_of_a_maildir_follow_the_names() {
     assert_eq!((counts(&report), report.bytes), ([0, 2, 2, 0, 0], 0));
     assert_eq!(flags("body1"), [Flag::Flagged].into());
     assert_eq!(flags("body2"), [Flag::Replied, Flag::Trashed].into());
-    assert_eq!(place.one("body1").path.unwrap(), place.path("cur/1.host:2,FS"));
+    assert_eq!(place.one("body1").summary.path.unwrap(), place.path("cur/1.host:2,FS"));
     assert_eq!(counts(&place.build()), [0, 0, 2, 0, 0]);
 }
 
@@ -340,7 +343,7 @@ fn packed_mboxes_are_read() {
     let report = place.build();
     assert_eq!((report.added % 5, report.skipped), (0, 1), "{report:?}");
     assert!(report.added >= 5);
-    assert_eq!(place.one("body11").path.as_ref().unwrap(), &place.path("box.gzip"));
+    assert_eq!(place.one("body11").summary.path.unwrap(), place.path("box.gzip"));
     assert_eq!(place.one("body12").original().unwrap().bytes(), mail(12).as_bytes());
     assert_eq!(place.build().added, 0);
 }
@@ -461,7 +464,7 @@ fn a_build_that_is_cut_off_goes_on_where_it_was() {
         assert_eq!(place.index.verify().unwrap().damage, []);
     };
     let all = || -> BTreeSet<String> {
-        documents(&place.index).into_iter().map(|one| one.subject).collect()
+        documents(&place.index).into_iter().map(|one| one.summary.subject).collect()
     };
     let length = mbox(0..100).len() as u64;
     falls(length / 2);

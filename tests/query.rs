@@ -76,8 +76,9 @@ fn document(random: &mut Random) -> Document {
     document.attachments.retain(|name| !name.is_empty());
     document.types = some(random, &TYPES, 30);
     document.size = random.below(4000) as u64;
-    document.path =
-        random.chance(50).then(|| format!("/mail/{}/{}", random.one(&WORDS), random.next()).into());
+    document.path = random
+        .chance(50)
+        .then(|| Path::new(&format!("/mail/{}/{}", random.one(&WORDS), random.next())).into());
     document.message_id = random.chance(70).then(|| format!("{}@x", random.next()));
     document.thread =
         if random.chance(70) { thread_key(&random.below(40).to_string()) } else { String::new() };
@@ -333,7 +334,7 @@ fn ids(index: &Index, text: &str, options: &SearchOptions) -> Vec<String> {
     let query = Query::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let results = index.search(&query, options).unwrap();
     assert_eq!(results.total, index.count(&query).unwrap(), "{text}");
-    results.hits.into_iter().map(|hit| hit.id).collect()
+    results.hits.into_iter().map(|hit| hit.summary.id).collect()
 }
 
 const ALL: SearchOptions = SearchOptions {
@@ -655,7 +656,7 @@ fn a_damaged_part_is_left_out_and_told() {
             fs::write(&entry, &bad).unwrap();
             let Ok(index) = Index::open(&place, &key()) else { continue };
             let found: Vec<_> =
-                index.hits(&query, &ALL).unwrap().map(|hit| hit.unwrap().id).collect();
+                index.hits(&query, &ALL).unwrap().map(|hit| hit.unwrap().summary.id).collect();
             let whole = found == ["aa", "bb", "cc"];
             // What is not found is said; what is said may be of no consequence here.
             assert!(whole || !index.left_out().is_empty(), "{found:?}");

@@ -52,7 +52,7 @@ impl Place {
     fn subjects(&self, query: &str) -> String {
         let options = SearchOptions { limit: usize::MAX, ..SearchOptions::default() };
         let found = self.index.search(&Query::parse(query).unwrap(), &options).unwrap();
-        let all: BTreeSet<_> = found.hits.into_iter().map(|hit| hit.subject).collect();
+        let all: BTreeSet<_> = found.hits.into_iter().map(|hit| hit.summary.subject).collect();
         all.into_iter().collect()
     }
 
@@ -176,7 +176,8 @@ fn what_joins_two_threads_keeps_what_is_known_of_their_messages() {
 fn paths(place: &Place) -> Vec<PathBuf> {
     let options = SearchOptions { limit: usize::MAX, ..SearchOptions::default() };
     let found = place.index.search(&Query::parse("*").unwrap(), &options).unwrap();
-    let mut all: Vec<_> = found.hits.into_iter().filter_map(|hit| hit.path).collect();
+    let mut all: Vec<_> =
+        found.hits.into_iter().filter_map(|hit| Some(hit.summary.path?.into())).collect();
     all.sort();
     all
 }

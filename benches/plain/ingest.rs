@@ -32,7 +32,7 @@ pub(super) fn read(raw: &[u8], path: &Path, offset: Option<u64>) -> Option<Docum
     let read: pdf::PdfReader = |bytes| pdf::Pdf::read(bytes).map_err(|error| error.to_string());
     let mut attached = pdf::Attached::new(Some(read));
     let mut document = mail::document(raw, message_id(raw), &mut attached).ok()?;
-    document.path = Some(path.to_owned());
+    document.path = Some(path.into());
     document.offset = offset;
     Some(document)
 }

@@ -56,7 +56,7 @@ fn main() {
 fn documents(mbox: &Path) {
     let mut out = BufWriter::new(std::io::stdout().lock());
     index::each_message(mbox, |document| {
-        let to = [document.to, document.cc].concat().join(", ");
+        let to = [&document.to[..], &document.cc[..]].concat().join(", ");
         let line = serde_json::json!({
             "id": document.id,
             "date": document.date,

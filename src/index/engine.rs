@@ -279,7 +279,7 @@ impl Index {
         self.ask(|searcher| {
             let stored: TantivyDocument = searcher.doc(address)?;
             let body = body(&stored, &self.fields).to_owned();
-            Ok(Heads::default().get(searcher, address)?.into_document(body))
+            Ok(Document { summary: Heads::default().get(searcher, address)?, body })
         })
     }
 

@@ -21,7 +21,7 @@ mod storage;
 mod writer;
 
 pub use analysis::stemmer::{Stems, StemsError};
-pub use document::{Document, Flag, Kind, MAX_BODY, is_tag, thread_key};
+pub use document::{Document, Flag, Kind, MAX_BODY, Summary, is_tag, thread_key};
 pub use engine::{Index, Stats};
 pub use error::Error;
 #[cfg(feature = "pdf")]

@@ -44,7 +44,7 @@ fn ids(index: &Index, text: &str) -> BTreeSet<String> {
     let options =
         SearchOptions { limit: usize::MAX, snippets: false, scores: false, ..Default::default() };
     let found = index.search(&Query::parse(text).unwrap(), &options).unwrap();
-    found.hits.into_iter().map(|hit| hit.id).collect()
+    found.hits.into_iter().map(|hit| hit.summary.id).collect()
 }
 
 /// A disk that makes one wait is told what will be read, and gives the same answers.

@@ -1,18 +1,19 @@
 //! What is indexed: one message, one letter, one file.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
 
 use crate::crypto;
 use crate::index::analysis::tokenizer;
 use crate::text;
-use crate::wire::{Decode, Encode};
 
 pub(super) mod budget;
 pub(super) mod fields;
 pub(super) mod queued;
 pub(super) mod summary;
 pub(super) mod summary_store;
+
+pub use summary::{Flag, Kind, Summary};
 
 /// Greatest text of a body that is kept and searched, in bytes: 16 MiB. The rest is cut off.
 pub const MAX_BODY: usize = 16 << 20;
@@ -29,77 +30,6 @@ pub(crate) const MAX_TAGS: usize = 256;
 /// Longest Message-ID that is kept, in bytes: that of a line (RFC 5322, section 2.1.1).
 const MAX_MESSAGE_ID: usize = 998;
 
-/// What a document was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[non_exhaustive]
-pub enum Kind {
-    /// An Internet message (RFC 5322).
-    Mail,
-    /// A letter, from the JSON lines of `open --json`.
-    Letter,
-    /// An HTML file.
-    Html,
-    /// A file of text.
-    Text,
-    /// A PDF file.
-    Pdf,
-    /// A file of Markdown.
-    Markdown,
-    /// A file of a programming language.
-    Code,
-}
-
-impl Kind {
-    /// The word for it in JSON and behind `type:`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mail => "mail",
-            Self::Letter => "letter",
-            Self::Html => "html",
-            Self::Text => "text",
-            Self::Pdf => "pdf",
-            Self::Markdown => "markdown",
-            Self::Code => "code",
-        }
-    }
-}
-
-/// What a mail folder says of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[non_exhaustive]
-pub enum Flag {
-    /// Not read yet.
-    Unread,
-    /// Marked by its reader.
-    Flagged,
-    /// Answered.
-    Replied,
-    /// Passed on to others.
-    Passed,
-    /// Not sent yet.
-    Draft,
-    /// To be thrown away.
-    Trashed,
-}
-
-impl Flag {
-    /// Every flag.
-    pub const ALL: [Self; 6] =
-        [Self::Unread, Self::Flagged, Self::Replied, Self::Passed, Self::Draft, Self::Trashed];
-
-    /// The word for it in JSON and behind `is:`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unread => "unread",
-            Self::Flagged => "flagged",
-            Self::Replied => "replied",
-            Self::Passed => "passed",
-            Self::Draft => "draft",
-            Self::Trashed => "trashed",
-        }
-    }
-}
-
 /// Whether a text may be a tag: 1 to `MAX_TAG` bytes without blanks, control characters,
 /// quotation marks, commas and parentheses, and neither `-` nor `+` in front.
 pub fn is_tag(text: &str) -> bool {
@@ -112,50 +42,28 @@ pub fn is_tag(text: &str) -> bool {
         && !text.chars().any(text::is_hostile)
 }
 
-/// A document as it is put in and given back.
+/// A document as it is put in and given back: its summary, whose fields are read as its own, and its
+/// text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Names it within the index, in 1 to `MAX_ID` bytes; a document with the id of another takes its place.
-    pub id: String,
-    /// What it was.
-    pub kind: Kind,
-    /// The file it came from, absolute; `None` for a letter.
-    pub path: Option<PathBuf>,
-    /// Where it begins in that file, in bytes, when the file holds many (mbox).
-    pub offset: Option<u64>,
-    /// Seconds since 1970-01-01T00:00:00Z, when known.
-    pub date: Option<i64>,
-    /// The sender, as `Name <address>`; empty when there is none.
-    pub from: String,
-    /// Recipients, as `Name <address>`.
-    pub to: Vec<String>,
-    /// Recipients in copy.
-    pub cc: Vec<String>,
-    /// Subject; of a file, its name or title.
-    pub subject: String,
+    /// Everything but the text.
+    pub summary: Summary,
     /// The text.
     pub body: String,
-    /// Names of attachments.
-    pub attachments: Vec<String>,
-    /// MIME types of its parts, or its own when it has none: `text/html`, `application/pdf`.
-    pub types: Vec<String>,
-    /// Bytes it has where it came from; 0 when that is not known.
-    pub size: u64,
-    /// The Message-ID of a mail, without its angle brackets.
-    pub message_id: Option<String>,
-    /// Message-IDs of what it answers.
-    pub in_reply_to: Vec<String>,
-    /// Message-IDs of what came before it in its thread, the first first.
-    pub references: Vec<String>,
-    /// Names its thread, alike in all of its documents; [`thread_key`] makes one. Empty for a
-    /// document that is in none.
-    pub thread: String,
-    /// What its mail folder says of it.
-    pub flags: BTreeSet<Flag>,
-    /// Words its reader put on it ([`is_tag`]).
-    pub tags: BTreeSet<String>,
-    /// Further `key`, `value` pairs of a letter: kept, not searched.
-    pub headers: Vec<(String, String)>,
+}
+
+impl Deref for Document {
+    type Target = Summary;
+
+    fn deref(&self) -> &Summary {
+        &self.summary
+    }
+}
+
+impl DerefMut for Document {
+    fn deref_mut(&mut self) -> &mut Summary {
+        &mut self.summary
+    }
 }
 
 /// The key of the thread that a message with this Message-ID began: 32 hexadecimal digits.
@@ -197,28 +105,7 @@ pub(super) fn cut(text: &mut String, max: usize) {
 impl Document {
     /// An empty document of a kind under an id.
     pub fn new(kind: Kind, id: String) -> Self {
-        Self {
-            id,
-            kind,
-            path: None,
-            offset: None,
-            date: None,
-            from: String::new(),
-            to: Vec::new(),
-            cc: Vec::new(),
-            subject: String::new(),
-            body: String::new(),
-            attachments: Vec::new(),
-            types: Vec::new(),
-            size: 0,
-            message_id: None,
-            in_reply_to: Vec::new(),
-            references: Vec::new(),
-            thread: String::new(),
-            flags: BTreeSet::new(),
-            tags: BTreeSet::new(),
-            headers: Vec::new(),
-        }
+        Self { summary: Summary::new(kind, id), body: String::new() }
     }
 
     /// Whether it is a whole file, which an edited version of the file replaces.
@@ -246,7 +133,7 @@ impl Document {
         let headers = self.headers.iter().flat_map(|(key, value)| [key, value]);
         let all =
             lists.into_iter().flatten().chain(texts).chain(&self.message_id).chain(&self.tags);
-        let path = self.path.as_ref().map_or(0, |path| path.capacity());
+        let path = self.path.as_ref().map_or(0, |path| path.as_os_str().len());
         size_of::<Self>() + path + all.chain(headers).map(of).sum::<usize>()
     }
 
@@ -256,13 +143,14 @@ impl Document {
         cut(&mut self.from, MAX_FIELD);
         cut(&mut self.subject, MAX_FIELD);
         cut(&mut self.thread, MAX_ID);
+        let summary = &mut self.summary;
         for list in [
-            &mut self.to,
-            &mut self.cc,
-            &mut self.attachments,
-            &mut self.types,
-            &mut self.in_reply_to,
-            &mut self.references,
+            &mut summary.to,
+            &mut summary.cc,
+            &mut summary.attachments,
+            &mut summary.types,
+            &mut summary.in_reply_to,
+            &mut summary.references,
         ] {
             let mut room = MAX_FIELD;
             list.retain_mut(|item| {
@@ -307,7 +195,7 @@ mod tests {
         let text = || "t".repeat(1000);
         let fill: [fn(&mut Document, String); 13] = [
             |document, text| document.id = text,
-            |document, text| document.path = Some(text.into()),
+            |document, text| document.path = Some(Path::new(&text).into()),
             |document, text| document.from = text,
             |document, text| document.to = vec![text],
             |document, text| document.cc = vec![text],

@@ -9,7 +9,7 @@ use crate::index::analysis::tokenizer;
 use crate::index::document::Document;
 use crate::index::document::budget::Taken;
 use crate::index::document::fields::Fields;
-use crate::index::document::summary::{Head, order};
+use crate::index::document::summary::order;
 use crate::wire;
 
 impl Document {
@@ -48,8 +48,8 @@ impl Document {
         values.push((to.id, document.id.clone().into()));
         values.push((to.from, document.from.clone().into()));
         values.push((to.subject, document.subject.clone().into()));
-        let (head, body) = Head::of(document);
-        let head = wire::encode(&head)?;
+        let Document { summary, body } = document;
+        let head = wire::encode(&summary)?;
         let bytes = 2 * head.len() + body.len();
         values.push((to.body, body.into()));
         Ok(Queued { values, head, bytes, room: None })

@@ -1,115 +1,159 @@
-//! What is stored of a document beside its body, and the number it is sorted by.
+//! Summary of a document: everything but its text, and the number it is sorted by.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::path::PathBuf;
 
 use tantivy::TantivyDocument;
 use tantivy::schema::Value as _;
 
 use crate::index::document::fields::Fields;
-use crate::index::document::{Document, Flag, Kind};
-use crate::wire::{Decode, Encode, Record};
+use crate::wire::{Decode, Encode, FilePath, Record};
 
-/// Everything but the body, as it is stored.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-pub(crate) struct Head {
-    pub(crate) id: String,
-    pub(crate) kind: Kind,
-    path: Option<Vec<u8>>,
-    pub(crate) offset: Option<u64>,
-    pub(crate) date: Option<i64>,
-    pub(crate) from: String,
-    pub(crate) to: Vec<String>,
-    pub(crate) cc: Vec<String>,
-    pub(crate) subject: String,
-    pub(crate) attachments: Vec<String>,
-    pub(crate) types: Vec<String>,
-    pub(crate) size: u64,
-    pub(crate) message_id: Option<String>,
-    in_reply_to: Vec<String>,
-    references: Vec<String>,
-    pub(crate) thread: String,
-    pub(crate) flags: BTreeSet<Flag>,
-    pub(crate) tags: BTreeSet<String>,
-    headers: Vec<(String, String)>,
+/// What a document was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[non_exhaustive]
+pub enum Kind {
+    /// An Internet message (RFC 5322).
+    Mail,
+    /// A letter, from the JSON lines of `open --json`.
+    Letter,
+    /// An HTML file.
+    Html,
+    /// A file of text.
+    Text,
+    /// A PDF file.
+    Pdf,
+    /// A file of Markdown.
+    Markdown,
+    /// A file of a programming language.
+    Code,
 }
 
-impl Record for Head {
+impl Kind {
+    /// The word for it in JSON and behind `type:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Letter => "letter",
+            Self::Html => "html",
+            Self::Text => "text",
+            Self::Pdf => "pdf",
+            Self::Markdown => "markdown",
+            Self::Code => "code",
+        }
+    }
+}
+
+/// What a mail folder says of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[non_exhaustive]
+pub enum Flag {
+    /// Not read yet.
+    Unread,
+    /// Marked by its reader.
+    Flagged,
+    /// Answered.
+    Replied,
+    /// Passed on to others.
+    Passed,
+    /// Not sent yet.
+    Draft,
+    /// To be thrown away.
+    Trashed,
+}
+
+impl Flag {
+    /// Every flag.
+    pub const ALL: [Self; 6] =
+        [Self::Unread, Self::Flagged, Self::Replied, Self::Passed, Self::Draft, Self::Trashed];
+
+    /// The word for it in JSON and behind `is:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unread => "unread",
+            Self::Flagged => "flagged",
+            Self::Replied => "replied",
+            Self::Passed => "passed",
+            Self::Draft => "draft",
+            Self::Trashed => "trashed",
+        }
+    }
+}
+
+/// Everything that is known of a document but its text, as it is stored and searched.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Summary {
+    /// Names it within the index, in 1 to `MAX_ID` bytes; a document with the id of another takes its place.
+    pub id: String,
+    /// What it was.
+    pub kind: Kind,
+    /// The file it came from, absolute; `None` for a letter.
+    pub path: Option<FilePath>,
+    /// Where it begins in that file, in bytes, when the file holds many (mbox).
+    pub offset: Option<u64>,
+    /// Seconds since 1970-01-01T00:00:00Z, when known.
+    pub date: Option<i64>,
+    /// The sender, as `Name <address>`; empty when there is none.
+    pub from: String,
+    /// Recipients, as `Name <address>`.
+    pub to: Vec<String>,
+    /// Recipients in copy.
+    pub cc: Vec<String>,
+    /// Subject; of a file, its name or title.
+    pub subject: String,
+    /// Names of attachments.
+    pub attachments: Vec<String>,
+    /// MIME types of its parts, or its own when it has none: `text/html`, `application/pdf`.
+    pub types: Vec<String>,
+    /// Bytes it has where it came from; 0 when that is not known.
+    pub size: u64,
+    /// The Message-ID of a mail, without its angle brackets.
+    pub message_id: Option<String>,
+    /// Message-IDs of what it answers.
+    pub in_reply_to: Vec<String>,
+    /// Message-IDs of what came before it in its thread, the first first.
+    pub references: Vec<String>,
+    /// Names its thread, alike in all of its documents; [`thread_key`](crate::index::thread_key) makes one. Empty for a
+    /// document that is in none.
+    pub thread: String,
+    /// What its mail folder says of it.
+    pub flags: BTreeSet<Flag>,
+    /// Words its reader put on it ([`is_tag`](crate::index::is_tag)).
+    pub tags: BTreeSet<String>,
+    /// Further `key`, `value` pairs of a letter: kept, not searched.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Record for Summary {
     const NAME: &'static str = "document head";
     const VERSION: u8 = 2;
     const MAX: usize = 2 << 20;
 }
 
-impl Head {
-    /// The head of a document, and its body.
-    pub(crate) fn of(document: Document) -> (Self, String) {
-        let head = Self {
-            id: document.id,
-            kind: document.kind,
-            path: document.path.map(|path| path.as_os_str().as_encoded_bytes().to_vec()),
-            offset: document.offset,
-            date: document.date,
-            from: document.from,
-            to: document.to,
-            cc: document.cc,
-            subject: document.subject,
-            attachments: document.attachments,
-            types: document.types,
-            size: document.size,
-            message_id: document.message_id,
-            in_reply_to: document.in_reply_to,
-            references: document.references,
-            thread: document.thread,
-            flags: document.flags,
-            tags: document.tags,
-            headers: document.headers,
-        };
-        (head, document.body)
-    }
-
-    /// The document of a head and a body.
-    pub(crate) fn into_document(self, body: String) -> Document {
-        Document {
-            path: self.path(),
-            id: self.id,
-            kind: self.kind,
-            offset: self.offset,
-            date: self.date,
-            from: self.from,
-            to: self.to,
-            cc: self.cc,
-            subject: self.subject,
-            body,
-            attachments: self.attachments,
-            types: self.types,
-            size: self.size,
-            message_id: self.message_id,
-            in_reply_to: self.in_reply_to,
-            references: self.references,
-            thread: self.thread,
-            flags: self.flags,
-            tags: self.tags,
-            headers: self.headers,
+impl Summary {
+    /// The summary of an empty document.
+    pub(super) fn new(kind: Kind, id: String) -> Self {
+        Self {
+            id,
+            kind,
+            path: None,
+            offset: None,
+            date: None,
+            from: String::new(),
+            to: Vec::new(),
+            cc: Vec::new(),
+            subject: String::new(),
+            attachments: Vec::new(),
+            types: Vec::new(),
+            size: 0,
+            message_id: None,
+            in_reply_to: Vec::new(),
+            references: Vec::new(),
+            thread: String::new(),
+            flags: BTreeSet::new(),
+            tags: BTreeSet::new(),
+            headers: Vec::new(),
         }
     }
-
-    pub(crate) fn path(&self) -> Option<PathBuf> {
-        self.path.as_deref().map(path_from)
-    }
-}
-
-/// A path of the bytes that stand for it.
-#[cfg(unix)]
-pub(crate) fn path_from(bytes: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt as _;
-    PathBuf::from(OsStr::from_bytes(bytes))
-}
-
-/// A path of the bytes that stand for it.
-#[cfg(not(unix))]
-pub(crate) fn path_from(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::new(&*String::from_utf8_lossy(bytes)))
 }
 
 /// The body of a stored document.
@@ -151,11 +195,11 @@ mod tests {
         assert!(order(Some(7), "ffff") >= order_from(7) && order(Some(6), "0000") < order_from(7));
     }
 
-    fn sample() -> Head {
-        Head {
+    fn sample() -> Summary {
+        Summary {
             id: "ab".into(),
             kind: Kind::Html,
-            path: Some(b"/\xff".to_vec()),
+            path: Some(FilePath::from_bytes(b"/\xff")),
             offset: Some(300),
             date: Some(-1),
             from: "a".into(),
@@ -183,8 +227,8 @@ mod tests {
             "020261620201022fff01fb2c01010101610101620002c3a90101630101\
              74fb2c0101016d0101720201710172016802000501017801016b0176"
         );
-        assert_eq!(wire::decode::<Head>(&bytes).unwrap(), sample());
-        assert_eq!(sample().path().unwrap().as_os_str().as_encoded_bytes(), b"/\xff");
+        assert_eq!(wire::decode::<Summary>(&bytes).unwrap(), sample());
+        assert_eq!(sample().path.unwrap().as_os_str().as_encoded_bytes(), b"/\xff");
     }
 
     proptest::proptest! {
@@ -200,16 +244,14 @@ mod tests {
             (head.id, head.from, head.subject) = (id, from, subject);
             head.headers = vec![(key.clone(), key)];
             let bytes = wire::encode(&head).unwrap();
-            proptest::prop_assert_eq!(&wire::decode::<Head>(&bytes).unwrap(), &head);
-            let (again, body) = Head::of(head.clone().into_document("body".into()));
-            proptest::prop_assert_eq!((again, body.as_str()), (head, "body"));
+            proptest::prop_assert_eq!(&wire::decode::<Summary>(&bytes).unwrap(), &head);
         }
 
         #[test]
         fn no_bytes_make_it_panic(
             bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)
         ) {
-            let _ = wire::decode::<Head>(&[&[1], bytes.as_slice()].concat());
+            let _ = wire::decode::<Summary>(&[&[1], bytes.as_slice()].concat());
         }
     }
 }

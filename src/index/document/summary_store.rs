@@ -14,8 +14,8 @@ use tantivy::schema::document::ErasedDocument;
 use tantivy::store::{Compressor, StoreReader, StoreWriter};
 use tantivy::{DocAddress, DocId, Searcher, SegmentReader, TantivyError};
 
+use crate::index::document::Summary;
 use crate::index::document::queued::Queued;
-use crate::index::document::summary::Head;
 use crate::wire;
 
 /// How the stream is called.
@@ -118,7 +118,7 @@ impl Heads {
         &self,
         searcher: &Searcher,
         address: DocAddress,
-    ) -> Result<Head, TantivyError> {
+    ) -> Result<Summary, TantivyError> {
         let bytes =
             self.in_store(searcher, address, |store| store.get_document_bytes(address.doc_id))??;
         // Its cells opened: another version wrote it.

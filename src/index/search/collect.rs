@@ -9,10 +9,10 @@ use tantivy::{
     DocAddress, DocId, Searcher, SegmentOrdinal, SegmentReader, TantivyDocument, TantivyError,
 };
 
-use crate::index::document::Document;
 use crate::index::document::fields::{ORDER, SIZE};
-use crate::index::document::summary::{Head, body, order};
+use crate::index::document::summary::{body, order};
 use crate::index::document::summary_store::Heads;
+use crate::index::document::{Document, Summary};
 use crate::index::engine::Index;
 use crate::index::error::Error;
 use crate::index::query::Query;
@@ -173,7 +173,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    pub(crate) fn head(&self, address: DocAddress) -> Result<Head, TantivyError> {
+    pub(crate) fn head(&self, address: DocAddress) -> Result<Summary, TantivyError> {
         self.heads.get(&self.searcher, address)
     }
 
@@ -193,7 +193,8 @@ impl<'a> Found<'a> {
     /// A document whole.
     pub(crate) fn document(&self, address: DocAddress) -> Result<Document, TantivyError> {
         let stored: TantivyDocument = self.searcher.doc(address)?;
-        Ok(self.head(address)?.into_document(body(&stored, &self.index.fields).to_owned()))
+        let body = body(&stored, &self.index.fields).to_owned();
+        Ok(Document { summary: self.head(address)?, body })
     }
 
     /// Every document found.

@@ -1,12 +1,11 @@
 //! Queries against the engine, and what comes back.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::ops::Deref;
 
 use tantivy::{TantivyDocument, TantivyError};
 
-use crate::index::document::summary::{Head, body};
-use crate::index::document::{Flag, Kind};
+use crate::index::document::Summary;
+use crate::index::document::summary::body;
 use crate::index::engine::Index;
 use crate::index::error::Error;
 use crate::index::query::Query;
@@ -26,68 +25,23 @@ pub struct Results {
 /// One document found. Its texts are a stranger's: clean them before a terminal sees them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
-    /// The document's id.
-    pub id: String,
-    /// What it was.
-    pub kind: Kind,
-    /// The file it came from.
-    pub path: Option<PathBuf>,
-    /// Where it begins in that file, when the file holds many.
-    pub offset: Option<u64>,
-    /// Seconds since 1970-01-01T00:00:00Z.
-    pub date: Option<i64>,
-    /// Sender.
-    pub from: String,
-    /// Recipients.
-    pub to: Vec<String>,
-    /// Recipients in copy.
-    pub cc: Vec<String>,
-    /// Subject.
-    pub subject: String,
-    /// Names of attachments.
-    pub attachments: Vec<String>,
-    /// MIME types of its parts.
-    pub types: Vec<String>,
-    /// Bytes it had where it came from; 0 when that is not known.
-    pub size: u64,
-    /// The Message-ID of a mail.
-    pub message_id: Option<String>,
-    /// The key of its thread; empty when it is in none.
-    pub thread: String,
-    /// What its mail folder said of it.
-    pub flags: BTreeSet<Flag>,
-    /// What its reader put on it.
-    pub tags: BTreeSet<String>,
+    /// Everything but its text; its fields are read as the hit's own.
+    pub summary: Summary,
     /// The place of the match in the text.
     pub snippet: Snippet,
     /// BM25 score; 0 when it was not asked for.
     pub score: f32,
 }
 
-impl Hit {
-    fn new(head: Head, snippet: Snippet, score: f32) -> Self {
-        Self {
-            path: head.path(),
-            id: head.id,
-            kind: head.kind,
-            offset: head.offset,
-            date: head.date,
-            from: head.from,
-            to: head.to,
-            cc: head.cc,
-            subject: head.subject,
-            attachments: head.attachments,
-            types: head.types,
-            size: head.size,
-            message_id: head.message_id,
-            thread: head.thread,
-            flags: head.flags,
-            tags: head.tags,
-            snippet,
-            score,
-        }
-    }
+impl Deref for Hit {
+    type Target = Summary;
 
+    fn deref(&self) -> &Summary {
+        &self.summary
+    }
+}
+
+impl Hit {
     /// The path, with `#` and the offset behind it when the file holds many documents.
     pub fn location(&self) -> Option<String> {
         let path = self.path.as_ref()?.display();
@@ -152,7 +106,7 @@ impl Hits<'_> {
     }
 
     fn hit(&mut self, place: Place, score: f32) -> Result<Hit, TantivyError> {
-        let head = self.found.head(place.address)?;
+        let summary = self.found.head(place.address)?;
         let snippet = match &mut self.marks {
             Some(marks) => {
                 let stored: TantivyDocument = self.found.searcher.doc(place.address)?;
@@ -160,7 +114,7 @@ impl Hits<'_> {
             }
             None => Snippet::default(),
         };
-        Ok(Hit::new(head, snippet, score))
+        Ok(Hit { summary, snippet, score })
     }
 }
 

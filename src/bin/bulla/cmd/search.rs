@@ -95,7 +95,7 @@ fn hits(
         shown += 1;
         if out.form != Form::Paths {
             out.hit(&hit)?;
-        } else if let Some(path) = hit.path
+        } else if let Some(path) = hit.summary.path
             && !told.contains(&path)
         {
             out.record(path.as_os_str().as_bytes())?;

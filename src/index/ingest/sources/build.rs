@@ -248,7 +248,7 @@ impl<'a> Build<'a> {
             Piece::Line(mut document) => {
                 let (holding, is_new) = self.hold(&document.id, at, known)?;
                 if is_new {
-                    document.path = Some(reading.path.to_path_buf());
+                    document.path = Some(reading.path.as_ref().into());
                     document.offset = Some(at);
                     pool.sink().send(*document)?;
                 }
@@ -335,7 +335,7 @@ impl<'a> Build<'a> {
             } else {
                 // It takes the place of what it was, with what its reader put on that.
                 let mut job = self.job(id, raw, source.form, &path, None, found);
-                job.tags = self.index.show(&job.id).map(|old| old.tags).unwrap_or_default();
+                job.tags = self.index.show(&job.id).map(|old| old.summary.tags).unwrap_or_default();
                 pool.sink().delete(&job.id);
                 known.expect(&job.id);
                 *if there { &mut self.report.updated } else { &mut self.report.added } += 1;

@@ -10,12 +10,11 @@ use tantivy::directory::error::OpenReadError;
 use tantivy::directory::{Directory as _, FileHandle, TerminatingWrite as _};
 
 use crate::crypto;
-use crate::index::document::summary::path_from;
 use crate::index::engine::Index;
 use crate::index::error::Error;
 use crate::index::storage::segments::CATALOGUE;
 use crate::text;
-use crate::wire::{self, Decode, Encode, Record};
+use crate::wire::{self, Decode, Encode, FilePath, Record};
 
 /// Documents of one record, so that none is long.
 const HOLDINGS: usize = 4096;
@@ -201,7 +200,7 @@ impl Catalogue {
                     before.extend(rest);
                     let holds = Vec::new();
                     let entry = Entry { stat, fresh, content, end, shape, binary, holds };
-                    last = Some((path_from(&before), entry));
+                    last = Some((FilePath::from_bytes(&before).into(), entry));
                 }
             }
         }

@@ -214,7 +214,7 @@ mod tests {
 
     fn mail(path: &Path, offset: Option<u64>) -> Document {
         let mut mail = Document::new(Kind::Mail, message_id(MAIL.as_bytes()));
-        (mail.path, mail.offset) = (Some(path.to_owned()), offset);
+        (mail.path, mail.offset) = (Some(path.into()), offset);
         mail
     }
 

@@ -184,7 +184,7 @@ fn document(job: Job) -> Result<(Document, Vec<String>), String> {
         Form::File(kind, mime) => file(job.id, kind, mime, &job.raw, &job.path, job.modified),
         Form::Lines | Form::Binary(_) => return Err("not a document".to_owned()),
     };
-    document.path = Some(job.path.to_path_buf());
+    document.path = Some(job.path.as_ref().into());
     document.offset = job.offset;
     document.tags = job.tags;
     Ok((document, attached.unread))

@@ -188,7 +188,7 @@ impl Build<'_> {
             if is == (Some(path.as_path()), offset, &flags) {
                 continue;
             }
-            document.path = Some(path);
+            document.path = Some(path.into());
             document.offset = offset;
             document.flags = flags;
             sink.delete(&document.id);

@@ -31,8 +31,8 @@ fn headers_are_decoded() {
     assert_eq!(mail.body.trim(), "Text");
     assert_eq!(mail.message_id.as_deref(), Some("me@x"));
     assert_eq!(
-        (mail.in_reply_to, mail.references),
-        (vec!["you@x".into()], vec!["first@x".into(), "you@x".into()])
+        (&mail.in_reply_to[..], &mail.references[..]),
+        (&["you@x".to_owned()][..], &["first@x".to_owned(), "you@x".to_owned()][..])
     );
     assert_eq!(mail.thread, thread_key("first@x"));
     assert_eq!(
