@@ -140,6 +140,7 @@ pub mod label {
     /// A record at rest: key of one writing from the storage key and a random salt.
     pub const RECORD: &[u8] = b"bulla/v1/record";
     /// A pack of the index: key of its file from its secret and a random salt.
+    #[cfg_attr(not(feature = "index"), allow(dead_code, reason = "the table names every label"))]
     pub(crate) const INDEX_FILE: &[u8] = b"bulla/v1/index/file";
 }
 

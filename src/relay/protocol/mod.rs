@@ -11,11 +11,12 @@ mod types;
 
 pub use self::types::Capabilities;
 pub use self::types::Limits;
+#[cfg(feature = "serve")]
+pub(crate) use self::types::MAX_REQUEST_JSON;
 pub use self::types::PushResult;
 pub use self::types::Versions;
 pub(crate) use self::types::{
-    Acked, MAX_ACK, MAX_ANSWER_JSON, MAX_REQUEST_JSON, MAX_SKEW, MAX_WAIT, MESSAGES, PARTIAL,
-    VERSION,
+    Acked, MAX_ACK, MAX_ANSWER_JSON, MAX_SKEW, MAX_WAIT, MESSAGES, PARTIAL, VERSION,
 };
 pub use self::types::{
     Capability, CapabilityId, Entry, Failure, Id, Ids, Info, Listing, MAX_BATCH, MAX_BATCH_BYTES,

@@ -22,6 +22,7 @@ pub const WINDOW: u64 = 90;
 /// Seconds that a relay's clock may lie from the client's, either way, for the client to sign by it.
 pub(crate) const MAX_SKEW: u64 = 24 * 3600;
 /// Greatest JSON body of a request, in bytes.
+#[cfg(feature = "serve")]
 pub(crate) const MAX_REQUEST_JSON: usize = 128 << 10;
 /// Greatest JSON body of an answer, in bytes: a full list is a sixth of it.
 pub(crate) const MAX_ANSWER_JSON: u64 = 1 << 20;
