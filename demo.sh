@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 
 if [ -z "${BULLA:-}" ]; then
     target=${CARGO_TARGET_DIR:-target}
-    cargo build --quiet --locked --profile demo --no-default-features --features cli,serve \
+    cargo build --quiet --locked --profile demo --no-default-features --features cli,serve,index \
         --bin bulla --target-dir "$target"
     BULLA=$(realpath "$target/demo/bulla")
 fi
