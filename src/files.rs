@@ -3,17 +3,22 @@
 //! A secret key is not lost by that: [`Existing::Replace`] keeps it under another name.
 
 mod atomic;
+pub(crate) mod disk;
 mod folder;
 mod kept;
+pub(crate) mod local;
 mod lock;
+mod naming;
 mod plain;
+#[cfg(test)]
+pub(crate) mod sim;
 mod temporary;
 
-pub use atomic::{AtomicFile, Existing, replace_private};
+pub use atomic::{AtomicFile, replace_private};
+pub use disk::{Access, Existing};
 pub use folder::{create_private_folder, create_state_folder, restrict_folder, sync_folder};
 pub use kept::holds_key;
 pub use lock::Lock;
 pub use plain::{
     create_private_mark, is_exposed, open_private_append, read_bounded, read_to_limit, same_file,
 };
-pub use temporary::Access;

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use crate::crypto;
-use crate::files;
+use crate::files::disk::{self, Disk, Held};
+use crate::files::local::Folder;
 use crate::secret::Secret;
 use crate::wire;
 use crate::wire::Record;
@@ -50,7 +51,7 @@ pub trait Kept: Record + Default {
 /// missing file is an empty record; a damaged one is an error and stays as it is.
 #[derive(Debug)]
 pub struct StateFile<R> {
-    folder: PathBuf,
+    disk: Arc<dyn Disk>,
     name: String,
     key: Secret<32>,
     record: PhantomData<fn() -> R>,
@@ -61,19 +62,29 @@ impl<R: Kept> StateFile<R> {
     pub fn new(folder: &Path, key: Secret<32>) -> Self {
         Self::named(folder, R::FILE, key)
     }
+
+    /// The file in a folder of any disk.
+    pub(crate) fn on(disk: Arc<dyn Disk>, key: Secret<32>) -> Self {
+        Self::named_on(disk, R::FILE, key)
+    }
 }
 
 impl<R: Record + Default> StateFile<R> {
     /// One of several files of a kind, each under a key of its own. Touches no file.
     pub fn named(folder: &Path, name: &str, key: Secret<32>) -> Self {
-        Self { folder: folder.to_owned(), name: name.to_owned(), key, record: PhantomData }
+        Self::named_on(Arc::new(Folder::new(folder)), name, key)
+    }
+
+    /// One of several files of a kind in a folder of any disk.
+    pub(crate) fn named_on(disk: Arc<dyn Disk>, name: &str, key: Secret<32>) -> Self {
+        Self { disk, name: name.to_owned(), key, record: PhantomData }
     }
 
     /// The record as it is now. Takes no lock: it is replaced as a whole.
     pub fn read(&self) -> Result<R, Error> {
         // The record, an eighth of padding, salt and tag.
         let most = (R::MAX as u64 / 8) * 9 + 1024;
-        match files::read_bounded(&self.path(), most) {
+        match disk::read(&*self.disk, &self.name, most) {
             Ok(sealed) => {
                 let record = crypto::open_record(&self.key, R::NAME, &sealed)
                     .map_err(|why| Error::Damaged { what: R::NAME, why })?;
@@ -90,8 +101,7 @@ impl<R: Record + Default> StateFile<R> {
         &self,
         change: impl FnOnce(&mut R) -> Result<T, E>,
     ) -> Result<T, E> {
-        files::create_private_folder(&self.folder).map_err(Error::Io)?;
-        let _lock = files::Lock::acquire(&self.lock()).map_err(Error::Io)?;
+        let _lock = self.lock().map_err(Error::Io)?;
         let mut record = self.read()?;
         let before = Self::encode(&record)?;
         let result = change(&mut record)?;
@@ -105,19 +115,18 @@ impl<R: Record + Default> StateFile<R> {
     /// Puts a record in the place of one that cannot be read, which stays under the name that is
     /// returned: another version of the program may read it.
     pub fn replace(&self, record: &R) -> Result<PathBuf, Error> {
-        files::create_private_folder(&self.folder).map_err(Error::Io)?;
-        let _lock = files::Lock::acquire(&self.lock())?;
-        let beside = |number: u32| self.folder.join(format!("{}.unreadable-{number}", self.name));
-        let free = (1..).map(beside).find(|path| std::fs::symlink_metadata(path).is_err());
+        let _lock = self.lock()?;
+        let beside = |number: u32| format!("{}.unreadable-{number}", self.name);
+        let free = (1..).map(beside).find(|name| self.disk.metadata(name).is_err());
         let kept = free.unwrap_or_else(|| beside(0));
-        std::fs::rename(self.path(), &kept)?;
+        self.disk.rename(&self.name, &kept)?;
         self.write(&Self::encode(record)?)?;
-        Ok(kept)
+        Ok(self.disk.path().join(kept))
     }
 
     fn write(&self, record: &[u8]) -> Result<(), Error> {
         let sealed = crypto::seal_record(&self.key, R::NAME, record)?;
-        Ok(files::replace_private(&self.path(), &sealed)?)
+        Ok(disk::replace(&*self.disk, &self.name, &sealed)?)
     }
 
     fn encode(record: &R) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -126,21 +135,22 @@ impl<R: Record + Default> StateFile<R> {
 
     /// Removes the file for good, if it is there.
     pub fn remove(&self) -> Result<(), Error> {
-        files::create_private_folder(&self.folder)?;
-        let lock = self.lock();
-        let _lock = files::Lock::acquire(&lock)?;
-        match std::fs::remove_file(self.path()) {
+        let _lock = self.lock()?;
+        match self.disk.remove(&self.name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => std::fs::remove_file(lock)?,
+            _ => self.disk.remove(&self.lock_name())?,
         }
-        Ok(files::sync_folder(&self.folder)?)
+        Ok(self.disk.sync()?)
     }
 
-    fn lock(&self) -> PathBuf {
-        self.folder.join(format!("{}.lock", self.name))
+    /// Takes the lock of the file, in a folder that is created if it is not there.
+    fn lock(&self) -> io::Result<Held> {
+        self.disk.make()?;
+        let held = self.disk.lock(&self.lock_name(), true)?;
+        held.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
-    fn path(&self) -> PathBuf {
-        self.folder.join(&self.name)
+    fn lock_name(&self) -> String {
+        format!("{}.lock", self.name)
     }
 }

@@ -10,7 +10,8 @@ use crate::account::error::Error;
 use crate::contact::pairing::Address;
 use crate::contact::{Book, BookFile, Own, Pairs, Settings, Successors, Takeover, Untolds};
 use crate::crypto::{self, label};
-use crate::files::{self, Lock};
+use crate::files::disk::{Disk, Held};
+use crate::files::local::Folder;
 use crate::identity::{Card, Fingerprint, Identity};
 use crate::letter::ratchet::Sessions;
 use crate::secret::Secret;
@@ -39,7 +40,7 @@ impl Clock for SystemClock {
 #[derive(Clone)]
 pub struct Account {
     identity: Arc<Identity>,
-    folder: Option<PathBuf>,
+    disk: Option<Arc<dyn Disk>>,
     key_file: Arc<Zeroizing<Vec<u8>>>,
     clock: Arc<dyn Clock>,
 }
@@ -59,8 +60,13 @@ impl Account {
     pub fn open(identity: Identity, home: Option<&Path>) -> Self {
         let name = identity.storage_key(label::STORAGE_FOLDER);
         let folder = state_folder(home, &crypto::truncate(name.expose()));
+        Self::on(identity, folder.map(|folder| Arc::new(Folder::new(&folder)) as Arc<dyn Disk>))
+    }
+
+    /// Opens the account of an identity whose state is kept in a folder of any disk.
+    pub(crate) fn on(identity: Identity, disk: Option<Arc<dyn Disk>>) -> Self {
         let (identity, key_file) = (Arc::new(identity), Arc::default());
-        Self { identity, folder, key_file, clock: Arc::new(SystemClock) }
+        Self { identity, disk, key_file, clock: Arc::new(SystemClock) }
     }
 
     /// Keeps the text that the identity was read from, which a backup holds.
@@ -106,17 +112,31 @@ impl Account {
     ///
     /// [`Error::NoState`] without a home.
     pub fn folder(&self) -> Result<&Path, Error> {
-        self.folder.as_deref().ok_or(Error::NoState)
+        Ok(self.disk()?.path())
+    }
+
+    fn disk(&self) -> Result<&Arc<dyn Disk>, Error> {
+        self.disk.as_ref().ok_or(Error::NoState)
     }
 
     /// Returns whether state is kept.
     pub(crate) fn has_state(&self) -> bool {
-        self.folder.is_some()
+        self.disk.is_some()
     }
 
     /// Returns the folder in which pulled letters wait.
     pub fn spool_folder(&self) -> Result<PathBuf, Error> {
-        Ok(self.folder()?.join("spool"))
+        Ok(self.spool()?.path().to_owned())
+    }
+
+    /// Returns that folder on the disk of the state.
+    pub(crate) fn spool(&self) -> Result<Arc<dyn Disk>, Error> {
+        Ok(self.disk()?.folder("spool"))
+    }
+
+    /// Returns the folder of the erasures that letters still need.
+    pub(crate) fn deferred_folder(&self) -> Result<Arc<dyn Disk>, Error> {
+        Ok(self.disk()?.folder("owed"))
     }
 
     /// Returns the file of the contact book.
@@ -145,7 +165,7 @@ impl Account {
     }
 
     fn file<R: crate::state::Kept>(&self, label: &'static [u8]) -> Result<StateFile<R>, Error> {
-        Ok(StateFile::new(self.folder()?, self.identity.storage_key(label)))
+        Ok(StateFile::on(Arc::clone(self.disk()?), self.identity.storage_key(label)))
     }
 
     /// Returns the file of the ratchets with a contact, whose name says nothing without the identity.
@@ -156,7 +176,8 @@ impl Account {
         let of = |label| self.identity.storage_key_for(label, &contact.to_bytes());
         let name = of(label::STORAGE_RATCHET_NAME);
         let name = hex_encode(&crypto::truncate::<8>(name.expose()));
-        Ok(StateFile::named(self.folder()?, &name, of(label::STORAGE_RATCHET)))
+        let disk = Arc::clone(self.disk()?);
+        Ok(StateFile::named_on(disk, &name, of(label::STORAGE_RATCHET)))
     }
 
     /// Returns the key that wraps the keys of the account's indexes.
@@ -242,9 +263,7 @@ impl Account {
 
     /// Waits until no other process opens the letter.
     pub(crate) fn lock_letter(&self, id: &[u8; 16]) -> Result<LetterLock, Error> {
-        let path = self.letter_lock(id)?;
-        let lock = Lock::acquire(&path).map_err(Error::Lock)?;
-        Ok(LetterLock { path, _lock: lock })
+        self.letter_lock(id, true)
     }
 
     /// Locks the letter now.
@@ -253,27 +272,28 @@ impl Account {
     ///
     /// [`Error::LetterInUse`] when another process opens it.
     pub(crate) fn try_lock_letter(&self, id: &[u8; 16]) -> Result<LetterLock, Error> {
-        let path = self.letter_lock(id)?;
-        let lock = Lock::try_acquire(&path).map_err(Error::Lock)?;
-        Ok(LetterLock { path, _lock: lock.ok_or(Error::LetterInUse)? })
+        self.letter_lock(id, false)
     }
 
-    fn letter_lock(&self, id: &[u8; 16]) -> Result<PathBuf, Error> {
-        Ok(self.folder()?.join(format!("{}.turn", hex_encode(id))))
+    fn letter_lock(&self, id: &[u8; 16], wait: bool) -> Result<LetterLock, Error> {
+        let (disk, name) = (Arc::clone(self.disk()?), format!("{}.turn", hex_encode(id)));
+        let lock = disk.lock(&name, wait).map_err(Error::Lock)?;
+        Ok(LetterLock { disk, name, _lock: lock.ok_or(Error::LetterInUse)? })
     }
 }
 
 /// A letter that this process alone opens.
 #[derive(Debug)]
 pub(crate) struct LetterLock {
-    path: PathBuf,
-    _lock: Lock,
+    disk: Arc<dyn Disk>,
+    name: String,
+    _lock: Held,
 }
 
 impl Drop for LetterLock {
     fn drop(&mut self) {
         // A process that waits for it creates it again.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = self.disk.remove(&self.name);
     }
 }
 
@@ -281,5 +301,5 @@ impl Drop for LetterLock {
 /// many services, counts as none.
 pub fn state_folder(home: Option<&Path>, name: &[u8; 8]) -> Option<PathBuf> {
     let folder = home?.join(hex_encode(name));
-    files::create_state_folder(&folder).is_ok().then_some(folder)
+    Folder::new(&folder).make().is_ok().then_some(folder)
 }

@@ -347,12 +347,12 @@ impl<K: Keys> LetterOpener<K> {
             sessions::erase_key(account, events, by, letter.heading.date, deferred)?;
         }
         if let Some(id) = &arrival.envelope {
-            let spool = account.spool_folder()?;
+            let spool = account.spool()?;
             // If this fails the copy is kept a week longer.
             let _ = match safe {
-                true => Word::Opened.leave(&spool, id),
+                true => Word::Opened.leave_on(&*spool, id),
                 // It was refused before, and need not come again for that.
-                false => Word::Refused.retract(&spool, id),
+                false => Word::Refused.retract(&*spool, id),
             };
         }
         Ok(())

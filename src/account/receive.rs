@@ -98,7 +98,7 @@ impl Context<'_> {
     ) -> Result<Pulled, E> {
         self.close_revoked_once()?;
         let mine = self.mailboxes()?;
-        let mut spool = Spool::open(self.account.spool_folder()?).map_err(Error::from)?;
+        let mut spool = Spool::on(self.account.spool()?).map_err(Error::from)?;
         erase_all_deferred(self.account, self.events, |id| spool.is_waiting(id))?;
         let boxes: Vec<_> = mine.iter().map(|mine| mine.owned.clone()).collect();
         let broken = |error: &RelayError| self.events.event(Event::LineBroken { error });

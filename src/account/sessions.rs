@@ -1,8 +1,6 @@
 //! Ratchet sessions with contacts: the key of a letter that arrives, and what the letter changes.
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::account::account::Account;
@@ -231,27 +229,22 @@ pub(crate) fn erase_all_deferred(
     events: &dyn Events,
     waits: impl Fn(&Id) -> bool,
 ) -> Result<(), Error> {
-    let files = match fs::read_dir(deferred_folder(account)?) {
+    let files = match account.deferred_folder()?.list() {
         Ok(files) => files,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     for file in files {
-        let id = file?.file_name().to_str().and_then(|name| name.parse::<Id>().ok());
-        if let Some(id) = id.filter(|id| !waits(id)) {
+        if let Some(id) = file.parse::<Id>().ok().filter(|id| !waits(id)) {
             erase_deferred(account, events, &id)?;
         }
     }
     Ok(())
 }
 
-fn deferred_folder(account: &Account) -> Result<PathBuf, Error> {
-    Ok(account.folder()?.join("owed"))
-}
-
 fn deferred_file(account: &Account, id: &Id) -> Result<StateFile<Owed>, Error> {
-    let (folder, key) = (deferred_folder(account)?, account.deferred_key(&id.0));
-    Ok(StateFile::named(&folder, &id.to_string(), key))
+    let (folder, key) = (account.deferred_folder()?, account.deferred_key(&id.0));
+    Ok(StateFile::named_on(folder, &id.to_string(), key))
 }
 
 fn apply(account: &Account, events: &dyn Events, due: Due) -> Result<(), Error> {

@@ -1,37 +1,27 @@
 //! Files that appear when they are complete, and what becomes of those in their place.
 
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tempfile::TempPath;
-
-use crate::files::folder::{folder_of, sync_folder};
-use crate::files::kept;
-use crate::files::temporary::{Access, Temporary};
-
-/// Treatment of a file that is already there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
-    /// Fail with [`io::ErrorKind::AlreadyExists`], atomically.
-    Keep,
-    /// Take its place. A secret key in it that the new file does not hold is kept beside it.
-    Replace,
-    /// Take its place, and nothing of it stays: for files of the program's own, and for the same
-    /// secret under another lock.
-    Overwrite,
-}
+use crate::files::disk::{Access, Disk, Existing, Handle, Unnamed, publish};
+use crate::files::folder::folder_of;
+use crate::files::local::Folder;
 
 /// A file under way: it has no name, or where the system knows no such files a random one beside
 /// its place, and goes away when dropped. [`AtomicFile::commit`] makes it durable and gives it its
 /// name.
 #[derive(Debug)]
 pub struct AtomicFile {
-    temporary: Temporary,
-    path: PathBuf,
+    folder: Arc<dyn Disk>,
+    name: OsString,
     existing: Existing,
-    /// Whatever [`Existing::Replace`] replaces counts as a secret key.
-    precious: bool,
+    file: Arc<dyn Handle>,
+    unnamed: Box<dyn Unnamed>,
+    length: u64,
 }
 
 impl AtomicFile {
@@ -40,111 +30,61 @@ impl AtomicFile {
         if existing == Existing::Keep && fs::symlink_metadata(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let temporary = Temporary::create(path, access)?;
-        Ok(Self { temporary, path: path.to_owned(), existing, precious: false })
+        let folder = Folder::new(folder_of(path));
+        Self::on(Arc::new(folder), name_in_folder(path).to_owned(), existing, access)
+    }
+
+    /// Begins a file of a folder.
+    pub(crate) fn on(
+        folder: Arc<dyn Disk>,
+        name: OsString,
+        existing: Existing,
+        access: Access,
+    ) -> io::Result<Self> {
+        let (file, unnamed) = folder.begin(access)?;
+        Ok(Self { folder, name, existing, file, unnamed, length: 0 })
     }
 
     /// Takes the place for one of secret keys: what [`Existing::Replace`] replaces there is kept,
     /// whatever it looks like.
     #[must_use]
     pub fn precious(self) -> Self {
-        Self { precious: true, ..self }
+        let existing = match self.existing {
+            Existing::Replace => Existing::ReplacePrecious,
+            other => other,
+        };
+        Self { existing, ..self }
     }
 
     /// Syncs the bytes, gives the file its name, syncs the folder. Returns where the secret key is
     /// kept that was there.
     pub fn commit(self) -> io::Result<Option<PathBuf>> {
-        let folder = folder_of(&self.path).to_owned();
-        self.sync()?;
-        let kept = self.name()?;
-        sync_folder(&folder)?;
-        Ok(kept)
+        let Self { folder, name, existing, file, unnamed, .. } = self;
+        publish(&*file, || unnamed.name(&name, existing), &*folder)
     }
-
-    /// Syncs the bytes.
-    pub fn sync(&self) -> io::Result<()> {
-        self.temporary.file().sync_all()
-    }
-
-    /// Another handle of the file, to write and read it anywhere while it is under way.
-    pub fn handle(&self) -> io::Result<File> {
-        self.temporary.file().try_clone()
-    }
-
-    /// The same as [`name`](Self::name), with another last component than it was begun with.
-    pub fn name_beside(mut self, name: &str) -> io::Result<Option<PathBuf>> {
-        self.path.set_file_name(name);
-        self.name()
-    }
-
-    /// Gives a file its name that was [synced](Self::sync). The name is durable when the caller
-    /// has called [`sync_folder`], once for as many files as they like. Returns where the secret
-    /// key is kept that was there, which is durable.
-    pub fn name(self) -> io::Result<Option<PathBuf>> {
-        if self.existing == Existing::Keep {
-            return self.temporary.name(&self.path).map(|()| None);
-        }
-        match self.temporary.name_or_beside(&self.path)? {
-            None => Ok(None),
-            Some((file, beside)) if self.existing == Existing::Replace => {
-                replace(beside, &file, &self.path, self.precious)
-            }
-            Some((_, beside)) => take_place(beside, &self.path),
-        }
-    }
-}
-
-/// Renames a file, and whatever was at `path` is gone.
-fn take_place(beside: TempPath, path: &Path) -> io::Result<Option<PathBuf>> {
-    beside.persist(path).map(|()| None).map_err(|e| e.error)
-}
-
-/// Renames a file. A secret key at `path` that `new`, which is this file, does not hold is kept
-/// under another name: durably before the new file is there, and also when another process put it
-/// there at this very moment.
-fn replace(
-    beside: TempPath,
-    new: &File,
-    path: &Path,
-    precious: bool,
-) -> io::Result<Option<PathBuf>> {
-    let new = kept::new(new)?;
-    let kept = match kept::would_lose(path, &new, precious) {
-        true => Some(kept::keep(path)?),
-        false => None,
-    };
-    if !exchange(&beside, path) {
-        take_place(beside, path)?;
-        return Ok(kept);
-    }
-    // What was there has the name of the new file now, which it loses here.
-    let is_kept = kept.as_ref().is_some_and(|kept| kept::is_same(&beside, kept));
-    match !is_kept && kept::would_lose(&beside, &new, precious) {
-        true => Ok(Some(kept::keep_moved(beside, path)?)),
-        false => Ok(kept),
-    }
-}
-
-/// Exchanges the names of two files in one step, where the system can.
-#[cfg(target_os = "linux")]
-fn exchange(one: &Path, other: &Path) -> bool {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).is_ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn exchange(_: &Path, _: &Path) -> bool {
-    false
 }
 
 impl Write for AtomicFile {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.temporary.write(buf)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(bytes, self.length)?;
+        self.length += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Returns the part of a path behind its folder as it was given: `name/` is for the system to refuse.
+fn name_in_folder(path: &Path) -> &OsStr {
+    let whole = path.as_os_str().as_bytes();
+    let folder = path.parent().map_or(&[][..], |folder| folder.as_os_str().as_bytes());
+    let mut name = whole.strip_prefix(folder).unwrap_or(whole);
+    while let Some(rest) = name.strip_prefix(b"/") {
+        name = rest;
+    }
+    OsStr::from_bytes(name)
 }
 
 /// Writes a whole private file in one atomic step, in place of what was there. For files of the
@@ -157,6 +97,8 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
     use crate::files::is_exposed;
 
@@ -193,7 +135,8 @@ mod tests {
             let path = folder.path().join(name);
             let mut file = AtomicFile::create(&path, existing, access).unwrap();
             if !unnamed {
-                file.temporary = Temporary::create_named(&path, access).unwrap();
+                let named = Folder::new(folder.path()).begin_named(access).unwrap();
+                (file.file, file.unnamed) = named;
             }
             file.write_all(name.as_bytes()).unwrap();
             (file, path)
@@ -224,7 +167,8 @@ mod tests {
         let commit = |text: &str, existing, unnamed: bool| {
             let mut file = AtomicFile::create(&path, existing, Access::Private).unwrap();
             if !unnamed {
-                file.temporary = Temporary::create_named(&path, Access::Private).unwrap();
+                let named = Folder::new(folder.path()).begin_named(Access::Private).unwrap();
+                (file.file, file.unnamed) = named;
             }
             file.write_all(text.as_bytes()).unwrap();
             file.commit().unwrap()

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::files::disk::Access;
 use crate::files::folder::{folder_of, sync_folder};
 use crate::files::plain::read_bounded;
-use crate::files::temporary::{Access, Temporary};
+use crate::files::temporary::Temporary;
 
 /// Longest file that may be a key file, in bytes.
 const MAX: u64 = 1 << 20;
@@ -183,8 +184,8 @@ fn fingerprint(bytes: &[u8]) -> Option<String> {
 
 /// Keeps the file on a file system without hard links.
 fn copy(path: &Path, kept: &Path) -> io::Result<()> {
-    let mut file = Temporary::create(kept, Access::Private)?;
-    io::copy(&mut File::open(path)?, &mut file)?;
+    let file = Temporary::create(folder_of(kept), Access::Private)?;
+    io::copy(&mut File::open(path)?, &mut &**file.file())?;
     file.file().sync_all()?;
     file.name(kept)?;
     sync_folder(folder_of(kept))

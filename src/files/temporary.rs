@@ -1,80 +1,60 @@
 //! Files without their name yet: unnamed where the system knows such files, else beside their place.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
+use crate::files::disk::Access;
 use crate::files::folder::folder_of;
-
-/// Permissions of a new file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// The owner alone (0600).
-    Private,
-    /// As the process's umask says.
-    Umask,
-}
-
-impl Access {
-    /// Returns the mode a file is created with; the umask takes from it.
-    #[cfg(unix)]
-    fn mode(self) -> u32 {
-        match self {
-            Self::Private => 0o600,
-            Self::Umask => 0o666,
-        }
-    }
-}
 
 /// A file that has no name, or where the system knows no such files a random one beside its place.
 #[derive(Debug)]
-pub(super) enum Temporary {
-    /// Whatever ends the process, a signal or a power cut, leaves nothing of it in the folder.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
-    Unnamed(File),
-    /// Goes away when dropped, and is left when the process is killed.
-    Named(NamedTempFile),
+pub(super) struct Temporary {
+    file: Arc<File>,
+    /// The random name. It goes away when dropped, and is left when the process is killed; of a
+    /// file without one nothing is left in the folder, whatever ends the process.
+    beside: Option<TempPath>,
 }
 
 impl Temporary {
-    /// Begins a file that is to get its name in the folder of `path`.
-    pub(super) fn create(path: &Path, access: Access) -> io::Result<Self> {
-        match unnamed::create(folder_of(path), access) {
-            Some(file) => Ok(Self::Unnamed(file)),
-            None => Self::create_named(path, access),
+    /// Begins a file that is to get its name in `folder`.
+    pub(super) fn create(folder: &Path, access: Access) -> io::Result<Self> {
+        match unnamed::create(folder, mode(access)) {
+            Some(file) => Ok(Self { file: Arc::new(file), beside: None }),
+            None => Self::create_named(folder, access),
         }
     }
 
-    /// Begins a file with a random name beside `path`.
-    pub(super) fn create_named(path: &Path, access: Access) -> io::Result<Self> {
-        named(access).tempfile_in(folder_of(path)).map(Self::Named)
+    /// Begins a file with a random name in `folder`.
+    pub(super) fn create_named(folder: &Path, access: Access) -> io::Result<Self> {
+        let (file, beside) = named(access).tempfile_in(folder)?.into_parts();
+        Ok(Self { file: Arc::new(file), beside: Some(beside) })
     }
 
     /// Returns the open file.
-    pub(super) fn file(&self) -> &File {
-        match self {
-            Self::Unnamed(file) => file,
-            Self::Named(file) => file.as_file(),
-        }
+    pub(super) fn file(&self) -> &Arc<File> {
+        &self.file
     }
 
     /// Gives the file the name `path`, or fails with [`io::ErrorKind::AlreadyExists`], atomically.
     pub(super) fn name(self, path: &Path) -> io::Result<()> {
-        match self {
-            Self::Unnamed(file) => unnamed::link(&file, path),
-            Self::Named(file) => file.persist_noclobber(path).map(drop).map_err(|e| e.error),
+        match self.beside {
+            None => unnamed::link(&self.file, path),
+            Some(beside) => beside.persist_noclobber(path).map_err(|e| e.error),
         }
     }
 
     /// Gives the file the name `path`, or returns it under a random name beside `path` for a rename
     /// to take the place: a link replaces no file.
-    pub(super) fn name_or_beside(self, path: &Path) -> io::Result<Option<(File, TempPath)>> {
-        let file = match self {
-            Self::Named(file) => return Ok(Some(file.into_parts())),
-            Self::Unnamed(file) => file,
-        };
+    pub(super) fn name_or_beside(self, path: &Path) -> io::Result<Option<(Arc<File>, TempPath)>> {
+        let Self { file, beside } = self;
+        if let Some(beside) = beside {
+            return Ok(Some((file, beside)));
+        }
         match unnamed::link(&file, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let beside = named(Access::Private);
@@ -86,13 +66,11 @@ impl Temporary {
     }
 }
 
-impl Write for Temporary {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.file().write(buf)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// Returns the mode a file is created with; the umask takes from it.
+fn mode(access: Access) -> u32 {
+    match access {
+        Access::Private => 0o600,
+        Access::Umask => 0o666,
     }
 }
 
@@ -100,13 +78,7 @@ impl Write for Temporary {
 fn named(access: Access) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".bulla-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(fs::Permissions::from_mode(access.mode()));
-    }
-    #[cfg(not(unix))]
-    let _ = access;
+    builder.permissions(fs::Permissions::from_mode(mode(access)));
     builder
 }
 
@@ -125,12 +97,12 @@ mod unnamed {
 
     /// A new file for `folder`, or `None` where there are none: another way may work, or fail
     /// with an error that says more.
-    pub(super) fn create(folder: &Path, access: super::Access) -> Option<File> {
+    pub(super) fn create(folder: &Path, mode: u32) -> Option<File> {
         if !Path::new(OWN).is_dir() {
             return None;
         }
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(access.mode());
+        let mode = Mode::from_raw_mode(mode);
         rustix::fs::open(folder, flags, mode).ok().map(File::from)
     }
 
@@ -148,7 +120,7 @@ mod unnamed {
     use std::io;
     use std::path::Path;
 
-    pub(super) fn create(_: &Path, _: super::Access) -> Option<File> {
+    pub(super) fn create(_: &Path, _: u32) -> Option<File> {
         None
     }
 

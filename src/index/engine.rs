@@ -16,6 +16,8 @@ use tantivy::{
 };
 
 use crate::files;
+use crate::files::disk::{self, Disk};
+use crate::files::local::Folder;
 use crate::index::analysis::stemmer::Stems;
 use crate::index::analysis::tokenizer::WordTokenizer;
 use crate::index::document::Document;
@@ -24,7 +26,6 @@ use crate::index::document::summary::body;
 use crate::index::document::summary_store::{Heads, Summaries};
 use crate::index::error::Error;
 use crate::index::storage::directory::{CellDirectory, LeftOut};
-use crate::index::storage::disk::{Disk, Folder};
 use crate::index::storage::folder;
 use crate::index::storage::verify::{self, Checked};
 use crate::secret::Secret;
@@ -260,7 +261,8 @@ impl Index {
             files: 0,
             bytes: 0,
         };
-        for (_, length) in self.directory.disk().list().map_err(Error::io(self.folder()))? {
+        let files = disk::list_with_lengths(self.directory.disk());
+        for (_, length) in files.map_err(Error::io(self.folder()))? {
             stats.files += 1;
             stats.bytes += length;
         }

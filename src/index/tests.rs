@@ -1,12 +1,9 @@
 //! The index on a disk that lies, and what the disk shows.
 
-mod sim;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use sim::{Machine, Random};
-
+use crate::files::sim::{Random, SimDisk};
 use crate::index::analysis::stemmer::Stems;
 use crate::index::document::{Document, Kind};
 use crate::index::engine::Index;
@@ -25,13 +22,13 @@ fn place() -> &'static Path {
     Path::new("simulated")
 }
 
-fn made(machine: &Machine) -> Index {
-    Index::create_on(machine.disk(), place(), &key(), &Stems::default()).unwrap();
-    opened(machine).unwrap()
+fn made(disk: &SimDisk) -> Index {
+    Index::create_on(disk.root(), place(), &key(), &Stems::default()).unwrap();
+    opened(disk).unwrap()
 }
 
-fn opened(machine: &Machine) -> Result<Index, Error> {
-    Index::open_on(machine.disk(), place(), &key())
+fn opened(disk: &SimDisk) -> Result<Index, Error> {
+    Index::open_on(disk.root(), place(), &key())
 }
 
 fn note(id: &str, body: &str) -> Document {
@@ -50,8 +47,8 @@ fn ids(index: &Index, text: &str) -> BTreeSet<String> {
 /// A disk that makes one wait is told what will be read, and gives the same answers.
 #[test]
 fn reading_ahead_changes_no_answer() {
-    let machine = Machine::new(1);
-    let index = made(&machine);
+    let disk = SimDisk::new(1);
+    let index = made(&disk);
     for part in 0..3 {
         let mut writer = index.writer().unwrap();
         for n in 0..40 {
@@ -65,7 +62,7 @@ fn reading_ahead_changes_no_answer() {
     }
     index.reload().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for (name, bytes) in machine.all() {
+    for (name, bytes) in disk.all() {
         std::fs::write(folder.path().join(name), bytes).unwrap();
     }
     let plain = Index::open(folder.path(), &key()).unwrap();
@@ -89,14 +86,14 @@ fn reading_ahead_changes_no_answer() {
 /// It opens with the key, and was made by a program that looks for other things.
 #[test]
 fn an_index_of_another_version_is_told() {
-    let machine = Machine::new(1);
-    let keys = folder::new_key(&*machine.disk(), place(), &key()).unwrap();
-    let directory = CellDirectory::new(machine.disk(), place(), key(), keys);
+    let disk = SimDisk::new(1);
+    let keys = folder::new_key(&*disk.root(), place(), &key()).unwrap();
+    let directory = CellDirectory::new(disk.root(), place(), key(), keys);
     let mut schema = tantivy::schema::Schema::builder();
     schema.add_text_field("id", tantivy::schema::STRING);
     let builder = tantivy::Index::builder().schema(schema.build());
     drop(builder.open_or_create(directory).unwrap());
-    assert!(matches!(opened(&machine), Err(Error::Another(_))));
+    assert!(matches!(opened(&disk), Err(Error::Another(_))));
 }
 
 /// How often, in the ordinary run and in a long one.
@@ -168,18 +165,18 @@ fn power_cuts_lose_nothing_committed() {
     let mut cut = BTreeMap::<&str, u32>::new();
     for seed in 0..rounds(60) {
         let mut random = Random(seed);
-        let machine = Machine::new(seed);
-        drop(made(&machine));
+        let disk = SimDisk::new(seed);
+        drop(made(&disk));
         let (mut there, mut next) = (BTreeSet::new(), 0);
         for _ in 0..12 {
             random.next();
             let step = Step::any(&mut random, &mut next, &there);
             let after = step.apply(&there);
-            machine.crash_in(Some(1 + random.below(40)));
-            let done = opened(&machine).and_then(|index| step.run(&index));
+            disk.crash_in(Some(1 + random.below(40)));
+            let done = opened(&disk).and_then(|index| step.run(&index));
             match &done {
                 Ok(()) => there = after.clone(),
-                Err(_) if machine.is_off() => {
+                Err(_) if disk.is_off() => {
                     let what = format!("{step:?}");
                     let what = ["Add", "Remove", "Purge", "Rekey"]
                         .into_iter()
@@ -188,8 +185,8 @@ fn power_cuts_lose_nothing_committed() {
                 }
                 Err(error) => panic!("seed {seed}, {step:?}: {error}"),
             }
-            machine.restart();
-            let index = opened(&machine).unwrap_or_else(|e| panic!("seed {seed}, {step:?}: {e}"));
+            disk.restart();
+            let index = opened(&disk).unwrap_or_else(|e| panic!("seed {seed}, {step:?}: {e}"));
             let found = ids(&index, "word");
             assert!(
                 found == there || (done.is_err() && found == after),
@@ -200,8 +197,8 @@ fn power_cuts_lose_nothing_committed() {
             there = found;
         }
         // It can be written to, and what killed writers left is gone.
-        machine.crash_in(None);
-        let index = opened(&machine).unwrap();
+        disk.crash_in(None);
+        let index = opened(&disk).unwrap();
         Step::Add(vec!["last".into()]).run(&index).unwrap();
         assert_eq!(ids(&index, "word").len(), there.len() + 1);
         assert_eq!(index.verify().unwrap().left_over, 0);
@@ -221,8 +218,8 @@ fn power_cuts_at_every_operation() {
     ];
     for step in &steps {
         let run = |crash: Option<u64>, seed: u64| {
-            let machine = Machine::new(seed);
-            let index = made(&machine);
+            let disk = SimDisk::new(seed);
+            let index = made(&disk);
             Step::Add(vec!["old1".into(), "old2".into()]).run(&index).unwrap();
             Step::Add(vec!["old3".into()]).run(&index).unwrap();
             Step::Remove("old3".into()).run(&index).unwrap();
@@ -230,12 +227,12 @@ fn power_cuts_at_every_operation() {
             Step::Remove("old5".into()).run(&index).unwrap();
             drop(index);
             let before: BTreeSet<String> = ["old1", "old2", "old4"].map(String::from).into();
-            let (start, after) = (machine.operations(), step.apply(&before));
-            machine.crash_in(crash);
-            let done = opened(&machine).and_then(|index| step.run(&index));
-            let took = machine.operations() - start;
-            machine.restart();
-            let index = opened(&machine).unwrap_or_else(|e| panic!("{step:?} {crash:?}: {e}"));
+            let (start, after) = (disk.operations(), step.apply(&before));
+            disk.crash_in(crash);
+            let done = opened(&disk).and_then(|index| step.run(&index));
+            let took = disk.operations() - start;
+            disk.restart();
+            let index = opened(&disk).unwrap_or_else(|e| panic!("{step:?} {crash:?}: {e}"));
             let found = ids(&index, "word");
             assert!(
                 found == after || (done.is_err() && found == before),
@@ -261,9 +258,9 @@ fn power_cuts_at_every_operation() {
 /// The generation before does not keep what was merged until something else is committed.
 #[test]
 fn what_was_merged_goes() {
-    let machine = Machine::new(1);
-    let index = made(&machine);
-    let packs = || machine.all().keys().filter(|name| folder::is_cell_name(name)).count() as u64;
+    let disk = SimDisk::new(1);
+    let index = made(&disk);
+    let packs = || disk.all().keys().filter(|name| folder::is_cell_name(name)).count() as u64;
     let mut most = 0;
     for n in 0..8 {
         Step::Add(vec![format!("id{n}")]).run(&index).unwrap();
@@ -278,15 +275,15 @@ fn what_was_merged_goes() {
 /// A full disk is told, and leaves the index as it was.
 #[test]
 fn a_full_disk() {
-    let machine = Machine::new(1);
-    let index = made(&machine);
+    let disk = SimDisk::new(1);
+    let index = made(&disk);
     Step::Add(vec!["one".into(), "two".into()]).run(&index).unwrap();
-    let before = machine.used();
+    let before = disk.used();
     let step = Step::Add(vec!["three".into()]);
     let mut refused = 0;
     for room in (0..200).map(|n| n * 512) {
-        machine.capacity(Some(before + room));
-        match step.run(&opened(&machine).unwrap()) {
+        disk.capacity(Some(before + room));
+        match step.run(&opened(&disk).unwrap()) {
             Err(Error::Io { error, .. }) => {
                 assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{error}");
                 refused += 1;
@@ -294,13 +291,13 @@ fn a_full_disk() {
             Ok(()) => break,
             Err(other) => panic!("{other}"),
         }
-        let index = opened(&machine).unwrap();
+        let index = opened(&disk).unwrap();
         assert_eq!(ids(&index, "word").len(), 2);
-        assert_eq!(machine.used(), before, "room is given back");
+        assert_eq!(disk.used(), before, "room is given back");
         assert_eq!(index.verify().unwrap().damage, []);
         assert!(matches!(index.rekey(), Err(Error::Io { .. })));
     }
-    machine.capacity(None);
+    disk.capacity(None);
     index.reload().unwrap();
     eprintln!("{refused} tries had no room");
     assert!(refused > 20 && ids(&index, "word").contains("three"));

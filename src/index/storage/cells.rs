@@ -10,7 +10,7 @@ use lru::LruCache;
 use tantivy::directory::OwnedBytes;
 
 use crate::crypto::{self, Aead, TAG, label};
-use crate::index::storage::disk::Handle;
+use crate::files::disk::Handle;
 use crate::padding::padme;
 use crate::secret::Secret;
 

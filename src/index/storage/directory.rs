@@ -13,9 +13,9 @@ use tantivy::directory::{
     WritePtr,
 };
 
+use crate::files::disk::{self, Disk, Held};
 use crate::index::error::Error;
 use crate::index::storage::cells::{Damage, Opened, lock};
-use crate::index::storage::disk::{self, Disk, Held};
 use crate::index::storage::folder::{self, Keys, READERS, WRITER};
 use crate::index::storage::manifest::{self, Entry, Manifest};
 use crate::index::storage::pack::{NewPack, Pack, StreamReader};
@@ -259,7 +259,7 @@ impl CellDirectory {
 
     /// Removes what killed writers left. Only for the holder of the writer's lock.
     pub(crate) fn sweep(&self) -> io::Result<()> {
-        for (name, _) in self.disk().list()? {
+        for name in self.disk().list()? {
             if disk::is_under_way(&name) {
                 self.disk().remove(&name)?;
             }
@@ -271,7 +271,7 @@ impl CellDirectory {
     fn remove_unlisted(&self) -> io::Result<()> {
         let Some(view) = self.view() else { return Ok(()) };
         let listed: BTreeSet<String> = view.manifest.names().collect();
-        for (name, _) in self.disk().list()? {
+        for name in self.disk().list()? {
             let unlisted = !listed.contains(&name) && !view.before.contains_key(&name);
             if unlisted && folder::is_cell_name(&name) {
                 self.disk().remove(&name)?;

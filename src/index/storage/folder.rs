@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::crypto;
 use crate::files;
+use crate::files::disk::{self, Disk};
 use crate::index::error::Error;
-use crate::index::storage::disk::{self, Disk};
 use crate::index::storage::manifest::SLOTS;
 use crate::secret::Secret;
 

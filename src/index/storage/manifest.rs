@@ -5,8 +5,8 @@ use std::io;
 use zeroize::Zeroizing;
 
 use crate::crypto;
+use crate::files::disk::{self, Disk};
 use crate::index::storage::cells::{CELL, Damage, SALT};
-use crate::index::storage::disk::{self, Disk};
 use crate::index::storage::segments::group_of;
 use crate::secret::Secret;
 use crate::text;

@@ -2,7 +2,6 @@
 
 pub(super) mod cells;
 pub(super) mod directory;
-pub(super) mod disk;
 pub(super) mod folder;
 pub(super) mod manifest;
 pub(super) mod pack;

@@ -14,10 +14,10 @@ use tantivy::HasLen;
 use tantivy::directory::{AntiCallToken, FileHandle, OwnedBytes, TerminatingWrite};
 
 use crate::crypto;
+use crate::files::disk::{Access, Disk, Existing, Unnamed};
 use crate::index::storage::cells::{
     CELL, CellFile, Cipher, HEADER, MANY, Opened, SALT, header, lock, padded, place,
 };
-use crate::index::storage::disk::{Disk, Unnamed};
 use crate::index::storage::manifest::{Entry, StreamEntry};
 use crate::secret::Secret;
 use crate::text;
@@ -113,7 +113,7 @@ impl NewPack {
         let secret = crypto::random_secret().map_err(io::Error::other)?;
         let salt = crypto::random::<SALT>().map_err(io::Error::other)?;
         let id = crypto::random().map_err(io::Error::other)?;
-        let (file, unnamed) = disk.begin()?;
+        let (file, unnamed) = disk.begin(Access::Private)?;
         file.write_at(&header(&salt), 0)?;
         let name = text::hex_encode(&id);
         let cipher = Cipher::new(&secret, &salt, &name);
@@ -182,7 +182,7 @@ impl NewPack {
             self.file.write(number, number + 1 == end, &mut cell)?;
         }
         self.file.sync()?;
-        unnamed.name(&self.file.name)?;
+        unnamed.name(self.file.name.as_ref(), Existing::Overwrite)?;
         self.file.finished(end);
         let secret = Secret::from_slice(self.secret.expose()).ok_or(io::ErrorKind::InvalidData)?;
         let entry = Entry { id: self.id, secret, salt: self.salt, cells: end, streams: entries };
@@ -222,7 +222,7 @@ pub(crate) fn resealed(disk: &dyn Disk, entry: &Entry, pack: &Pack) -> io::Resul
     outcome?;
     let unnamed = lock(&copy.state).unnamed.take().ok_or(io::ErrorKind::BrokenPipe)?;
     copy.file.sync()?;
-    unnamed.name(&copy.file.name)?;
+    unnamed.name(copy.file.name.as_ref(), Existing::Overwrite)?;
     let secret = Secret::from_slice(copy.secret.expose()).ok_or(io::ErrorKind::InvalidData)?;
     let (cells, streams) = (entry.cells, entry.streams.clone());
     Ok(Entry { id: copy.id, secret, salt: copy.salt, cells, streams })

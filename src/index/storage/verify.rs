@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::files::disk;
 use crate::index::error::Error;
 use crate::index::storage::cells::Damage;
 use crate::index::storage::directory::CellDirectory;
-use crate::index::storage::disk;
 use crate::index::storage::folder::{self, WRITER};
 use crate::index::storage::manifest;
 use crate::index::storage::pack::Pack;
@@ -65,7 +65,7 @@ pub(crate) fn verify(directory: &CellDirectory) -> Result<Checked, Error> {
             }
         }
     }
-    for (name, _) in files.list().map_err(io)? {
+    for name in files.list().map_err(io)? {
         if known.contains(&name) || folder::is_plain_name(&name) {
             report.left_over += u64::from(disk::is_under_way(&name));
         } else if folder::is_cell_name(&name) {

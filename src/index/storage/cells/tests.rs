@@ -4,7 +4,7 @@ use std::io::Write as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::index::storage::disk::Open;
+use crate::files::local::Open;
 
 fn secret(byte: u8) -> Secret<32> {
     Secret::from_slice(&[byte; 32]).unwrap()

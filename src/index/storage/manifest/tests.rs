@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::index::storage::disk::Folder;
+use crate::files::local::Folder;
 
 fn key(byte: u8) -> Secret<32> {
     Secret::from_slice(&[byte; 32]).unwrap()

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use tantivy::directory::TerminatingWrite as _;
 
 use super::*;
-use crate::index::storage::disk::Folder;
+use crate::files::local::Folder;
 use crate::index::storage::manifest::Manifest;
 
 /// Streams written in turns of some bytes, and the folder they were written in.

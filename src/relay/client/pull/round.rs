@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::relay::client::error::Error;
 use crate::relay::client::pull::types::{Delivered, Options, Owned, Report, Stopped};
-use crate::relay::client::spool::{Spool, Word};
+use crate::relay::client::spool::Spool;
 use crate::relay::protocol::{Entry, Id, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST, frame};
 
 /// Most messages one visit deals with, so that a relay that lists without end is left.
@@ -322,7 +322,7 @@ pub(super) fn hand_over<E>(
     match delivered {
         Delivered::Later => {
             // What opened it was part of work that failed.
-            Word::Opened.retract(spool.folder(), &id).map_err(Error::from)?;
+            spool.retract_opened(&id).map_err(Error::from)?;
             report.later += 1;
         }
         Delivered::Yes | Delivered::GivenOut => report.delivered += 1,

@@ -1,14 +1,16 @@
 //! An open spool: messages put, handed out, marked and handed back.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::crypto;
-use crate::files::{self, Access, AtomicFile, Existing};
+use crate::files::disk::{self, Access, Disk, Existing, Handle, Held, Unnamed};
+use crate::files::local::Folder;
 use crate::relay::client::error::Error;
 use crate::relay::client::spool::state::{State, parse_name};
 use crate::relay::client::spool::word::{self, Word};
@@ -28,19 +30,28 @@ const PARTIAL: &str = ".partial";
 /// An open spool, which no other process has.
 #[derive(Debug)]
 pub struct Spool {
-    folder: PathBuf,
+    disk: Arc<dyn Disk>,
     next: u64,
     /// Turn of the next message that is given out.
     turn: u64,
     messages: BTreeMap<u64, (Id, State)>,
     numbers: HashMap<Id, u64>,
     /// Written, and neither synced nor named yet.
-    arriving: Vec<(u64, Id, AtomicFile)>,
+    arriving: Vec<Arriving>,
     /// Renamed since the last [`Spool::settle`].
     moved: bool,
     /// Delivered, their bytes still here.
-    full: Vec<PathBuf>,
-    _lock: files::Lock,
+    full: Vec<String>,
+    _lock: Held,
+}
+
+/// A message that is written, and neither synced nor named yet.
+#[derive(Debug)]
+struct Arriving {
+    number: u64,
+    id: Id,
+    file: Arc<dyn Handle>,
+    unnamed: Box<dyn Unnamed>,
 }
 
 impl Spool {
@@ -50,12 +61,16 @@ impl Spool {
     ///
     /// [`Error::SpoolInUse`] when another process has it, [`Error::Io`].
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, Error> {
-        let folder = folder.into();
-        files::create_state_folder(&folder)?;
-        let lock = files::Lock::try_acquire(&folder.join("lock"))?
-            .ok_or_else(|| Error::SpoolInUse(folder.clone()))?;
+        Self::on(Arc::new(Folder::new(&folder.into())))
+    }
+
+    /// Opens the spool in a folder of any disk, or makes it.
+    pub(crate) fn on(disk: Arc<dyn Disk>) -> Result<Self, Error> {
+        disk.make()?;
+        let lock = disk.lock("lock", false)?;
+        let lock = lock.ok_or_else(|| Error::SpoolInUse(disk.path().to_owned()))?;
         let mut spool = Self {
-            folder,
+            disk,
             next: 0,
             turn: 0,
             messages: BTreeMap::new(),
@@ -72,32 +87,28 @@ impl Spool {
     fn scan(&mut self) -> io::Result<()> {
         let mut words = Vec::new();
         let mut stale = Vec::new();
-        for file in fs::read_dir(&self.folder)? {
-            let file = file?;
-            let name = file.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if name.starts_with(".bulla-") && name.ends_with(".part") {
-                fs::remove_file(file.path())?;
-            } else if name.strip_suffix(PARTIAL).is_some_and(|id| id.parse::<Id>().is_ok()) {
-                if file.metadata()?.modified()?.elapsed().unwrap_or_default() > KEPT {
-                    fs::remove_file(file.path())?;
+        for file in self.disk.list()? {
+            if disk::is_under_way(&file) {
+                self.disk.remove(&file)?;
+            } else if is_partial(&file) {
+                if self.age(&file)? > KEPT {
+                    self.disk.remove(&file)?;
                 }
-            } else if let Some(word) = word::parse(name) {
+            } else if let Some(word) = word::parse(&file) {
                 words.push(word);
-            } else if let Some((number, id, state)) = parse_name(name) {
-                let metadata = file.metadata()?;
-                let path = self.path(number, &id, state);
+            } else if let Some((number, id, state)) = parse_name(&file) {
+                let (length, age) = (self.disk.metadata(&file)?.length, self.age(&file)?);
+                let name = name(number, &id, state);
                 // What was given out before turns were counted.
-                if path != file.path() {
-                    fs::rename(file.path(), &path)?;
+                if name != file {
+                    self.disk.rename(&file, &name)?;
                     self.moved = true;
                 }
                 // A crash may have come between the rename and the emptying, before the sync.
-                if state == State::Done && metadata.len() > 0 {
-                    self.full.push(path);
+                if state == State::Done && length > 0 {
+                    self.full.push(name);
                     self.moved = true;
                 }
-                let age = metadata.modified()?.elapsed().unwrap_or_default();
                 if let State::Given(turn) = state {
                     self.turn = self.turn.max(turn.saturating_add(1));
                     if age > KEPT {
@@ -116,6 +127,10 @@ impl Spool {
             }
         }
         self.settle()
+    }
+
+    fn age(&self, name: &str) -> io::Result<Duration> {
+        Ok(self.disk.metadata(name)?.modified.elapsed().unwrap_or_default())
     }
 
     fn state(&self, id: &Id) -> Option<State> {
@@ -161,15 +176,13 @@ impl Spool {
     /// Takes in a message whose hash was checked. It is here, durably, after [`Spool::settle`].
     /// One that is here or was delivered already is left as it is.
     pub fn put(&mut self, id: Id, bytes: &[u8]) -> io::Result<()> {
-        if self.knows(&id) || self.arriving.iter().any(|(_, other, _)| *other == id) {
+        if self.knows(&id) || self.arriving.iter().any(|other| other.id == id) {
             return Ok(());
         }
-        let number = self.next;
-        let path = self.path(number, &id, State::Waiting);
-        let mut file = AtomicFile::create(&path, Existing::Keep, Access::Private)?;
-        file.write_all(bytes)?;
+        let (file, unnamed) = self.disk.begin(Access::Private)?;
+        file.write_at(bytes, 0)?;
+        self.arriving.push(Arriving { number: self.next, id, file, unnamed });
         self.next += 1;
-        self.arriving.push((number, id, file));
         Ok(())
     }
 
@@ -178,16 +191,16 @@ impl Spool {
     pub fn settle(&mut self) -> io::Result<()> {
         let arriving = std::mem::take(&mut self.arriving);
         sync(&arriving)?;
-        for (number, id, file) in arriving {
-            file.name()?;
+        for Arriving { number, id, unnamed, .. } in arriving {
+            unnamed.name(name(number, &id, State::Waiting).as_ref(), Existing::Keep)?;
             self.add(number, id);
         }
         if std::mem::take(&mut self.moved) {
-            files::sync_folder(&self.folder)?;
+            self.disk.sync()?;
         }
         // Only the names are needed from here on. The next start repeats this if it is lost.
-        for path in std::mem::take(&mut self.full) {
-            File::create(path)?;
+        for name in std::mem::take(&mut self.full) {
+            self.disk.open_writable(&name)?.set_length(0)?;
         }
         self.prune()
     }
@@ -201,22 +214,24 @@ impl Spool {
     /// Begins to take in a long message, or goes on with one of which a part came before. Of others
     /// the parts are dropped: a relay that breaks off every message fills no disk.
     pub fn partial(&mut self, id: Id) -> io::Result<Partial> {
-        let path = self.folder.join(format!("{id}{PARTIAL}"));
-        for file in fs::read_dir(&self.folder)? {
-            let other = file?.path();
-            if other.extension() == path.extension() && other != path {
-                fs::remove_file(other)?;
+        let name = format!("{id}{PARTIAL}");
+        for other in self.disk.list()? {
+            if other.ends_with(PARTIAL) && other != name {
+                self.disk.remove(&other)?;
             }
         }
-        let file = files::open_private_append(&path)?;
-        let mut partial = Partial { id, path, file, length: 0, hash: crypto::Hash::default() };
+        let file = self.disk.open_or_create(&name)?;
+        let length = file.length()?;
+        let mut partial = Partial { id, name, file, length: 0, hash: crypto::Hash::default() };
         let mut piece = vec![0; 64 << 10];
-        loop {
-            match partial.file.read(&mut piece)? {
-                0 => return Ok(partial),
-                read => partial.count(piece.get(..read).unwrap_or_default()),
-            }
+        while partial.length < length {
+            let left = usize::try_from(length - partial.length).unwrap_or(usize::MAX);
+            let most = piece.len().min(left);
+            let piece = piece.get_mut(..most).unwrap_or_default();
+            partial.file.read_at(piece, partial.length)?;
+            partial.count(piece);
         }
+        Ok(partial)
     }
 
     /// Takes a long message in, of which all came. After this returns it survives a power cut.
@@ -227,15 +242,15 @@ impl Spool {
     pub fn complete(&mut self, partial: Partial) -> Result<(), Error> {
         let id = partial.id;
         if partial.hash.finish() != id.0 {
-            fs::remove_file(&partial.path)?;
+            self.disk.remove(&partial.name)?;
             return Err(Error::WrongHash(id));
         }
-        partial.file.sync_all()?;
+        partial.file.sync()?;
         if self.knows(&id) {
-            return Ok(fs::remove_file(&partial.path)?);
+            return Ok(self.disk.remove(&partial.name)?);
         }
         let number = self.next;
-        fs::rename(&partial.path, self.path(number, &id, State::Waiting))?;
+        self.disk.rename(&partial.name, &name(number, &id, State::Waiting))?;
         self.next += 1;
         self.add(number, id);
         Ok(self.settle()?)
@@ -245,7 +260,7 @@ impl Spool {
     pub fn open_message(&self, id: &Id) -> io::Result<Option<File>> {
         match (self.numbers.get(id), self.state(id)) {
             (None, _) | (_, None | Some(State::Done)) => Ok(None),
-            (Some(number), Some(state)) => File::open(self.path(*number, id, state)).map(Some),
+            (Some(number), Some(state)) => self.disk.open_file(&name(*number, id, state)).map(Some),
         }
     }
 
@@ -254,10 +269,10 @@ impl Spool {
     /// undo this.
     pub fn give(&mut self, id: &Id) -> io::Result<()> {
         let turn = self.turn;
-        if let Some(path) = self.change(id, State::Given(turn))? {
+        if let Some(name) = self.change(id, State::Given(turn))? {
             self.turn = turn.saturating_add(1);
             // The week begins now, not when it arrived.
-            File::options().write(true).open(path)?.set_modified(SystemTime::now())?;
+            self.disk.open_writable(&name)?.set_modified(SystemTime::now())?;
         }
         Ok(())
     }
@@ -265,24 +280,24 @@ impl Spool {
     /// Marks a message as delivered. A crash before [`Spool::settle`] may undo this, and only
     /// then its bytes go: a mark that is undone must find them.
     pub fn done(&mut self, id: &Id) -> io::Result<()> {
-        let path = self.change(id, State::Done)?;
-        self.full.extend(path);
+        let name = self.change(id, State::Done)?;
+        self.full.extend(name);
         Ok(())
     }
 
     /// Moves a message on to a later state; one that is there or beyond is left as it is.
-    fn change(&mut self, id: &Id, state: State) -> io::Result<Option<PathBuf>> {
+    fn change(&mut self, id: &Id, state: State) -> io::Result<Option<String>> {
         let Some(&number) = self.numbers.get(id) else { return Ok(None) };
         let Some(before) = self.state(id).filter(|before| *before < state) else { return Ok(None) };
         self.rename(number, id, before, state).map(Some)
     }
 
-    fn rename(&mut self, number: u64, id: &Id, from: State, to: State) -> io::Result<PathBuf> {
-        let path = self.path(number, id, to);
-        fs::rename(self.path(number, id, from), &path)?;
+    fn rename(&mut self, number: u64, id: &Id, from: State, to: State) -> io::Result<String> {
+        let new = name(number, id, to);
+        self.disk.rename(&name(number, id, from), &new)?;
         self.moved = true;
         self.messages.insert(number, (*id, to));
-        Ok(path)
+        Ok(new)
     }
 
     fn prune(&mut self) -> io::Result<()> {
@@ -293,18 +308,14 @@ impl Spool {
         for (number, id) in oldest {
             self.messages.remove(&number);
             self.numbers.remove(&id);
-            fs::remove_file(self.path(number, &id, State::Done))?;
+            self.disk.remove(&name(number, &id, State::Done))?;
         }
         Ok(())
     }
 
-    fn path(&self, number: u64, id: &Id, state: State) -> PathBuf {
-        self.folder.join(format!("{number:016x}-{id}.{}", state.extension()))
-    }
-
-    /// Where it is.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Takes back the word that a message was opened.
+    pub(crate) fn retract_opened(&self, id: &Id) -> io::Result<()> {
+        Word::Opened.retract(&*self.disk, id)
     }
 }
 
@@ -314,8 +325,7 @@ impl Spool {
         let kept = |name: &str| {
             parse_name(name).is_some_and(|(_, of, state)| of == *id && state != State::Done)
         };
-        let files = fs::read_dir(folder).into_iter().flatten().flatten();
-        files.into_iter().any(|file| file.file_name().to_str().is_some_and(kept))
+        Folder::new(folder).list().is_ok_and(|names| names.iter().any(|name| kept(name)))
     }
 
     /// Heeds the word that readers left. Each step is durable before the word of it goes.
@@ -345,7 +355,7 @@ impl Spool {
         }
         self.settle()?;
         for (word, id) in words {
-            fs::remove_file(self.folder.join(word.file(id)))?;
+            self.disk.remove(&word.file(id))?;
         }
         Ok(())
     }
@@ -363,13 +373,23 @@ impl Spool {
     }
 }
 
+/// Returns the name of the file that keeps a message in a state.
+fn name(number: u64, id: &Id, state: State) -> String {
+    format!("{number:016x}-{id}.{}", state.extension())
+}
+
+/// Returns whether a name is that of a part of a long message.
+fn is_partial(name: &str) -> bool {
+    name.strip_suffix(PARTIAL).is_some_and(|id| id.parse::<Id>().is_ok())
+}
+
 /// Syncs files side by side: what waits together is written together.
-fn sync(files: &[(u64, Id, AtomicFile)]) -> io::Result<()> {
+fn sync(files: &[Arriving]) -> io::Result<()> {
     thread::scope(|scope| {
         let share = files.len().div_ceil(SYNCS).max(1);
         let syncing: Vec<_> = files
             .chunks(share)
-            .map(|files| scope.spawn(|| files.iter().try_for_each(|(_, _, file)| file.sync())))
+            .map(|files| scope.spawn(|| files.iter().try_for_each(|one| one.file.sync())))
             .collect();
         let died = |_| Err(io::Error::other("a thread died"));
         syncing.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(died))
@@ -380,8 +400,8 @@ fn sync(files: &[(u64, Id, AtomicFile)]) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Partial {
     id: Id,
-    path: PathBuf,
-    file: File,
+    name: String,
+    file: Arc<dyn Handle>,
     length: u64,
     hash: crypto::Hash,
 }
@@ -400,9 +420,9 @@ impl Partial {
 
 impl Write for Partial {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.count(bytes.get(..written).unwrap_or_default());
-        Ok(written)
+        self.file.write_at(bytes, self.length)?;
+        self.count(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -4,11 +4,11 @@
 //! given out what its reader has handed back already. So word is heeded at the next start alone,
 //! when that pull is over, and what it marked meanwhile makes no difference.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::files;
+use crate::files::disk::Disk;
+use crate::files::local::Folder;
 use crate::relay::protocol::Id;
 
 /// Word of a reader on a message that it was given.
@@ -41,13 +41,18 @@ impl Word {
     /// Leaves this word in the spool in `folder`. Word that a message is to come again is durable
     /// when this returns.
     pub fn leave(self, folder: &Path, id: &Id) -> io::Result<()> {
-        files::create_private_mark(&folder.join(self.file(id)))?;
-        if self == Self::Opened { Ok(()) } else { files::sync_folder(folder) }
+        self.leave_on(&Folder::new(folder), id)
+    }
+
+    /// Leaves this word in the spool in a folder of any disk.
+    pub(crate) fn leave_on(self, spool: &dyn Disk, id: &Id) -> io::Result<()> {
+        spool.open_or_create(&self.file(id))?;
+        if self == Self::Opened { Ok(()) } else { spool.sync() }
     }
 
     /// Takes this word back.
-    pub fn retract(self, folder: &Path, id: &Id) -> io::Result<()> {
-        match fs::remove_file(folder.join(self.file(id))) {
+    pub(crate) fn retract(self, spool: &dyn Disk, id: &Id) -> io::Result<()> {
+        match spool.remove(&self.file(id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::relay::store::embedded::disk;
-use crate::relay::store::embedded::disk::{Disk, Handle};
+use crate::files::disk;
+use crate::files::disk::{Disk, Handle};
 use crate::relay::store::embedded::shared::Shared;
 use crate::relay::store::{Answer, Chunks, Error};
 
@@ -86,7 +86,7 @@ pub(super) async fn write(shared: &Arc<Shared>, body: &mut dyn Chunks) -> Result
             let length = bytes.len() as u64;
             let write = move || {
                 file.write_at(&bytes, at)?;
-                if end { file.sync() } else { Ok(()) }
+                if end { file.sync_data() } else { Ok(()) }
             };
             blocking(write).await.map_err(|error| shared.failed_write(&error))?;
             at += length;
@@ -107,7 +107,7 @@ pub(super) fn remove(bodies: &dyn Disk, number: u64) -> io::Result<()> {
 
 /// Opens a body's file.
 pub(super) fn open(bodies: &dyn Disk, number: u64) -> io::Result<Arc<dyn Handle>> {
-    bodies.open(&name(number))
+    bodies.open_writable(&name(number))
 }
 
 pub(super) fn unavailable(error: io::Error) -> Error {

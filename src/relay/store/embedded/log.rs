@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::files::disk;
+use crate::files::disk::Disk;
 use crate::relay::store::Error;
-use crate::relay::store::embedded::disk;
-use crate::relay::store::embedded::disk::Disk;
 use crate::relay::store::embedded::index::{Effects, Index};
 use crate::relay::store::embedded::keeper;
 use crate::relay::store::embedded::keeper::{Keeper, Outcome};
@@ -149,7 +149,7 @@ impl Log {
         let disk = self.disk.clone();
         self.sealing.push(self.keeper.run(move || {
             full.file.set_length(length)?;
-            full.file.sync()?;
+            full.file.sync_data()?;
             // What it says is gone was overwritten durably: that was queued before.
             full.write_hint(&*disk, &heads)
         }));
@@ -204,7 +204,7 @@ impl Log {
     pub(super) fn commit(&mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
             self.active.file.write_at(&self.buffer, self.at)?;
-            self.active.file.sync()?;
+            self.active.file.sync_data()?;
             self.at += self.buffer.len() as u64;
             self.buffer.clear();
         }
@@ -214,7 +214,7 @@ impl Log {
 
 fn sync(erased: &Erased) -> io::Result<()> {
     let segments = std::mem::take(&mut *erased.lock().unwrap_or_else(PoisonError::into_inner));
-    segments.values().try_for_each(|segment| segment.file.sync())
+    segments.values().try_for_each(|segment| segment.file.sync_data())
 }
 
 /// What a job of the writer may do: change what is known, and say so in the log.

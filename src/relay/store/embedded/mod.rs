@@ -4,7 +4,6 @@ mod acked;
 mod admit;
 mod body;
 mod clock;
-mod disk;
 mod index;
 mod keeper;
 mod locate;

@@ -10,8 +10,8 @@
 
 use std::io;
 
+use crate::files::disk::Disk;
 use crate::relay::protocol::{CapabilityId, Id, Mailbox};
-use crate::relay::store::embedded::disk::Disk;
 use crate::relay::store::embedded::index::Index;
 use crate::relay::store::embedded::locate::Found;
 use crate::relay::store::embedded::log::{Log, Turn};

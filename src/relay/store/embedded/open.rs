@@ -9,10 +9,11 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::files;
+use crate::files::disk::Disk;
+use crate::files::local::Folder;
 use crate::relay::store::embedded::admit::Reservation;
 use crate::relay::store::embedded::body::Written;
 use crate::relay::store::embedded::clock::Clock;
-use crate::relay::store::embedded::disk::{Disk, Folder};
 use crate::relay::store::embedded::keeper::Keeper;
 use crate::relay::store::embedded::log::Turn;
 use crate::relay::store::embedded::options::Options;
@@ -56,11 +57,12 @@ impl Embedded {
             .map_err(failed)?
             .ok_or_else(|| Error::InUse(folder.to_owned()))?;
         let options = Options { segment: options.segment.clamp(SMALLEST, 1 << 30), ..options };
-        let log = Arc::new(Folder::open(folder.join("log")).map_err(failed)?);
-        let bodies = Arc::new(Folder::open(folder.join("bodies")).map_err(failed)?);
+        let (log, bodies) = (Folder::new(&folder.join("log")), Folder::new(&folder.join("bodies")));
+        log.make().and_then(|()| bodies.make()).map_err(failed)?;
         files::sync_folder(folder).map_err(failed)?;
         let keeper = Keeper::start().map_err(failed)?;
-        let mut store = Self::start(log, bodies, keeper, quotas, options).map_err(failed)?;
+        let mut store = Self::start(Arc::new(log), Arc::new(bodies), keeper, quotas, options)
+            .map_err(failed)?;
         store._lock = Some(lock);
         Ok(store)
     }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 
+use crate::files::disk::Disk;
 use crate::relay::protocol::{Id, Mailbox};
 use crate::relay::store::embedded::body;
-use crate::relay::store::embedded::disk::Disk;
 use crate::relay::store::embedded::index::{Effects, Index, Kept};
 use crate::relay::store::embedded::keeper::Keeper;
 use crate::relay::store::embedded::log::{Last, Log};
@@ -69,7 +69,7 @@ pub(super) fn recover(
     for number in full {
         let (heads, _, _) = heads(&**disk, *number, &lost)?;
         if let Some(kept) = index.segments.get(number) {
-            kept.segment.file.sync()?;
+            kept.segment.file.sync_data()?;
             kept.segment.write_hint(&**disk, &heads)?;
         }
     }
@@ -207,7 +207,7 @@ fn erase(index: &Index, effects: &Effects) -> io::Result<()> {
             }
         }
     }
-    erased.values().try_for_each(|segment| segment.file.sync())
+    erased.values().try_for_each(|segment| segment.file.sync_data())
 }
 
 /// What the hint of a segment says that had none, but for what is broken; where its last record
@@ -238,7 +238,7 @@ fn cut(
 ) -> io::Result<(Vec<u8>, u64)> {
     let (heads, at, used) = heads(disk, segment.number, lost)?;
     segment.file.write_at(&vec![0; usize::try_from(used - at).unwrap_or(0)], at)?;
-    segment.file.sync()?;
+    segment.file.sync_data()?;
     Ok((heads, at))
 }
 

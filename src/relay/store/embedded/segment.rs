@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::crypto;
-use crate::relay::store::embedded::disk::{Disk, Handle};
+use crate::files::disk::{Disk, Handle};
 use crate::relay::store::embedded::record::{Fact, HEAD, Head, MARK, MAX_FACT};
 
 /// First bytes of a segment.
@@ -82,7 +82,7 @@ impl Segment {
                 at += piece as u64;
             }
             file.write_at(&header(MAGIC, number, mark, created), 0)?;
-            file.sync()?;
+            file.sync_data()?;
             disk.sync()
         };
         if let Err(error) = prepare() {
@@ -95,7 +95,7 @@ impl Segment {
     /// Reads a segment by its hint, or record by record when there is none that is whole.
     /// `None` when it never came to hold anything.
     pub(super) fn read(disk: &dyn Disk, number: u32) -> io::Result<Option<(Self, Records)>> {
-        let file = disk.open(&name(number))?;
+        let file = disk.open_writable(&name(number))?;
         if let Some((header, bytes)) = read_hint(disk, number)? {
             let Header { mark, created } = header;
             let records = Records::Hint { at: HEADER, bytes };
@@ -132,7 +132,7 @@ impl Segment {
         remove_hint(disk, self.number)?;
         let file = disk.create(&hint_name(self.number))?;
         file.write_at(&bytes, 0)?;
-        file.sync()?;
+        file.sync_data()?;
         disk.sync()
     }
 }
@@ -154,7 +154,7 @@ fn read_all(file: &dyn Handle) -> io::Result<Vec<u8>> {
 
 /// A hint that is whole, or `None`.
 fn read_hint(disk: &dyn Disk, number: u32) -> io::Result<Option<(Header, Vec<u8>)>> {
-    let file = match disk.open(&hint_name(number)) {
+    let file = match disk.open_writable(&hint_name(number)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::files::disk::{self, Disk};
 use crate::relay::store::embedded::clock::Clock;
-use crate::relay::store::embedded::disk::{self, Disk};
 use crate::relay::store::embedded::index::Index;
 use crate::relay::store::embedded::options::Options;
 use crate::relay::store::{Arrivals, Error, Quotas};

@@ -1,7 +1,5 @@
 //! The store on a disk that lies, and what only this store does.
 
-mod sim;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -9,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use self::sim::{Machine, Random};
 use crate::crypto;
+use crate::files::sim::{Random, SimDisk};
 use crate::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
 use crate::relay::store::embedded::keeper::Keeper;
 use crate::relay::store::embedded::record::{self, Fact, message};
@@ -43,7 +41,7 @@ fn small() -> Options {
     Options { segment: 512 << 10, floor: 0, patience: Duration::ZERO, ..Options::default() }
 }
 
-fn start(machine: &Machine, options: Options) -> std::io::Result<Embedded> {
+fn start(machine: &SimDisk, options: Options) -> std::io::Result<Embedded> {
     let (log, bodies) = (machine.folder("log"), machine.folder("bodies"));
     Embedded::start(log, bodies, Keeper::Here, Quotas::default(), options)
 }
@@ -364,7 +362,7 @@ impl Oracle {
 
 /// Lives through power cuts, the first after `first` operations.
 fn crashes(seed: u64, first: u64, cuts: usize) {
-    let machine = Machine::new(seed ^ first << 20);
+    let machine = SimDisk::new(seed ^ first << 20);
     let mut oracle = Oracle::new(seed);
     let mut random = Random(seed ^ first << 32);
     run(async {
@@ -424,7 +422,7 @@ fn a_power_cut_at_every_operation() {
 }
 
 /// All files on the machine in which a run of these bytes is.
-fn found(machine: &Machine, bytes: &[u8]) -> Vec<String> {
+fn found(machine: &SimDisk, bytes: &[u8]) -> Vec<String> {
     let run = &bytes[..bytes.len().min(16)];
     let end = &bytes[bytes.len().saturating_sub(16)..];
     let all = machine.all().into_iter();
@@ -434,7 +432,7 @@ fn found(machine: &Machine, bytes: &[u8]) -> Vec<String> {
 
 #[test]
 fn what_is_gone_is_overwritten() {
-    let machine = Machine::new(1);
+    let machine = SimDisk::new(1);
     let mut options = small();
     options.segment = 4 << 20;
     run(async {
@@ -466,7 +464,7 @@ fn a_cut_before_the_overwriting_is_made_good() {
     let id = Id(crypto::sha256(&[&bytes]));
     let mut cut_before = 0;
     for case in 0..48 {
-        let (machine, ahead) = (Machine::new(case), 1 + case % 6);
+        let (machine, ahead) = (SimDisk::new(case), 1 + case % 6);
         run(async {
             let store = start(&machine, small()).unwrap();
             with_boxes(&store).await.unwrap();
@@ -487,7 +485,7 @@ fn a_cut_before_the_overwriting_is_made_good() {
 }
 
 /// Fills several segments; says which are sealed.
-async fn fill(store: &Embedded, machine: &Machine, count: u64) -> (Vec<Vec<u8>>, Vec<String>) {
+async fn fill(store: &Embedded, machine: &SimDisk, count: u64) -> (Vec<Vec<u8>>, Vec<String>) {
     with_boxes(store).await.unwrap();
     let mut bodies = Vec::new();
     for number in 0..count {
@@ -495,7 +493,7 @@ async fn fill(store: &Embedded, machine: &Machine, count: u64) -> (Vec<Vec<u8>>,
         put(store, 0, &bytes).await.unwrap();
         bodies.push(bytes);
     }
-    let names = machine.all().into_iter().map(|(name, _)| name);
+    let names = machine.all().into_keys();
     let sealed = names.filter_map(|name| {
         name.strip_prefix("log/").and_then(|n| n.strip_suffix(".hint")).map(|n| format!("{n}.log"))
     });
@@ -507,7 +505,7 @@ fn damage_loses_what_it_hit_and_is_counted() {
     // Where in the first segment, how much, how many messages at most; with and without a hint.
     for (at, length, most) in [(20, 8, 0), (5000, 1, 1), (40_000, 200, 1), (60_000, 7000, 4)] {
         for hint in [true, false] {
-            let machine = Machine::new(3);
+            let machine = SimDisk::new(3);
             run(async {
                 let store = start(&machine, small()).unwrap();
                 let (bodies, sealed) = fill(&store, &machine, 700).await;
@@ -539,7 +537,7 @@ fn damage_loses_what_it_hit_and_is_counted() {
 
 #[test]
 fn hints_say_what_segments_say() {
-    let machine = Machine::new(4);
+    let machine = SimDisk::new(4);
     run(async {
         let store = start(&machine, small()).unwrap();
         let (bodies, sealed) = fill(&store, &machine, 600).await;
@@ -567,7 +565,7 @@ fn hints_say_what_segments_say() {
 
 #[test]
 fn the_log_stays_short_and_keeps_the_order() {
-    let machine = Machine::new(5);
+    let machine = SimDisk::new(5);
     run(async {
         let store = start(&machine, small()).unwrap();
         with_boxes(&store).await.unwrap();
@@ -583,7 +581,7 @@ fn the_log_stays_short_and_keeps_the_order() {
             }
         }
         // 12 MB went through; some 240 kB are left.
-        let length: usize = machine.all().iter().map(|(_, bytes)| bytes.len()).sum();
+        let length: usize = machine.all().values().map(Vec::len).sum();
         assert!(length < 4 << 20, "{length} bytes");
         for round in 0..2 {
             let order: Vec<Id> = kept.iter().map(|(id, _)| *id).collect();
@@ -627,7 +625,7 @@ fn what_is_read_while_it_is_moved_is_not_given_up() {
 
 /// Reads over and over what is kept of a file that is given up, and says how often while it was there.
 fn read_while_moved(seed: u64) -> u32 {
-    let machine = Machine::new(seed);
+    let machine = SimDisk::new(seed);
     run(async {
         let store = start(&machine, small()).unwrap();
         let (bodies, sealed) = fill(&store, &machine, 700).await;
@@ -652,7 +650,7 @@ fn read_while_moved(seed: u64) -> u32 {
 
 #[test]
 fn a_full_disk_refuses_the_new_and_lets_the_old_out() {
-    let machine = Machine::new(6);
+    let machine = SimDisk::new(6);
     let options = small();
     machine.capacity(Some(3 << 20));
     run(async {
@@ -697,7 +695,7 @@ fn a_full_disk_refuses_the_new_and_lets_the_old_out() {
 #[test]
 fn a_failed_write_ends_it() {
     for ahead in 1..3 {
-        let machine = Machine::new(7);
+        let machine = SimDisk::new(7);
         run(async {
             let store = start(&machine, small()).unwrap();
             with_boxes(&store).await.unwrap();
@@ -729,7 +727,7 @@ fn a_disk_that_cannot_be_written_is_said_at_once() {
 
 #[test]
 fn a_clock_that_leaps_is_not_believed_at_once() {
-    let machine = Machine::new(8);
+    let machine = SimDisk::new(8);
     let patience = Duration::from_millis(400);
     let options = Options { patience, ..small() };
     run(async {
@@ -759,7 +757,7 @@ fn a_clock_that_leaps_is_not_believed_at_once() {
 
 #[test]
 fn an_upload_breaks_off_with_its_bytes_kept_across_a_cut() {
-    let machine = Machine::new(9);
+    let machine = SimDisk::new(9);
     run(async {
         let store = start(&machine, small()).unwrap();
         with_boxes(&store).await.unwrap();
@@ -786,7 +784,7 @@ fn an_upload_breaks_off_with_its_bytes_kept_across_a_cut() {
 #[test]
 fn a_forged_record_in_a_body_is_none() {
     // What looks like a record lies in a body whose own head is damaged.
-    let machine = Machine::new(10);
+    let machine = SimDisk::new(10);
     run(async {
         let store = start(&machine, small()).unwrap();
         with_boxes(&store).await.unwrap();
@@ -837,7 +835,7 @@ fn whoever_hangs_up_leaves_a_whole_message_or_none() {
 }
 
 /// The messages and uploads in the log that name a capability.
-fn naming(machine: &Machine, capability: CapabilityId) -> usize {
+fn naming(machine: &SimDisk, capability: CapabilityId) -> usize {
     let disk = machine.folder("log");
     let numbers: Vec<u32> =
         disk.list().unwrap().iter().filter_map(|name| segment::number(name)).collect();
@@ -855,7 +853,7 @@ fn naming(machine: &Machine, capability: CapabilityId) -> usize {
 
 #[test]
 fn a_copy_does_not_bring_a_revoked_capability_back() {
-    let machine = Machine::new(7);
+    let machine = SimDisk::new(7);
     run(async {
         let store = start(&machine, small()).unwrap();
         with_boxes(&store).await.unwrap();
@@ -901,7 +899,7 @@ fn a_copy_does_not_bring_a_revoked_capability_back() {
 /// A log as it was written before copies named no revoked capability.
 #[test]
 fn a_message_that_names_an_unknown_capability_allows_nothing() {
-    let machine = Machine::new(8);
+    let machine = SimDisk::new(8);
     run(async {
         let store = start(&machine, small()).unwrap();
         with_boxes(&store).await.unwrap();

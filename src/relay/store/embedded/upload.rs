@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::crypto::Hash;
+use crate::files::disk::Handle;
 use crate::relay::protocol::Id;
 use crate::relay::store::embedded::admit::Admitted;
 use crate::relay::store::embedded::body::{GATHER, Written, blocking, unavailable};
-use crate::relay::store::embedded::disk::Handle;
 use crate::relay::store::embedded::log::Turn;
 use crate::relay::store::embedded::open::Embedded;
 use crate::relay::store::embedded::record::Fact;
@@ -237,7 +237,7 @@ impl Part {
 
     async fn sync(&self) -> Result<(), Error> {
         let file = self.file.clone();
-        blocking(move || file.sync()).await.map_err(|error| self.shared.failed_write(&error))
+        blocking(move || file.sync_data()).await.map_err(|error| self.shared.failed_write(&error))
     }
 
     /// Makes what came durable while more comes.
@@ -310,7 +310,7 @@ impl Drop for Part {
         let mut upload = self.upload.clone();
         upload.offset = self.at;
         let hash = self.hash.take();
-        let keep = move || match file.sync() {
+        let keep = move || match file.sync_data() {
             Ok(()) => {
                 let (reply, _) = oneshot::channel();
                 let _ = queue.blocking_send(progress(upload, Some(hash), reply));

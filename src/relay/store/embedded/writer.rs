@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::files::disk::Disk;
 use crate::relay::protocol::Mailbox;
 use crate::relay::store::Error;
 use crate::relay::store::embedded::body;
-use crate::relay::store::embedded::disk::Disk;
 use crate::relay::store::embedded::index::{Effects, Index, Kept};
 use crate::relay::store::embedded::log::{Log, Turn};
 use crate::relay::store::embedded::mover;

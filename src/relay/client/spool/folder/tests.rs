@@ -1,3 +1,6 @@
+use std::fs;
+use std::io::Read as _;
+
 use super::*;
 
 fn put(spool: &mut Spool, byte: u8) -> Id {
