@@ -154,3 +154,6 @@ impl<R: Record + Default> StateFile<R> {
         format!("{}.lock", self.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::files::is_exposed;
+    use crate::files::sim::{SimDisk, cut_everywhere};
 
     #[test]
     fn a_dropped_file_leaves_nothing() {
@@ -125,6 +126,35 @@ mod tests {
         replace_private(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert!(!is_exposed(&File::open(&path).unwrap()).unwrap());
+    }
+
+    #[test]
+    fn a_crash_leaves_the_old_file_or_the_new_one() {
+        let commit = |disk: &SimDisk, existing, text: &str| {
+            let mut file = AtomicFile::on(disk.root(), "out".into(), existing, Access::Private)?;
+            // In pieces, as a stream comes.
+            for piece in text.as_bytes().chunks(700) {
+                file.write_all(piece)?;
+            }
+            file.commit()
+        };
+        let (old, new) = ("old".repeat(500), "new".repeat(900));
+        for existing in [Existing::Keep, Existing::Replace, Existing::Overwrite] {
+            let prepare = |disk: &SimDisk| {
+                if existing != Existing::Keep {
+                    commit(disk, Existing::Keep, &old).unwrap();
+                }
+            };
+            let work = |disk: &SimDisk, (): &mut ()| commit(disk, existing, &new);
+            cut_everywhere(prepare, work, |disk, (), outcome| {
+                let before = (existing != Existing::Keep).then_some(old.as_bytes());
+                let all = disk.all();
+                let now = all.get("out").map(Vec::as_slice);
+                let is_new = now == Some(new.as_bytes());
+                assert!(is_new || outcome.is_err() && now == before, "{existing:?}");
+                assert!(all.len() <= 1, "nothing is left beside it");
+            });
+        }
     }
 
     /// Both kinds of temporary files, whatever this system has.

@@ -129,6 +129,30 @@ impl SimDisk {
     }
 }
 
+/// Cuts the power at every operation of `work` in turn, and once behind the last, on disks that
+/// `prepare` filled. What the machine finds after that is for `check`, with the outcome of `work`.
+pub(crate) fn cut_everywhere<P, T>(
+    prepare: impl Fn(&SimDisk) -> P,
+    work: impl Fn(&SimDisk, &mut P) -> T,
+    check: impl Fn(&SimDisk, P, T),
+) {
+    for operation in 1.. {
+        let mut cut = false;
+        for seed in 0..8 {
+            let disk = SimDisk::new(seed << 32 | operation);
+            let mut prepared = prepare(&disk);
+            disk.crash_in(Some(operation));
+            let outcome = work(&disk, &mut prepared);
+            cut |= disk.is_off();
+            disk.restart();
+            check(&disk, prepared, outcome);
+        }
+        if !cut {
+            return;
+        }
+    }
+}
+
 impl State {
     fn operation(&mut self) -> io::Result<()> {
         self.operations += 1;

@@ -39,3 +39,6 @@ mod types;
 pub(crate) use self::run::pull_again;
 pub use self::run::{follow, pull};
 pub use self::types::{Delivered, Options, Owned, Report, Stopped};
+
+#[cfg(test)]
+mod tests;

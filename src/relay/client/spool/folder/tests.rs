@@ -2,6 +2,7 @@ use std::fs;
 use std::io::Read as _;
 
 use super::*;
+use crate::files::sim::{SimDisk, cut_everywhere};
 
 fn put(spool: &mut Spool, byte: u8) -> Id {
     let id = Id([byte; 32]);
@@ -258,4 +259,78 @@ fn word_of_unknown_messages_and_of_an_older_spool_is_survived() {
     spool.settle().unwrap();
     assert!(!Spool::keeps(folder.path(), &ids[0]) && Spool::keeps(folder.path(), &ids[1]));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+/// What a spool was asked, and what it promised.
+#[derive(Default)]
+struct Promises {
+    /// Durably here.
+    stored: Vec<Id>,
+    /// Marked, durably or not.
+    marked: Vec<Id>,
+    /// Durably marked.
+    done: Vec<Id>,
+    /// Given out, and durably word was left that it comes again.
+    untaken: Vec<Id>,
+}
+
+fn long() -> (Id, Vec<u8>) {
+    let bytes: Vec<u8> = (0..3000_u32).flat_map(u32::to_le_bytes).collect();
+    (Id(crypto::sha256(&[&bytes])), bytes)
+}
+
+fn go_through_all_states(disk: &SimDisk, promises: &mut Promises) -> Result<(), Error> {
+    let ids = [1, 2, 3, 4].map(|byte| Id([byte; 32]));
+    let folder = disk.root().folder("spool");
+    let mut spool = Spool::on(Arc::clone(&folder))?;
+    for id in ids {
+        spool.put(id, &[id.0[0]; 1500])?;
+    }
+    spool.settle()?;
+    promises.stored.extend(ids);
+    promises.marked.extend([ids[0], ids[1], ids[2]]);
+    spool.done(&ids[0])?;
+    spool.give(&ids[1])?;
+    spool.give(&ids[2])?;
+    spool.settle()?;
+    promises.done.extend([ids[0], ids[1], ids[2]]);
+    let (id, bytes) = long();
+    let mut partial = spool.partial(id)?;
+    for piece in bytes.chunks(5000) {
+        partial.write_all(piece)?;
+    }
+    spool.complete(partial)?;
+    promises.stored.push(id);
+    drop(spool);
+    Word::Opened.leave_on(&*folder, &ids[1])?;
+    promises.done.pop();
+    Word::Untaken.leave_on(&*folder, &ids[2])?;
+    promises.untaken.push(ids[2]);
+    Spool::on(folder)?.settle().map_err(Error::from)
+}
+
+#[test]
+fn no_crash_loses_a_message_or_a_mark() {
+    let prepare = |_: &SimDisk| Promises::default();
+    cut_everywhere(prepare, go_through_all_states, |disk, promises, _| {
+        let spool = Spool::on(disk.root().folder("spool")).unwrap();
+        for id in &promises.stored {
+            assert!(spool.knows(id));
+            let marked = promises.marked.contains(id);
+            assert!(marked || spool.is_waiting(id));
+        }
+        for id in &promises.done {
+            assert!(spool.is_done(id));
+        }
+        for id in &promises.untaken {
+            assert!(spool.is_waiting(id));
+        }
+        // Whatever is said to be here is here as a whole.
+        for id in [spool.waiting(), spool.deferred(), spool.given()].concat() {
+            let mut bytes = Vec::new();
+            spool.open_message(&id).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
+            let (other, long) = long();
+            assert_eq!(bytes, if id == other { long } else { vec![id.0[0]; 1500] });
+        }
+    });
 }
