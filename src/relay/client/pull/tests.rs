@@ -157,7 +157,7 @@ fn read(file: &mut File) -> Vec<u8> {
 
 /// Half of the messages go to a reader that says nothing.
 fn is_given_out(id: &Id) -> bool {
-    id.0[0] % 2 == 0
+    id.0[0].is_multiple_of(2)
 }
 
 fn message(number: u8, length: usize) -> Vec<u8> {

@@ -839,14 +839,14 @@ fn naming(machine: &SimDisk, capability: CapabilityId) -> usize {
     let disk = machine.folder("log");
     let numbers: Vec<u32> =
         disk.list().unwrap().iter().filter_map(|name| segment::number(name)).collect();
-    let names = |number: u32| {
-        let (_, records) = segment::Segment::read(&*disk, number).unwrap().unwrap();
+    let names = |number: u32| -> io::Result<usize> {
+        let (_, records) = segment::Segment::read(&*disk, number)?.unwrap();
         let named = records.map(|met| match met.fact {
             record::Fact::Put(message) => message.capability,
             record::Fact::Upload(upload) => upload.capability,
             _ => record::REVOKED,
         });
-        named.filter(|named| *named == capability.0).count()
+        Ok(named.filter(|named| *named == capability.0).count())
     };
     numbers.into_iter().map(names).sum()
 }
