@@ -6,10 +6,7 @@
 
 use std::fmt;
 
-use x_wing::Decapsulator as _;
-use x_wing::KeyExport as _;
-use x_wing::TryDecapsulate as _;
-use x_wing::TryKeyInit as _;
+use x_wing::{Decapsulator as _, KeyExport as _, TryDecapsulate as _, TryKeyInit as _};
 
 use crate::crypto;
 use crate::secret::Secret;

@@ -7,14 +7,11 @@
 
 use std::fmt;
 
-use curve25519_dalek::ristretto::CompressedRistretto;
-use curve25519_dalek::ristretto::RistrettoPoint;
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity as _;
-use sha2::Digest as _;
-use sha2::Sha512;
-use zeroize::Zeroize as _;
-use zeroize::Zeroizing;
+use sha2::{Digest as _, Sha512};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::secret::Secret;
 
@@ -164,8 +161,7 @@ impl fmt::Debug for Ephemeral {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::hex_decode;
-    use crate::text::hex_encode;
+    use crate::text::{hex_decode, hex_encode};
 
     const SESSION: &str = "7e4b4791d6a8ef019b936c79fb7f2c57";
     const FIRST: &str = "da3d23700a9e5699258aef94dc060dfda5ebb61f02a5ea77fad53f4ff0976d08";

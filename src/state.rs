@@ -11,8 +11,7 @@ use crate::crypto;
 use crate::files::disk::{self, Disk, Held};
 use crate::files::local::Folder;
 use crate::secret::Secret;
-use crate::wire;
-use crate::wire::Record;
+use crate::wire::{self, Record};
 
 /// Why state could not be read or written.
 #[derive(Debug, thiserror::Error)]

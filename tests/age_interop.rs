@@ -20,18 +20,12 @@ mod mutate;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use bulla::age::ArmorWriter;
-use bulla::age::Dearmored;
-use bulla::age::Identity;
-use bulla::age::Opener;
-use bulla::age::Recipient;
-use bulla::age::ScryptIdentity;
-use bulla::age::ScryptRecipient;
-use bulla::age::Sealer;
-use bulla::age::X25519Identity;
+use bulla::age::{
+    ArmorWriter, Dearmored, Identity, Opener, Recipient, ScryptIdentity, ScryptRecipient, Sealer,
+    X25519Identity,
+};
 use tempfile::TempDir;
 
 const PASSPHRASE: &str = "correct horse battery staple";

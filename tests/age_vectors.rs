@@ -14,39 +14,22 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
-use std::io::Cursor;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::num::NonZeroUsize;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use bulla::age::ArmorReader;
-use bulla::age::ArmorWriter;
-use bulla::age::Dearmored;
-use bulla::age::Error;
-use bulla::age::HybridIdentity;
-use bulla::age::Identity;
-use bulla::age::Opener;
-use bulla::age::Recipient;
-use bulla::age::ScryptIdentity;
-use bulla::age::ScryptRecipient;
-use bulla::age::Sealer;
-use bulla::age::X25519Identity;
-use bulla::age::inspect;
+use bulla::age::{
+    ArmorReader, ArmorWriter, Dearmored, Error, HybridIdentity, Identity, Opener, Recipient,
+    ScryptIdentity, ScryptRecipient, Sealer, X25519Identity, inspect,
+};
 use bulla::crypto;
 use bulla::secret::Secret;
-use hpke::Deserializable as _;
-use hpke::Kem as _;
-use hpke::OpModeR;
-use hpke::OpModeS;
-use hpke::Serializable as _;
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
-use hpke::rand_core::TryCryptoRng;
-use hpke::rand_core::TryRng;
-use libtest_mimic::Arguments;
-use libtest_mimic::Trial;
+use hpke::rand_core::{TryCryptoRng, TryRng};
+use hpke::{Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _};
+use libtest_mimic::{Arguments, Trial};
 use ml_kem::kem::Decapsulate as _;
 use serde_json::Value;
 

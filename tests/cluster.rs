@@ -15,35 +15,17 @@ mod cluster;
 #[macro_use]
 mod suite;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use bulla::crypto;
-use bulla::crypto::SigningSecret;
-use bulla::relay::client;
-use bulla::relay::client::Client;
-use bulla::relay::client::Transport as _;
-use bulla::relay::protocol::CapabilityId;
-use bulla::relay::protocol::Entry;
-use bulla::relay::protocol::Id;
-use bulla::relay::protocol::Mailbox;
-use bulla::relay::protocol::Terms;
-use bulla::relay::store::Error;
-use bulla::relay::store::Push;
-use bulla::relay::store::Put;
-use bulla::relay::store::Quotas;
-use bulla::relay::store::Store;
-use bulla::relay::store::Usage;
-use bulla::relay::store::postgres;
-use bulla::relay::store::postgres::Distributed;
-use bulla::relay::store::postgres::Options;
+use bulla::crypto::{self, SigningSecret};
+use bulla::relay::client::{self, Client, Transport as _};
+use bulla::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
+use bulla::relay::store::postgres::{self, Distributed, Options};
+use bulla::relay::store::{Error, Push, Put, Quotas, Store, Usage};
 use bulla::secret::Secret;
 
 use cluster::Node;

@@ -21,13 +21,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bulla::crypto;
-use bulla::crypto::SigningSecret;
+use bulla::crypto::{self, SigningSecret};
 use bulla::files::{Access, AtomicFile, Existing};
-use bulla::relay::client::Error;
 use bulla::relay::client::pull::{self, Delivered, Owned};
 use bulla::relay::client::spool::Spool;
-use bulla::relay::client::{Client, Inbox, Options, Transport as _, bearer_text};
+use bulla::relay::client::{Client, Error, Inbox, Options, Transport as _, bearer_text};
 use bulla::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
 use bulla::relay::server::{Config, Server};
 use bulla::relay::store::Quotas;

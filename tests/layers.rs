@@ -96,6 +96,39 @@ fn imports_make_no_circles() {
     assert!(found.is_empty(), "circles of imports: {found:#?}");
 }
 
+/// Returns the paths that a block of imports names in more than one statement.
+fn imported_twice(text: &str) -> Vec<String> {
+    let (mut twice, mut block) = (Vec::new(), Vec::<String>::new());
+    for line in text.lines() {
+        let Some(path) = line.strip_prefix("use ").and_then(|path| path.split_once(';')) else {
+            block.clear();
+            continue;
+        };
+        let Some((prefix, _)) = path.0.split_once("::{").or_else(|| path.0.rsplit_once("::"))
+        else {
+            continue;
+        };
+        if prefix.contains("::") && block.iter().any(|before| before == prefix) {
+            twice.push(prefix.to_owned());
+        }
+        block.push(prefix.to_owned());
+    }
+    twice
+}
+
+/// One style of imports: each path in one statement, `use std::io::{self, Read};`.
+#[test]
+fn each_path_is_imported_once() {
+    let mut wrong = Vec::new();
+    for (_, path, text) in everything() {
+        let twice = imported_twice(&text);
+        wrong.extend(twice.into_iter().map(|prefix| format!("{}: {prefix}", path.display())));
+    }
+    assert!(wrong.is_empty(), "paths imported in two statements:\n{}", wrong.join("\n"));
+    assert_eq!(imported_twice("use a::b::C;\nuse a::b::D;\n"), ["a::b"]);
+    assert!(imported_twice("use std::fs;\nuse std::io;\n\nuse a::b::{C, D};\n").is_empty());
+}
+
 /// Rooms of the index, each with what of the index it may name besides itself.
 fn allowed_in_index(room: &str) -> Option<&'static [&'static str]> {
     Some(match room {

@@ -2,27 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::io;
-use std::io::Read;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::sync::Mutex;
 
-use bulla::age;
-use bulla::age::Recipient as _;
-use bulla::crypto;
-use bulla::crypto::label;
-use bulla::identity::Card;
-use bulla::identity::Fingerprint;
-use bulla::identity::Identity;
-use bulla::letter;
-use bulla::letter::Content;
-use bulla::letter::EnvelopeReader;
-use bulla::letter::EnvelopeWriter;
-use bulla::letter::Error;
-use bulla::letter::Heading;
-use bulla::letter::Letter;
-use bulla::letter::Routing;
-use bulla::letter::Sender;
+use bulla::age::{self, Recipient as _};
+use bulla::crypto::{self, label};
+use bulla::identity::{Card, Fingerprint, Identity};
+use bulla::letter::{
+    self, Content, EnvelopeReader, EnvelopeWriter, Error, Heading, Letter, Routing, Sender,
+};
 use bulla::secret::Secret;
 use bulla::text;
 use proptest::prelude::*;
@@ -430,9 +418,7 @@ fn forgery_a_stranger_bears_a_known_name() {
 
 #[test]
 fn forgery_numbers_of_the_stream() {
-    use bulla::contact::Book;
-    use bulla::contact::Place;
-    use bulla::contact::Receipt;
+    use bulla::contact::{Book, Place, Receipt};
     let (letter, _) = open_letter(BOB, &seal(ANN, BOB, b"4"));
     let mut book = Book::default();
     let mut receive = |letter: &Letter| {

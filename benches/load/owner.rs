@@ -4,10 +4,8 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bulla::crypto;
-use bulla::crypto::SigningSecret;
-use bulla::relay::protocol::signature;
-use bulla::relay::protocol::signature::Request;
+use bulla::crypto::{self, SigningSecret};
+use bulla::relay::protocol::signature::{self, Request};
 use bulla::relay::protocol::{CapabilityId, Mailbox};
 use bulla::secret::Secret;
 use tokio::task::JoinSet;

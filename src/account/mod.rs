@@ -57,14 +57,12 @@ pub use self::mailboxes::{MailboxPurpose, OwnMailbox, Registered};
 pub use self::newcomer::{Newcomer, TakenOver};
 pub use self::open::{Arrival, Delivery, Kept, LetterOpener, Opened, Sighted};
 pub use self::pair::{Expectation, Invitation, InviteLine, Method, is_invite, method};
-pub use self::receive::Receive;
-pub use self::receive::{Letters, Pull, Pulled};
+pub use self::receive::{Letters, Pull, Pulled, Receive};
 pub use self::replace::Told;
 pub use self::revoke::Revoked;
 pub use self::send::{Addressed, LetterSealer, Recipient};
 pub use self::sessions::erase_deferred;
-pub use self::step::Standing;
-pub use self::step::{Look, id, title};
+pub use self::step::{Look, Standing, id, title};
 pub use self::successor::is_successor;
 
 #[cfg(test)]

@@ -1,14 +1,8 @@
 //! ASCII armor: strict PEM (RFC 7468, section 3, as C2SP age.md, "ASCII armor" narrows it).
 
-use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::BufWriter;
-use std::io::Read;
-use std::io::Write;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 
-use crate::text::base64_decode;
-use crate::text::base64_encode;
+use crate::text::{base64_decode, base64_encode};
 
 use super::error::Error;
 

@@ -1,18 +1,14 @@
 //! The header: a version line, stanzas, and a MAC over all of it (C2SP age.md, "Header").
 
-use std::io::BufRead;
-use std::io::Read as _;
+use std::io::{BufRead, Read as _};
 
 use crate::crypto;
-use crate::text::base64_decode_unpadded;
-use crate::text::base64_encode_unpadded;
+use crate::text::{base64_decode_unpadded, base64_encode_unpadded};
 
 use super::error::Error;
 use super::key::FileKey;
-use super::recipient::Class;
-use super::recipient::Identity;
-use super::stanza::COLUMNS;
-use super::stanza::Stanza;
+use super::recipient::{Class, Identity};
+use super::stanza::{COLUMNS, Stanza};
 
 /// Greatest header read or written, in bytes: room for 10,000 classic or 650 post-quantum
 /// recipients. The format names no limit; without one a hostile file could fill the memory.

@@ -5,39 +5,22 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::OnceLock;
 
-use hpke::Deserializable as _;
-use hpke::Kem as _;
-use hpke::OpModeR;
-use hpke::OpModeS;
-use hpke::Serializable as _;
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
-use hpke::rand_core::TryCryptoRng;
-use hpke::rand_core::TryRng;
+use hpke::rand_core::{TryCryptoRng, TryRng};
+use hpke::{Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _};
 use zeroize::Zeroizing;
 
 use crate::crypto;
-use crate::secret::Secret;
-use crate::secret::SecretString;
-use crate::text::base64_encode_unpadded;
-use crate::text::bech32_decode;
-use crate::text::bech32_encode;
+use crate::secret::{Secret, SecretString};
+use crate::text::{base64_encode_unpadded, bech32_decode, bech32_encode};
 
-use super::error::Error;
-use super::error::KeyError;
-use super::key::FileKey;
-use super::key::WRAPPED;
-use super::recipient::Class;
-use super::recipient::Identity;
-use super::recipient::Recipient;
-use super::stanza::BAD_COUNT;
-use super::stanza::Stanza;
-use super::stanza::decode_argument;
-use super::x25519::LOW_ORDER;
-use super::x25519::check_share;
-use super::x25519::exact;
-use super::x25519::exact_secret;
+use super::error::{Error, KeyError};
+use super::key::{FileKey, WRAPPED};
+use super::recipient::{Class, Identity, Recipient};
+use super::stanza::{BAD_COUNT, Stanza, decode_argument};
+use super::x25519::{LOW_ORDER, check_share, exact, exact_secret};
 
 pub(super) const KIND: &str = "mlkem768x25519";
 pub(super) const SECRET_PREFIX: &str = "AGE-SECRET-KEY-PQ-";

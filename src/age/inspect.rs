@@ -1,8 +1,6 @@
 //! What anybody can see of a sealed file.
 
-use std::io;
-use std::io::BufReader;
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 
 use super::armor::Dearmored;
 use super::error::Error;

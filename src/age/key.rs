@@ -1,7 +1,6 @@
 //! The file key, and what is derived from it (C2SP age.md, "File key").
 
-use crate::crypto;
-use crate::crypto::Aead;
+use crate::crypto::{self, Aead};
 use crate::secret::Secret;
 
 use super::error::Error;

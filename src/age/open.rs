@@ -1,9 +1,6 @@
 //! Opening.
 
-use std::io::BufReader;
-use std::io::ErrorKind;
-use std::io::Read;
-use std::io::Write;
+use std::io::{BufReader, ErrorKind, Read, Write};
 use std::num::NonZeroUsize;
 
 use crate::crypto::Aead;

@@ -3,18 +3,13 @@
 use std::fmt;
 
 use crate::crypto;
-use crate::secret::Secret;
-use crate::secret::SecretString;
+use crate::secret::{Secret, SecretString};
 use crate::text::base64_encode_unpadded;
 
 use super::error::Error;
 use super::key::FileKey;
-use super::recipient::Class;
-use super::recipient::Identity;
-use super::recipient::Recipient;
-use super::stanza::BAD_COUNT;
-use super::stanza::Stanza;
-use super::stanza::decode_argument;
+use super::recipient::{Class, Identity, Recipient};
+use super::stanza::{BAD_COUNT, Stanza, decode_argument};
 
 pub(super) const KIND: &str = "scrypt";
 const SALT_LABEL: &[u8] = b"age-encryption.org/v1/scrypt";

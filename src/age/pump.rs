@@ -8,22 +8,15 @@
 //! The calling thread is the first worker, and it reads the first batch before it asks for
 //! company: an input that fits in one batch never starts a thread.
 
-use std::io::ErrorKind;
-use std::io::Read;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::num::NonZeroUsize;
-use std::sync::Condvar;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::error::Error;
-use super::stream::Codec;
-use super::stream::Place;
-use super::stream::SEALED;
+use super::stream::{Codec, Place, SEALED};
 
 /// Chunks in a batch.
 pub(super) const BATCH: usize = 4;

@@ -1,20 +1,16 @@
 //! Sealing.
 
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 
 use crate::crypto;
 
 use super::error::Error;
 use super::header::Header;
-use super::key::FileKey;
-use super::key::NONCE;
+use super::key::{FileKey, NONCE};
 use super::pump::pump;
-use super::recipient::Class;
-use super::recipient::Recipient;
-use super::stream::Sealing;
-use super::stream::plaintext_len;
+use super::recipient::{Class, Recipient};
+use super::stream::{Sealing, plaintext_len};
 
 /// A new file with its header written: what remains is the payload.
 #[derive(Debug)]

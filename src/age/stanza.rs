@@ -1,7 +1,6 @@
 //! A stanza: one recipient's line in the header (C2SP age.md, "Recipient stanza").
 
-use crate::text::base64_decode_unpadded;
-use crate::text::base64_encode_unpadded;
+use crate::text::{base64_decode_unpadded, base64_encode_unpadded};
 
 use super::error::Error;
 

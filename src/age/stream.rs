@@ -5,8 +5,7 @@
 //! fresh file key and a fresh random nonce, so no nonce is used twice; the numbers make
 //! reordered chunks fail, and the mark makes a truncated file fail.
 
-use crate::crypto::Aead;
-use crate::crypto::TAG;
+use crate::crypto::{Aead, TAG};
 
 use super::error::Error;
 

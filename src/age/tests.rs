@@ -5,8 +5,7 @@ use super::*;
 use crate::age::hybrid::HYBRID_RECIPIENT;
 use crate::age::passphrase::MAX_WORK_FACTOR;
 use crate::crypto;
-use crate::secret::Secret;
-use crate::secret::SecretString;
+use crate::secret::{Secret, SecretString};
 
 /// Known pair: the secret is 32 times 0x42.
 const SECRET: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";

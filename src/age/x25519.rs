@@ -3,21 +3,13 @@
 use std::fmt;
 
 use crate::crypto;
-use crate::secret::Secret;
-use crate::secret::SecretString;
-use crate::text::base64_encode_unpadded;
-use crate::text::bech32_decode;
-use crate::text::bech32_encode;
+use crate::secret::{Secret, SecretString};
+use crate::text::{base64_encode_unpadded, bech32_decode, bech32_encode};
 
-use super::error::Error;
-use super::error::KeyError;
+use super::error::{Error, KeyError};
 use super::key::FileKey;
-use super::recipient::Class;
-use super::recipient::Identity;
-use super::recipient::Recipient;
-use super::stanza::BAD_COUNT;
-use super::stanza::Stanza;
-use super::stanza::decode_argument;
+use super::recipient::{Class, Identity, Recipient};
+use super::stanza::{BAD_COUNT, Stanza, decode_argument};
 
 pub(super) const KIND: &str = "X25519";
 pub(super) const SECRET_PREFIX: &str = "AGE-SECRET-KEY-";

@@ -1,27 +1,15 @@
 #![doc = include_str!("BACKUP.md")]
 
 use std::fmt;
-use std::io;
-use std::io::Read;
-use std::io::Write;
+use std::io::{self, Read, Write};
 
 use zeroize::Zeroizing;
 
-use crate::age;
-use crate::age::Opener;
-use crate::age::Sealer;
-use crate::contact;
-use crate::contact::Book;
-use crate::contact::Pairs;
-use crate::identity;
-use crate::identity::Identity;
-use crate::identity::Key;
-use crate::identity::Keyfile;
+use crate::age::{self, Opener, Sealer};
+use crate::contact::{self, Book, Pairs};
+use crate::identity::{self, Identity, Key, Keyfile};
 use crate::padding::padme;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{self, Decode, Encode, Record};
 
 /// What a backup begins with, inside its seal.
 const MAGIC: &[u8; 16] = b"bulla/v1/backup\n";

@@ -21,8 +21,7 @@
 
 use std::collections::VecDeque;
 
-use crate::wire::Decode;
-use crate::wire::Encode;
+use crate::wire::{Decode, Encode};
 
 /// Streams remembered of one sender.
 const STREAMS: usize = 8;

@@ -7,13 +7,9 @@
 use crate::contact::error::Error;
 use crate::contact::pairing::{Invite, Kind, Outgoing};
 use crate::contact::pairs::mailbox::Own;
-use crate::identity::Card;
-use crate::identity::Fingerprint;
+use crate::identity::{Card, Fingerprint};
 use crate::state::Kept;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{self, Decode, Encode, Record};
 
 /// Announcements that are remembered; the oldest is forgotten.
 const MAX: usize = 512;

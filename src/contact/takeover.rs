@@ -2,9 +2,7 @@
 
 use crate::identity::Fingerprint;
 use crate::state::Kept;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{Decode, Encode, Record};
 
 /// State of a new machine between runs, under the identity that it throws away.
 #[derive(Debug, Default, Encode, Decode)]

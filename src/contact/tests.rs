@@ -1,13 +1,10 @@
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::identity::Card;
-use crate::identity::Fingerprint;
-use crate::identity::Identity;
+use crate::identity::{Card, Fingerprint, Identity};
 use crate::secret::Secret;
 use crate::state;
 use crate::wire;

@@ -6,18 +6,13 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::age;
-use crate::crypto;
-use crate::crypto::SigningSecret;
-use crate::crypto::label;
+use crate::crypto::{self, SigningSecret, label};
 use crate::identity::error::Error;
 use crate::identity::fingerprint::Fingerprint;
 use crate::identity::keys::Identity;
 use crate::secret::Secret;
 use crate::text;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{self, Decode, Encode, Record};
 
 /// Label of the armored block.
 const ARMOR: &str = "BULLA CARD";

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::crypto;
-use crate::crypto::label;
+use crate::crypto::{self, label};
 use crate::identity::error::Error;
 use crate::text;
 

@@ -17,16 +17,11 @@ mod fingerprint;
 mod keyfile;
 mod keys;
 
-pub use card::Card;
-pub use card::check_own_name;
 pub(crate) use card::check_relay;
+pub use card::{Card, check_own_name};
 pub use error::Error;
 pub use fingerprint::Fingerprint;
-pub use keyfile::Key;
-pub use keyfile::Keyfile;
-pub use keyfile::Locked;
-pub use keyfile::protect;
-pub use keyfile::render;
+pub use keyfile::{Key, Keyfile, Locked, protect, render};
 pub use keys::Identity;
 pub(crate) use keys::MAX_MACHINES;
 

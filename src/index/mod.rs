@@ -33,17 +33,14 @@ pub use ingest::{
 pub use query::{Explained, Query, QueryError};
 pub use search::highlight::Snippet;
 pub use search::options::{SearchOptions, Sort};
-pub use search::results::Hit;
-pub use search::results::Hits;
-pub use search::results::Results;
+pub use search::results::{Hit, Hits, Results};
 pub use search::threads::{Thread, Threads};
 pub use storage::cells::Damage;
 pub use storage::directory::LeftOut;
 pub use storage::folder::destroy;
 pub use storage::verify::Checked;
-pub use writer::Purged;
-pub use writer::Writer;
 pub use writer::tag::Retagged;
+pub use writer::{Purged, Writer};
 
 #[cfg(test)]
 mod tests;

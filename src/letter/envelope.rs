@@ -1,23 +1,16 @@
 //! The envelope stream: sealed letters on their way, each with where it goes.
 
-use std::io;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
+use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
 
-use sha2::Digest as _;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::age;
 use crate::identity;
 use crate::letter::Error;
 use crate::letter::plaintext::BLOCK;
 use crate::secret::Secret;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{self, Decode, Encode, Record};
 
 /// First bytes of an envelope stream. Read as the length of a record they are too long for
 /// one, so a second stream may follow the first (`cat a b`).

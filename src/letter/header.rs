@@ -3,23 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::identity::Card;
-use crate::identity::Fingerprint;
-use crate::letter::Error;
-use crate::letter::Routing;
-use crate::letter::proof::Authenticator;
-use crate::letter::proof::Message;
-use crate::letter::proof::Needs;
-use crate::letter::proof::Pairwise;
-use crate::letter::proof::Proof;
-use crate::letter::proof::SignedBody;
-use crate::letter::ratchet;
-use crate::letter::ratchet::Offer;
+use crate::identity::{Card, Fingerprint};
+use crate::letter::proof::{Authenticator, Message, Needs, Pairwise, Proof, SignedBody};
+use crate::letter::ratchet::{self, Offer};
+use crate::letter::{Error, Routing};
 use crate::secret::Secret;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{self, Decode, Encode, Record};
 
 /// Bytes of a subject.
 const MAX_SUBJECT: usize = 1024;

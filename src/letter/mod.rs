@@ -10,26 +10,13 @@ pub mod ratchet;
 mod seal;
 mod sniff;
 
-pub use envelope::Envelope;
-pub use envelope::EnvelopeReader;
-pub use envelope::EnvelopeSink;
-pub use envelope::EnvelopeWriter;
-pub use envelope::Routing;
+pub use envelope::{Envelope, EnvelopeReader, EnvelopeSink, EnvelopeWriter, Routing};
 pub use error::Error;
-pub use header::Heading;
-pub use header::Letter;
-pub use header::Notice;
-pub use header::Postscript;
-pub use open::Content;
-pub use open::open;
-pub use open::open_paired;
-pub use proof::Pairwise;
-pub use proof::Proof;
-pub use seal::Draft;
-pub use seal::Sender;
-pub use seal::seal;
-pub use sniff::Input;
-pub use sniff::sniff;
+pub use header::{Heading, Letter, Notice, Postscript};
+pub use open::{Content, open, open_paired};
+pub use proof::{Pairwise, Proof};
+pub use seal::{Draft, Sender, seal};
+pub use sniff::{Input, sniff};
 
 #[cfg(test)]
 mod tests;

@@ -1,22 +1,13 @@
 //! Opening a letter, or a sealed file that holds none.
 
-use std::io;
-use std::io::Read;
-use std::io::Write;
+use std::io::{self, Read, Write};
 
 use crate::age;
 use crate::identity::Fingerprint;
 use crate::letter::Error;
-use crate::letter::header::Header;
-use crate::letter::header::Letter;
-use crate::letter::plaintext::BLOCK;
-use crate::letter::plaintext::MAGIC;
-use crate::letter::plaintext::padded;
-use crate::letter::proof::Authenticator;
-use crate::letter::proof::Pairwise;
-use crate::letter::proof::SignedBody;
-use crate::letter::proof::TRAILER;
-use crate::letter::proof::Unpaired;
+use crate::letter::header::{Header, Letter};
+use crate::letter::plaintext::{BLOCK, MAGIC, padded};
+use crate::letter::proof::{Authenticator, Pairwise, SignedBody, TRAILER, Unpaired};
 use crate::wire::Record;
 
 /// What a sealed file holds.

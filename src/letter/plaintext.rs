@@ -1,13 +1,11 @@
 //! The plaintext of a letter as a stream: front matter, body in blocks, its signature, padding.
 
-use std::io;
-use std::io::Read;
+use std::io::{self, Read};
 
 use zeroize::Zeroizing;
 
 use crate::crypto::SigningSecret;
-use crate::letter::proof::SignedBody;
-use crate::letter::proof::TRAILER;
+use crate::letter::proof::{SignedBody, TRAILER};
 use crate::padding::padme;
 
 /// Greatest block of a body or of a sealed letter, in bytes.

@@ -3,16 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::crypto;
-use crate::crypto::SigningSecret;
-use crate::crypto::label;
-use crate::identity::Card;
-use crate::identity::Fingerprint;
+use crate::crypto::{self, SigningSecret, label};
+use crate::identity::{Card, Fingerprint};
 use crate::letter::Error;
 use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{Decode, Encode, Record};
 
 /// Bytes of the signature that follows the body of a signed letter.
 pub(super) const TRAILER: usize = 64;

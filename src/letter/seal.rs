@@ -1,22 +1,14 @@
 //! Sealing a letter.
 
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 
 use crate::age;
 use crate::crypto;
-use crate::identity::Card;
-use crate::identity::Identity;
+use crate::identity::{Card, Identity};
 use crate::letter::Error;
-use crate::letter::header::Header;
-use crate::letter::header::Heading;
-use crate::letter::header::Postscript;
-use crate::letter::plaintext::MAGIC;
-use crate::letter::plaintext::Plaintext;
-use crate::letter::proof::Authenticator;
-use crate::letter::proof::Message;
-use crate::letter::proof::Needs;
-use crate::letter::proof::SignedBody;
+use crate::letter::header::{Header, Heading, Postscript};
+use crate::letter::plaintext::{MAGIC, Plaintext};
+use crate::letter::proof::{Authenticator, Message, Needs, SignedBody};
 use crate::letter::ratchet::LetterKey;
 use crate::secret::Secret;
 use crate::wire;

@@ -1,9 +1,6 @@
 //! What an input is, from its first bytes.
 
-use std::io;
-use std::io::Chain;
-use std::io::Cursor;
-use std::io::Read;
+use std::io::{self, Chain, Cursor, Read};
 
 use crate::letter::envelope;
 

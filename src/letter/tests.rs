@@ -1,6 +1,4 @@
-use std::io;
-use std::io::Read;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -8,9 +6,7 @@ use proptest::prelude::*;
 use crate::crypto;
 use crate::identity::{Card, Identity};
 use crate::letter::header::Header;
-use crate::letter::plaintext::BLOCK;
-use crate::letter::plaintext::Plaintext;
-use crate::letter::plaintext::padded;
+use crate::letter::plaintext::{BLOCK, Plaintext, padded};
 use crate::letter::proof::{Authenticator, Message, Needs};
 use crate::letter::*;
 use crate::secret::Secret;

@@ -7,23 +7,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Command;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use bulla::age::Dearmored;
-use bulla::age::Identity;
-use bulla::age::Opener;
-use bulla::age::ScryptIdentity;
-use bulla::age::X25519Identity;
-use bulla::crypto;
-use bulla::text;
+use bulla::age::{Dearmored, Identity, Opener, ScryptIdentity, X25519Identity};
+use bulla::{crypto, text};
 
-use crate::mutate::Case;
-use crate::mutate::Keys;
-use crate::mutate::Random;
-use crate::mutate::cases;
+use crate::mutate::{Case, Keys, Random, cases};
 
 /// Files of single damaged bytes in a run.
 const DAMAGED: usize = 120;

@@ -1,11 +1,9 @@
 //! Makes age files that are right, wrong or nearly right, each under a valid MAC where the
 //! mutation is not about the MAC, so that what is behind the MAC is reached too.
 
-use bulla::crypto;
-use bulla::crypto::Aead;
+use bulla::crypto::{self, Aead};
 use bulla::secret::Secret;
-use bulla::text::base64_encode;
-use bulla::text::base64_encode_unpadded;
+use bulla::text::{base64_encode, base64_encode_unpadded};
 
 const CHUNK: usize = 65_536;
 

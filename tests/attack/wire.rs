@@ -4,10 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
-use bulla::crypto;
-use bulla::crypto::SigningSecret;
-use bulla::relay::protocol::signature;
-use bulla::relay::protocol::signature::Request;
+use bulla::crypto::{self, SigningSecret};
+use bulla::relay::protocol::signature::{self, Request};
 use bulla::relay::protocol::{CapabilityId, Id, Listing, Mailbox};
 use bulla::secret::Secret;
 use bulla::text;

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bulla::relay::protocol::frame;
-use bulla::relay::protocol::{CapabilityId, Mailbox};
+use bulla::relay::protocol::{CapabilityId, Mailbox, frame};
 use bulla::relay::server::Clock;
 use bulla::text;
 use serde_json::{Value, json};

@@ -10,12 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use bulla::crypto;
-use bulla::crypto::SigningSecret;
-use bulla::relay::protocol::signature;
-use bulla::relay::protocol::{CapabilityId, Id, Mailbox, Terms};
-use bulla::relay::server;
-use bulla::relay::server::{Clock, Config, Server};
+use bulla::crypto::{self, SigningSecret};
+use bulla::relay::protocol::{CapabilityId, Id, Mailbox, Terms, signature};
+use bulla::relay::server::{self, Clock, Config, Server};
 use bulla::relay::store::Store;
 use bulla::relay::store::embedded::Embedded;
 use bulla::secret::Secret;

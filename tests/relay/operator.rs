@@ -6,9 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
 use bulla::relay::protocol::{Mailbox, Registration, Terms, TokenId};
-use bulla::relay::server;
 use bulla::relay::server::admin::operator::Operator;
-use bulla::relay::server::{Config, Server};
+use bulla::relay::server::{self, Config, Server};
 use bulla::relay::store::Token;
 
 use crate::harness::*;

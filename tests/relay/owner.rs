@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use bulla::relay::protocol::signature;
-use bulla::relay::protocol::{Mailbox, Terms, TokenId, WINDOW};
-use bulla::relay::server;
-use bulla::relay::server::{Config, Server};
+use bulla::relay::protocol::{Mailbox, Terms, TokenId, WINDOW, signature};
+use bulla::relay::server::{self, Config, Server};
 use bulla::relay::store::Token;
 use serde_json::json;
 

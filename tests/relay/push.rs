@@ -4,9 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use bulla::relay::protocol::frame;
 use bulla::relay::protocol::pow::Task;
-use bulla::relay::protocol::{Mailbox, Terms};
+use bulla::relay::protocol::{Mailbox, Terms, frame};
 
 use crate::harness::*;
 

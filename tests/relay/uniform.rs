@@ -5,8 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use bulla::relay::protocol::frame;
-use bulla::relay::protocol::{Capability, CapabilityId, Entry, Id, Mailbox, Terms, TokenId};
+use bulla::relay::protocol::{Capability, CapabilityId, Entry, Id, Mailbox, Terms, TokenId, frame};
 use bulla::relay::store::{
     Answer, Arrivals, Chunks, Error, Push, Put, Store, Stored, Token, Totals, Upload, Usage,
 };

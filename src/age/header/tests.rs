@@ -3,9 +3,7 @@ use std::io::Read;
 use proptest::prelude::*;
 
 use super::*;
-use crate::age::Recipient as _;
-use crate::age::ScryptIdentity;
-use crate::age::X25519Identity;
+use crate::age::{Recipient as _, ScryptIdentity, X25519Identity};
 
 fn stanza(kind: &str, args: &[&str], body: &[u8]) -> Stanza {
     let args = args.iter().map(|arg| (*arg).to_owned()).collect();

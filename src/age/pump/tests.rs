@@ -1,12 +1,9 @@
 use std::cell::Cell;
 use std::io;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
-use crate::age::stream::CHUNK;
-use crate::age::stream::Opening;
-use crate::age::stream::Sealing;
+use crate::age::stream::{CHUNK, Opening, Sealing};
 use crate::crypto::Aead;
 use crate::secret::Secret;
 

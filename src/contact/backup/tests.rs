@@ -1,23 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::age::Recipient;
-use crate::age::ScryptIdentity;
-use crate::age::ScryptRecipient;
-use crate::age::X25519Identity;
-use crate::contact::Own;
-use crate::contact::Place;
-use crate::contact::Purpose;
-use crate::contact::Receipt;
-use crate::contact::Trust;
-use crate::contact::Underway;
-use crate::contact::pairing;
-use crate::contact::pairing::Address;
-use crate::contact::pairing::Paired;
-use crate::contact::pairing::Pairing;
-use crate::contact::pairing::Role;
-use crate::identity::Card;
-use crate::identity::Fingerprint;
+use crate::age::{Recipient, ScryptIdentity, ScryptRecipient, X25519Identity};
+use crate::contact::pairing::{self, Address, Paired, Pairing, Role};
+use crate::contact::{Own, Place, Purpose, Receipt, Trust, Underway};
+use crate::identity::{Card, Fingerprint};
 use crate::secret::Secret;
 
 const NOW: u64 = 1_767_225_600;

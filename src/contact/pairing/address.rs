@@ -6,8 +6,7 @@ use crate::contact::pairing::error::Error;
 use crate::crypto;
 use crate::identity;
 use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
+use crate::wire::{Decode, Encode};
 
 /// A mailbox on a relay, and the right to push to it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -4,13 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::contact::pairing::error::Error;
-use crate::contact::pairing::message::Opening;
-use crate::contact::pairing::message::encode;
+use crate::contact::pairing::message::{Opening, encode};
 use crate::contact::pairing::side::Role;
-use crate::crypto;
-use crate::crypto::label;
-use crate::wire::Decode;
-use crate::wire::Encode;
+use crate::crypto::{self, label};
+use crate::wire::{Decode, Encode};
 
 /// Digits each side shows.
 const DIGITS: u32 = 4;

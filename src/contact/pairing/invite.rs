@@ -7,13 +7,9 @@ use zeroize::Zeroizing;
 use crate::contact::pairing::address::Address;
 use crate::contact::pairing::error::Error;
 use crate::crypto;
-use crate::secret::Secret;
-use crate::secret::SecretString;
+use crate::secret::{Secret, SecretString};
 use crate::text;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{self, Decode, Encode, Record};
 
 /// Human-readable part of the line.
 const PREFIX: &str = "bulla-invite-";

@@ -2,25 +2,15 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroize;
-use zeroize::ZeroizeOnDrop;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::contact::pairing::address::Address;
-use crate::contact::pairing::address::Outgoing;
+use crate::contact::pairing::address::{Address, Outgoing};
 use crate::contact::pairing::error::Error;
-use crate::crypto;
-use crate::crypto::Aead;
-use crate::crypto::TAG;
-use crate::crypto::label;
-use crate::kem::CIPHERTEXT;
-use crate::kem::PUBLIC_KEY;
+use crate::crypto::{self, Aead, TAG, label};
+use crate::kem::{CIPHERTEXT, PUBLIC_KEY};
 use crate::pake::Share;
 use crate::secret::Secret;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{self, Decode, Encode, Record};
 
 /// Bytes of every message of every pairing.
 pub const MESSAGE: usize = 8192;

@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::contact::pairing::error::Error;
-use crate::crypto;
-use crate::crypto::label;
+use crate::crypto::{self, label};
 use crate::identity::Fingerprint;
 use crate::secret::Secret;
 

@@ -5,13 +5,10 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use strsim::osa_distance;
-use zeroize::Zeroize;
-use zeroize::ZeroizeOnDrop;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::contact::pairing::error::Error;
-use crate::secret::Secret;
-use crate::secret::SecretString;
+use crate::secret::{Secret, SecretString};
 use crate::text::printable;
 
 /// Words that are spoken.

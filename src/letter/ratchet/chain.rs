@@ -2,13 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use crate::crypto;
-use crate::crypto::Aead;
-use crate::crypto::label;
+use crate::crypto::{self, Aead, label};
 use crate::kem;
 use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
+use crate::wire::{Decode, Encode};
 
 /// Bytes of a tag.
 pub(super) const TAG: usize = 16;

@@ -4,9 +4,7 @@ use std::fmt;
 
 use crate::letter::ratchet::sessions::Machine;
 use crate::letter::ratchet::state::Pending;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{Decode, Encode, Record};
 
 /// What opening a letter changes in a ratchet, put off until the command that was given it has
 /// succeeded.

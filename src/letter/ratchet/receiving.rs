@@ -4,16 +4,14 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::crypto;
-use crate::kem;
-use crate::kem::SecretKey;
+use crate::kem::{self, SecretKey};
 use crate::letter::ratchet::chain::{
     Agreed, Chain, HeaderKeys, LetterSecret, Line, Position, SALT, TAG, short,
 };
 use crate::letter::ratchet::error::Error;
 use crate::letter::ratchet::stanza::{Ack, Header, Random};
 use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
+use crate::wire::{Decode, Encode};
 
 /// How far ahead of the last letter a letter is found.
 pub const WINDOW: u32 = 2_048;

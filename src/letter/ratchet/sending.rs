@@ -1,13 +1,11 @@
 //! The line of letters we write.
 
-use crate::kem;
-use crate::kem::PublicKey;
+use crate::kem::{self, PublicKey};
 use crate::letter::ratchet::chain::{Agreed, Chain, HeaderKeys, Line, Position, short};
 use crate::letter::ratchet::error::Error;
 use crate::letter::ratchet::stanza::{Ack, Header, LetterKey, Random};
 use crate::secret::Secret;
-use crate::wire::Decode;
-use crate::wire::Encode;
+use crate::wire::{Decode, Encode};
 
 #[derive(Encode, Decode)]
 pub(super) struct Sending {

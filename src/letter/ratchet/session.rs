@@ -2,21 +2,15 @@
 
 use std::fmt;
 
-use crate::crypto;
-use crate::crypto::label;
-use crate::kem;
-use crate::kem::PublicKey;
-use crate::kem::SecretKey;
+use crate::crypto::{self, label};
+use crate::kem::{self, PublicKey, SecretKey};
 use crate::letter::ratchet::chain::{Agreed, Line};
 use crate::letter::ratchet::error::Error;
 use crate::letter::ratchet::receiving::Receiving;
 use crate::letter::ratchet::sending::Sending;
 use crate::letter::ratchet::stanza::{LetterKey, Random};
 use crate::secret::Secret;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{self, Decode, Encode, Record};
 
 /// What both sides hold after pairing.
 pub struct Start<'a> {

@@ -12,9 +12,7 @@ use crate::letter::ratchet::stanza::LetterKey;
 use crate::letter::ratchet::state::{Adopted, Outcome, Pending, Ratchet, Sealed};
 use crate::secret::Secret;
 use crate::state::StateFile;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::wire::{Decode, Encode, Record};
 
 /// A machine of a contact, by the mailbox in which it takes letters from here.
 pub type Machine = [u8; 32];

@@ -6,12 +6,8 @@ use crate::kem;
 use crate::letter::ratchet::chain::{HeaderKeys, LetterSecret, SALT, TAG};
 use crate::letter::ratchet::error::Error;
 use crate::secret::Secret;
-use crate::text::base64_decode_unpadded;
-use crate::text::base64_encode_unpadded;
-use crate::wire;
-use crate::wire::Decode;
-use crate::wire::Encode;
-use crate::wire::Record;
+use crate::text::{base64_decode_unpadded, base64_encode_unpadded};
+use crate::wire::{self, Decode, Encode, Record};
 
 /// The stanza type.
 pub const KIND: &str = "bulla-ratchet-v1";

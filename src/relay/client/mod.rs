@@ -17,5 +17,6 @@ mod transport;
 
 pub use self::error::Error;
 pub use self::http::{Client, HttpRelays, Options};
-pub use self::transport::SealedBody;
-pub use self::transport::{Event, Events, Inbox, Pushed, Relays, Transport, bearer_text};
+pub use self::transport::{
+    Event, Events, Inbox, Pushed, Relays, SealedBody, Transport, bearer_text,
+};

@@ -19,6 +19,7 @@ pub(crate) use self::types::{
     Acked, MAX_ACK, MAX_ANSWER_JSON, MAX_SKEW, MAX_WAIT, MESSAGES, PARTIAL, VERSION,
 };
 pub use self::types::{
-    Capability, CapabilityId, Entry, Failure, Id, Ids, Info, Listing, MAX_BATCH, MAX_BATCH_BYTES,
-    MAX_FRAME, MAX_LIST, Mailbox, NAME, Pushes, Registration, Status, TAG, Terms, TokenId, WINDOW,
+    Capabilities, Capability, CapabilityId, Entry, Failure, Id, Ids, Info, Limits, Listing,
+    MAX_BATCH, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST, Mailbox, NAME, PushResult, Pushes,
+    Registration, Status, TAG, Terms, TokenId, Versions, WINDOW,
 };

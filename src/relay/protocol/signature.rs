@@ -7,8 +7,7 @@
 //! built from the `Signature-Input` as it was received, so nothing is parsed that is not also
 //! signed.
 
-use crate::crypto;
-use crate::crypto::SigningSecret;
+use crate::crypto::{self, SigningSecret};
 use crate::relay::protocol::types::{Mailbox, TAG};
 use crate::text;
 

@@ -10,8 +10,7 @@ use hyper::http::request::Parts;
 
 use crate::crypto;
 use crate::relay::protocol::WINDOW;
-use crate::relay::protocol::signature;
-use crate::relay::protocol::signature::{Headers, Verified};
+use crate::relay::protocol::signature::{self, Headers, Verified};
 use crate::relay::server::http::answer::Refusal;
 
 /// Most signatures remembered in one period: 64 MiB of memory, some 3,000 owner requests a

@@ -14,17 +14,14 @@ use hyper::http::request::Parts;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep_until};
 
-use crate::relay::protocol;
-use crate::relay::protocol::field;
-use crate::relay::protocol::field::ListQuery;
-use crate::relay::protocol::frame;
+use crate::relay::protocol::field::{self, ListQuery};
 use crate::relay::protocol::{
-    Acked, Capabilities, Id, Ids, Listing, Mailbox, Registration, Status, Terms, TokenId,
+    self, Acked, Capabilities, Id, Ids, Listing, Mailbox, Registration, Status, Terms, TokenId,
+    frame,
 };
 use crate::relay::server::admin::metrics::{Held, count};
 use crate::relay::server::app::App;
-use crate::relay::server::guard;
-use crate::relay::server::guard::Proof;
+use crate::relay::server::guard::{self, Proof};
 use crate::relay::server::http::answer::{Content, Refusal, empty, json, of_kind};
 use crate::relay::server::http::body::{Memory, Upload};
 use crate::relay::server::http::request::{

@@ -9,11 +9,9 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue
 use hyper::http::request::Parts;
 
 use crate::crypto;
-use crate::relay::protocol::field;
-use crate::relay::protocol::frame;
-use crate::relay::protocol::pow;
 use crate::relay::protocol::{
-    CapabilityId, Entry, Id, MAX_BATCH_BYTES, Mailbox, PARTIAL, PushResult, Pushes,
+    CapabilityId, Entry, Id, MAX_BATCH_BYTES, Mailbox, PARTIAL, PushResult, Pushes, field, frame,
+    pow,
 };
 use crate::relay::server::admin::metrics::count;
 use crate::relay::server::app::App;
@@ -22,8 +20,7 @@ use crate::relay::server::http::body::Upload;
 use crate::relay::server::http::request::{
     Outcome, full_hour, header, length, mailbox, message, number,
 };
-use crate::relay::store;
-use crate::relay::store::{BodyError, Push, Put};
+use crate::relay::store::{self, BodyError, Push, Put};
 
 /// Batches longer than this are hashed on a thread that may block.
 const LONG: usize = 256 << 10;

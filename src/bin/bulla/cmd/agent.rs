@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
-use bulla::crypto;
-use bulla::crypto::label;
+use bulla::crypto::{self, label};
 use bulla::secret::Secret;
 use zeroize::Zeroizing;
 

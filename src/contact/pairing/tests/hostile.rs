@@ -2,24 +2,11 @@
 
 use super::*;
 use crate::contact::pairing::key_schedule::Chain;
-use crate::contact::pairing::message::Bytes;
-use crate::contact::pairing::message::Exchange;
-use crate::contact::pairing::message::Hand;
-use crate::contact::pairing::message::Join;
-use crate::contact::pairing::message::Later;
-use crate::contact::pairing::message::Opening;
-use crate::contact::pairing::message::Reveal;
-use crate::contact::pairing::message::Sort;
+use crate::contact::pairing::message::{Bytes, Exchange, Hand, Join, Later, Opening, Reveal, Sort};
 use crate::contact::pairing::side::Party;
-use crate::contact::pairing::state::Joined;
-use crate::contact::pairing::state::Move;
-use crate::contact::pairing::state::Offered;
-use crate::contact::pairing::state::State;
-use crate::crypto;
-use crate::crypto::Aead;
-use crate::crypto::label;
-use crate::kem;
-use crate::kem::PublicKey;
+use crate::contact::pairing::state::{Joined, Move, Offered, State};
+use crate::crypto::{self, Aead, label};
+use crate::kem::{self, PublicKey};
 use crate::wire;
 
 /// A party whose hand was changed before anything is made of it.

@@ -3,8 +3,7 @@
 use super::*;
 use crate::contact::pairing::digits;
 use crate::contact::pairing::key_schedule::Chain;
-use crate::contact::pairing::message::Join;
-use crate::contact::pairing::message::Opening;
+use crate::contact::pairing::message::{Join, Opening};
 use crate::crypto;
 
 /// Numbers that are the same in every run.

@@ -2,13 +2,7 @@
 
 use super::*;
 use crate::contact::pairing::key_schedule::Chain;
-use crate::contact::pairing::message::Call;
-use crate::contact::pairing::message::Finish;
-use crate::contact::pairing::message::Later;
-use crate::contact::pairing::message::Opening;
-use crate::contact::pairing::message::Proof;
-use crate::contact::pairing::message::Reveal;
-use crate::contact::pairing::message::Sort;
+use crate::contact::pairing::message::{Call, Finish, Later, Opening, Proof, Reveal, Sort};
 use crate::contact::pairing::pake::answer;
 use crate::contact::pairing::side::Party;
 use crate::contact::pairing::state::Move;

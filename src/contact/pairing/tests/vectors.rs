@@ -1,14 +1,10 @@
 //! Vectors of our own, `tests/vectors/pairing/*.json`; `BLESS=1` writes them anew.
 
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::contact::pairing::key_schedule::Chain;
-use crate::contact::pairing::message::Call;
-use crate::contact::pairing::message::Exchange;
-use crate::contact::pairing::message::Proof;
-use crate::contact::pairing::message::Sort;
+use crate::contact::pairing::message::{Call, Exchange, Proof, Sort};
 use crate::text::hex_encode as hex;
 use crate::wire;
 

@@ -3,15 +3,13 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use serde_json::Value;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::age;
 use crate::crypto::{self, Aead, label};
 use crate::kem;
 use crate::letter::ratchet::chain::{Agreed, Line, short};
-use crate::letter::ratchet::receiving::KEEP;
-use crate::letter::ratchet::receiving::Receiving;
+use crate::letter::ratchet::receiving::{KEEP, Receiving};
 use crate::letter::ratchet::sending::Sending;
 use crate::letter::ratchet::session::Session;
 use crate::letter::ratchet::stanza::{Parsed, Random};

@@ -10,9 +10,7 @@ use ureq::http::{HeaderMap, Response, StatusCode};
 use crate::files;
 use crate::relay::client::error::Error;
 use crate::relay::client::http::pace::Paced;
-use crate::relay::protocol::Failure;
-use crate::relay::protocol::field;
-use crate::relay::protocol::pow;
+use crate::relay::protocol::{Failure, field, pow};
 use crate::text;
 
 /// Greatest error body that is read, in bytes.

@@ -24,8 +24,9 @@ use crate::relay::client::http::address::Address;
 use crate::relay::client::http::answer::{self, unix_now};
 use crate::relay::client::http::pace::Paced;
 use crate::relay::client::http::tls::Tls;
-use crate::relay::protocol::signature;
-use crate::relay::protocol::{Info, MAX_ANSWER_JSON, MAX_SKEW, Mailbox, VERSION, Versions};
+use crate::relay::protocol::{
+    Info, MAX_ANSWER_JSON, MAX_SKEW, Mailbox, VERSION, Versions, signature,
+};
 use crate::secret::SecretString;
 use crate::text;
 

@@ -4,8 +4,7 @@
 //! connectors is here. It is what ureq's own does, with the choice of configuration put in.
 
 use std::fmt;
-use std::io;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -4,13 +4,11 @@
 //! Lines are a `Line` each; the last one says how many there were, so that a part is not taken
 //! for the whole.
 
-use std::io;
-use std::io::{BufRead, Read as _, Write};
+use std::io::{self, BufRead, Read as _, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::relay::server::admin::operator;
-use crate::relay::server::admin::operator::{Operator, Registered, TokenRecord};
+use crate::relay::server::admin::operator::{self, Operator, Registered, TokenRecord};
 use crate::relay::store::Token;
 
 /// The one form there is.

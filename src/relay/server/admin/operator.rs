@@ -2,8 +2,7 @@
 //! through its socket file, else of the store itself.
 
 use std::fmt;
-use std::io;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,8 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 use crate::relay::protocol::{CapabilityId, Failure, Mailbox, Terms, TokenId};
-use crate::relay::store;
-use crate::relay::store::{Store, Token, Totals, Usage};
+use crate::relay::store::{self, Store, Token, Totals, Usage};
 
 /// Longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 16 << 20;

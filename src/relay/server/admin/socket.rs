@@ -18,8 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::relay::protocol::TokenId;
-use crate::relay::server::admin::operator;
-use crate::relay::server::admin::operator::{TokenRecord, Tokens, TotalsRecord};
+use crate::relay::server::admin::operator::{self, TokenRecord, Tokens, TotalsRecord};
 use crate::relay::server::app::App;
 use crate::relay::server::http::answer::{Content, Refusal, empty, json, of_kind};
 use crate::relay::server::http::body::Upload;

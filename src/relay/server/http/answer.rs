@@ -15,13 +15,8 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use crate::relay::protocol::Failure;
-use crate::relay::protocol::field;
-use crate::relay::protocol::frame;
-use crate::relay::protocol::pow;
-use crate::relay::protocol::signature;
-use crate::relay::store;
-use crate::relay::store::BodyError;
+use crate::relay::protocol::{Failure, field, frame, pow, signature};
+use crate::relay::store::{self, BodyError};
 
 /// What is answered.
 pub(crate) type Answer = Response<Content>;

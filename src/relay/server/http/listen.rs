@@ -22,8 +22,7 @@ use crate::relay::server::admin::metrics::Held;
 use crate::relay::server::app::App;
 use crate::relay::server::http::answer::Answer;
 use crate::relay::server::http::pace::Paced;
-use crate::relay::server::http::routes;
-use crate::relay::server::http::routes::Answering;
+use crate::relay::server::http::routes::{self, Answering};
 use crate::relay::server::tls::{ACME_TLS, Tls};
 
 /// Time for the head of a request, and for the first request of a connection.

@@ -11,14 +11,11 @@ use hyper::header::DATE;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
-use crate::relay::protocol;
-use crate::relay::protocol::{Info, Limits, Versions};
+use crate::relay::protocol::{self, Info, Limits, Versions};
 use crate::relay::server::app::App;
-use crate::relay::server::events;
 use crate::relay::server::http::answer::{Answer, Refusal, json};
 use crate::relay::server::http::request::Outcome;
-use crate::relay::server::owner;
-use crate::relay::server::sender;
+use crate::relay::server::{events, owner, sender};
 
 /// An answer in the making. Boxed, so that a connection that waits is as small as what it waits
 /// in.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::files::disk;
-use crate::files::disk::{Disk, Handle};
+use crate::files::disk::{self, Disk, Handle};
 use crate::relay::store::embedded::shared::Shared;
 use crate::relay::store::{Answer, Chunks, Error};
 

@@ -4,16 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::files::disk;
-use crate::files::disk::Disk;
+use crate::files::disk::{self, Disk};
 use crate::relay::store::Error;
 use crate::relay::store::embedded::index::{Effects, Index};
-use crate::relay::store::embedded::keeper;
-use crate::relay::store::embedded::keeper::{Keeper, Outcome};
-use crate::relay::store::embedded::record;
-use crate::relay::store::embedded::record::{Fact, HEAD, MARK};
-use crate::relay::store::embedded::segment;
-use crate::relay::store::embedded::segment::{HEADER, Place, Segment};
+use crate::relay::store::embedded::keeper::{self, Keeper, Outcome};
+use crate::relay::store::embedded::record::{self, Fact, HEAD, MARK};
+use crate::relay::store::embedded::segment::{self, HEADER, Place, Segment};
 
 /// The segment that is written, and the one after it.
 pub(super) struct Log {

@@ -15,8 +15,7 @@ use crate::relay::protocol::{CapabilityId, Id, Mailbox};
 use crate::relay::store::embedded::index::Index;
 use crate::relay::store::embedded::locate::Found;
 use crate::relay::store::embedded::log::{Log, Turn};
-use crate::relay::store::embedded::record;
-use crate::relay::store::embedded::record::{Fact, Message};
+use crate::relay::store::embedded::record::{self, Fact, Message};
 use crate::relay::store::embedded::segment::{Place, Records, Segment};
 
 /// Of the bytes of a step, the part that is copied before the last record of it.

@@ -7,8 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use crate::relay::protocol::{Capability, CapabilityId, Entry, Id, Mailbox};
-use crate::relay::store::embedded::body;
-use crate::relay::store::embedded::body::{FromFile, Held, blocking, unavailable};
+use crate::relay::store::embedded::body::{self, FromFile, Held, blocking, unavailable};
 use crate::relay::store::embedded::index::Index;
 use crate::relay::store::embedded::locate::Found;
 use crate::relay::store::embedded::open::Embedded;

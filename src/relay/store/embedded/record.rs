@@ -2,8 +2,7 @@
 
 use crate::relay::protocol::{Id, Mailbox, Terms, TokenId};
 use crate::relay::store::{Push, Token};
-use crate::wire;
-use crate::wire::{Decode, Encode};
+use crate::wire::{self, Decode, Encode};
 
 /// Bytes of a record's head.
 pub(super) const HEAD: usize = 24;

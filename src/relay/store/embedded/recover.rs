@@ -12,8 +12,7 @@ use crate::relay::store::embedded::index::{Effects, Index, Kept};
 use crate::relay::store::embedded::keeper::Keeper;
 use crate::relay::store::embedded::log::{Last, Log};
 use crate::relay::store::embedded::record::Fact;
-use crate::relay::store::embedded::segment;
-use crate::relay::store::embedded::segment::{HEADER, Met, Place, Records, Segment};
+use crate::relay::store::embedded::segment::{self, HEADER, Met, Place, Records, Segment};
 
 /// What was found, and where the log goes on.
 pub(super) struct Recovered {

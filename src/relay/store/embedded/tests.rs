@@ -1,6 +1,7 @@
 //! The store on a disk that lies, and what only this store does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,9 +13,8 @@ use crate::files::sim::{Random, SimDisk};
 use crate::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
 use crate::relay::store::embedded::keeper::Keeper;
 use crate::relay::store::embedded::record::{self, Fact, message};
-use crate::relay::store::embedded::segment;
 use crate::relay::store::embedded::shared::SMALL;
-use crate::relay::store::embedded::{Embedded, Options};
+use crate::relay::store::embedded::{Embedded, Options, segment};
 use crate::relay::store::{
     Answer, BodyError, Chunks, Error, INLINE, Push, Put, Quotas, Store, Upload, Usage,
 };
@@ -834,8 +834,18 @@ fn whoever_hangs_up_leaves_a_whole_message_or_none() {
     });
 }
 
-/// The messages and uploads in the log that name a capability.
+/// Counts the messages and uploads in the log that name a capability.
 fn naming(machine: &SimDisk, capability: CapabilityId) -> usize {
+    loop {
+        // A segment may be compacted away after it was listed: then the list is taken again.
+        match try_naming(machine, capability) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            counted => return counted.unwrap(),
+        }
+    }
+}
+
+fn try_naming(machine: &SimDisk, capability: CapabilityId) -> io::Result<usize> {
     let disk = machine.folder("log");
     let numbers: Vec<u32> =
         disk.list().unwrap().iter().filter_map(|name| segment::number(name)).collect();

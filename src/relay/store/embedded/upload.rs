@@ -8,15 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::crypto::Hash;
 use crate::files::disk::Handle;
 use crate::relay::protocol::Id;
-use crate::relay::store::embedded::admit::Admitted;
-use crate::relay::store::embedded::body::{GATHER, Written, blocking, unavailable};
+use crate::relay::store::embedded::admit::{self, Admitted};
+use crate::relay::store::embedded::body::{self, GATHER, Written, blocking, unavailable};
 use crate::relay::store::embedded::log::Turn;
 use crate::relay::store::embedded::open::Embedded;
-use crate::relay::store::embedded::record::Fact;
-use crate::relay::store::embedded::record::message;
+use crate::relay::store::embedded::record::{self, Fact, message};
 use crate::relay::store::embedded::shared::{SMALL, Shared};
 use crate::relay::store::embedded::writer::{Ask, Job};
-use crate::relay::store::embedded::{admit, body, record};
 use crate::relay::store::{BodyError, Chunks, Error, INLINE, Push, Put, Upload};
 
 /// Seconds after its first part in which an upload must be complete.

@@ -15,8 +15,7 @@ use crate::relay::store::Error;
 use crate::relay::store::embedded::body;
 use crate::relay::store::embedded::index::{Effects, Index, Kept};
 use crate::relay::store::embedded::log::{Log, Turn};
-use crate::relay::store::embedded::mover;
-use crate::relay::store::embedded::mover::{Mover, Step};
+use crate::relay::store::embedded::mover::{self, Mover, Step};
 use crate::relay::store::embedded::segment::Place;
 use crate::relay::store::embedded::shared::Shared;
 

@@ -7,14 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::Host;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::files;
 use crate::relay::store::Error;
 use crate::relay::store::postgres::options::Options;
-use crate::relay::store::postgres::tls;
-use crate::relay::store::postgres::tls::Tls;
+use crate::relay::store::postgres::tls::{self, Tls};
 
 /// Longest file of passwords that is read, in bytes.
 const PASSWORDS: u64 = 1 << 20;

@@ -1,26 +1,14 @@
 //! Mailboxes, their capabilities, and the operator's tokens.
 
-use crate::relay::protocol::Capability;
-use crate::relay::protocol::CapabilityId;
-use crate::relay::protocol::Mailbox;
-use crate::relay::protocol::Terms;
-use crate::relay::protocol::TokenId;
-use crate::relay::store::Error;
-use crate::relay::store::Token;
-use crate::relay::store::Totals;
-use crate::relay::store::Usage;
-use crate::relay::store::postgres::cluster::Refusal;
-use crate::relay::store::postgres::cluster::Transaction;
-use crate::relay::store::postgres::cluster::big;
-use crate::relay::store::postgres::cluster::bound;
-use crate::relay::store::postgres::cluster::column;
-use crate::relay::store::postgres::cluster::count;
-use crate::relay::store::postgres::cluster::name;
+use crate::relay::protocol::{Capability, CapabilityId, Mailbox, Terms, TokenId};
+use crate::relay::store::postgres::cluster::{
+    Refusal, Transaction, big, bound, column, count, name,
+};
 use crate::relay::store::postgres::connection::in_time;
-use crate::relay::store::postgres::open::Cluster;
-use crate::relay::store::postgres::open::Distributed;
+use crate::relay::store::postgres::open::{Cluster, Distributed};
 use crate::relay::store::postgres::shared::Shared;
 use crate::relay::store::postgres::slots;
+use crate::relay::store::{Error, Token, Totals, Usage};
 
 const LOCK: &str = "SELECT 1 FROM bulla.mailboxes WHERE mailbox = $1 FOR NO KEY UPDATE";
 const OPEN: &str = "INSERT INTO bulla.mailboxes (mailbox, slot, token) VALUES ($1, $2, $3)

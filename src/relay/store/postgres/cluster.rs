@@ -5,11 +5,7 @@ use tokio_postgres::types::FromSql;
 
 use crate::relay::protocol::Mailbox;
 use crate::relay::store::Error;
-use crate::relay::store::postgres::connection::Connection;
-use crate::relay::store::postgres::connection::Lease;
-use crate::relay::store::postgres::connection::Params;
-use crate::relay::store::postgres::connection::Pool;
-use crate::relay::store::postgres::connection::in_time;
+use crate::relay::store::postgres::connection::{Connection, Lease, Params, Pool, in_time};
 use crate::relay::store::postgres::slots;
 
 /// Versions of the schema: the n-th makes version n+1.

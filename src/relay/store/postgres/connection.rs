@@ -2,34 +2,20 @@
 //! away at the first doubt.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::select_ok;
-use tokio::sync::Semaphore;
-use tokio::sync::SemaphorePermit;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
-use tokio_postgres::AsyncMessage;
-use tokio_postgres::Client;
-use tokio_postgres::Config;
-use tokio_postgres::CopyInSink;
-use tokio_postgres::CopyOutStream;
-use tokio_postgres::Row;
-use tokio_postgres::SimpleQueryMessage;
-use tokio_postgres::Statement;
-use tokio_postgres::error::Severity;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{
+    AsyncMessage, Client, Config, CopyInSink, CopyOutStream, Row, SimpleQueryMessage, Statement,
+};
 
 use crate::relay::store::Error;
 use crate::relay::store::postgres::address::Target;

@@ -3,21 +3,15 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::relay::store::Error;
-use crate::relay::store::Push;
-use crate::relay::store::Put;
-use crate::relay::store::Usage;
 use crate::relay::store::postgres::cluster::Refusal;
 use crate::relay::store::postgres::coming::Room;
 use crate::relay::store::postgres::connection::Connection;
-use crate::relay::store::postgres::load;
-use crate::relay::store::postgres::load::About;
-use crate::relay::store::postgres::load::Lock;
+use crate::relay::store::postgres::load::{self, About, Lock};
 use crate::relay::store::postgres::shared::Shared;
 use crate::relay::store::postgres::writer::again;
+use crate::relay::store::{Error, Push, Put, Usage};
 
 /// Most pushes of one look.
 const GROUP: usize = 256;

@@ -3,21 +3,11 @@
 //! Nothing here waits or writes. The rows of the mailboxes are locked while it decides, so what
 //! one relay decides holds however many others push to the same mailbox.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::relay::protocol::CapabilityId;
-use crate::relay::protocol::Id;
-use crate::relay::protocol::Mailbox;
-use crate::relay::protocol::Terms;
-use crate::relay::protocol::TokenId;
-use crate::relay::store::Error;
-use crate::relay::store::Push;
-use crate::relay::store::Put;
-use crate::relay::store::Quotas;
-use crate::relay::store::Usage;
+use crate::relay::protocol::{CapabilityId, Id, Mailbox, Terms, TokenId};
 use crate::relay::store::postgres::slots;
+use crate::relay::store::{Error, Push, Put, Quotas, Usage};
 
 /// A mailbox as it was read, and what is added to it.
 #[derive(Debug, Default)]

@@ -5,23 +5,12 @@ use std::sync::LazyLock;
 
 use tokio_postgres::Row;
 
-use crate::relay::protocol::CapabilityId;
-use crate::relay::protocol::Id;
-use crate::relay::protocol::Mailbox;
-use crate::relay::protocol::Terms;
-use crate::relay::protocol::TokenId;
-use crate::relay::store::Error;
-use crate::relay::store::Usage;
-use crate::relay::store::postgres::cluster::column;
-use crate::relay::store::postgres::cluster::name;
-use crate::relay::store::postgres::connection::Connection;
-use crate::relay::store::postgres::connection::Params;
-use crate::relay::store::postgres::connection::in_time;
-use crate::relay::store::postgres::ledger::Held;
-use crate::relay::store::postgres::ledger::Ledger;
-use crate::relay::store::postgres::ledger::Purse;
-use crate::relay::store::postgres::ledger::Share;
+use crate::relay::protocol::{CapabilityId, Id, Mailbox, Terms, TokenId};
+use crate::relay::store::postgres::cluster::{column, name};
+use crate::relay::store::postgres::connection::{Connection, Params, in_time};
+use crate::relay::store::postgres::ledger::{Held, Ledger, Purse, Share};
 use crate::relay::store::postgres::slots;
+use crate::relay::store::{Error, Usage};
 
 /// Rows are locked in the order of their names, first mailboxes, then tokens, so that writers
 /// wait for each other but never in a circle. The lock also makes every commit that follows

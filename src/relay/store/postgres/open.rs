@@ -1,39 +1,26 @@
 //! The open store: its clusters, the tasks that work on each, and which mailbox is where.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::PoisonError;
-use std::sync::RwLock;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::relay::protocol::Id;
-use crate::relay::protocol::Mailbox;
-use crate::relay::store::Arrivals;
-use crate::relay::store::Error;
-use crate::relay::store::Push;
-use crate::relay::store::Put;
+use crate::relay::protocol::{Id, Mailbox};
 use crate::relay::store::postgres::address::Target;
 use crate::relay::store::postgres::blobs::Blobs;
 use crate::relay::store::postgres::cluster::Refusal;
 use crate::relay::store::postgres::coming::Coming;
 use crate::relay::store::postgres::connection::Pool;
-use crate::relay::store::postgres::gate;
-use crate::relay::store::postgres::gate::Look;
-use crate::relay::store::postgres::gate::Seen;
+use crate::relay::store::postgres::gate::{self, Look, Seen};
 use crate::relay::store::postgres::options::Options;
-use crate::relay::store::postgres::parts;
 use crate::relay::store::postgres::shared::Shared;
-use crate::relay::store::postgres::shift;
-use crate::relay::store::postgres::slots;
-use crate::relay::store::postgres::wait;
-use crate::relay::store::postgres::writer;
-use crate::relay::store::postgres::writer::Command;
+use crate::relay::store::postgres::writer::{self, Command};
+use crate::relay::store::postgres::{parts, shift, slots, wait};
+use crate::relay::store::{Arrivals, Error, Push, Put};
 
 /// Threads of a store with its own runtime.
 const THREADS: usize = 2;

@@ -6,13 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::relay::store::Answer;
-use crate::relay::store::Chunks;
-use crate::relay::store::Error;
-use crate::relay::store::postgres::cluster::big;
-use crate::relay::store::postgres::cluster::column;
-use crate::relay::store::postgres::cluster::count;
+use crate::relay::store::postgres::cluster::{big, column, count};
 use crate::relay::store::postgres::shared::Shared;
+use crate::relay::store::{Answer, Chunks, Error};
 
 /// Bytes of one part in the database: read and written whole.
 const IN_DATABASE: usize = 1 << 20;

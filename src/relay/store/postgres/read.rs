@@ -7,23 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::relay::protocol::Entry;
-use crate::relay::protocol::Id;
-use crate::relay::protocol::Mailbox;
-use crate::relay::store::Answer;
-use crate::relay::store::Chunks;
-use crate::relay::store::Error;
-use crate::relay::store::INLINE;
-use crate::relay::store::Stored;
-use crate::relay::store::postgres::cluster::Refusal;
-use crate::relay::store::postgres::cluster::big;
-use crate::relay::store::postgres::cluster::column;
-use crate::relay::store::postgres::cluster::count;
-use crate::relay::store::postgres::cluster::name;
-use crate::relay::store::postgres::parts::Long;
-use crate::relay::store::postgres::parts::Parts;
+use crate::relay::protocol::{Entry, Id, Mailbox};
+use crate::relay::store::postgres::cluster::{Refusal, big, column, count, name};
+use crate::relay::store::postgres::parts::{Long, Parts};
 use crate::relay::store::postgres::shared::Shared;
 use crate::relay::store::postgres::slots;
+use crate::relay::store::{Answer, Chunks, Error, INLINE, Stored};
 
 const LIST: &str = "
     SELECT w.slot IS NOT NULL, b.mailbox IS NOT NULL, m.id, m.size, m.expires

@@ -1,12 +1,9 @@
 //! Deleting messages: as a set, in one statement, with all their counters.
 
-use crate::relay::protocol::Id;
-use crate::relay::protocol::Mailbox;
+use crate::relay::protocol::{Id, Mailbox};
 use crate::relay::store::Error;
-use crate::relay::store::postgres::cluster::big;
-use crate::relay::store::postgres::cluster::column;
-use crate::relay::store::postgres::connection::Connection;
-use crate::relay::store::postgres::connection::unavailable;
+use crate::relay::store::postgres::cluster::{big, column};
+use crate::relay::store::postgres::connection::{Connection, unavailable};
 
 /// Takes the rows of the mailboxes and tokens to be locked. Of those that ask for the same
 /// message the first one has it.

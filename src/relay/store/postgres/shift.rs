@@ -18,17 +18,12 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::pin::pin;
 
-use futures_util::SinkExt as _;
-use futures_util::TryStreamExt as _;
+use futures_util::{SinkExt as _, TryStreamExt as _};
 
 use crate::relay::store::Error;
 use crate::relay::store::postgres::address::Target;
-use crate::relay::store::postgres::cluster::FENCE_ALONE;
-use crate::relay::store::postgres::cluster::column;
-use crate::relay::store::postgres::connection::Connection;
-use crate::relay::store::postgres::connection::Pool;
-use crate::relay::store::postgres::connection::in_time;
-use crate::relay::store::postgres::connection::unavailable;
+use crate::relay::store::postgres::cluster::{FENCE_ALONE, column};
+use crate::relay::store::postgres::connection::{Connection, Pool, in_time, unavailable};
 use crate::relay::store::postgres::options::Options;
 use crate::relay::store::postgres::slots::SLOTS;
 

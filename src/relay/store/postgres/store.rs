@@ -3,36 +3,17 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use bytes::Bytes;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
-use crate::relay::protocol::Capability;
-use crate::relay::protocol::CapabilityId;
-use crate::relay::protocol::Entry;
-use crate::relay::protocol::Id;
-use crate::relay::protocol::Mailbox;
-use crate::relay::protocol::Terms;
-use crate::relay::protocol::TokenId;
-use crate::relay::store::Answer;
-use crate::relay::store::Arrivals;
-use crate::relay::store::Chunks;
-use crate::relay::store::Error;
-use crate::relay::store::INLINE;
-use crate::relay::store::Push;
-use crate::relay::store::Put;
-use crate::relay::store::Store;
-use crate::relay::store::Stored;
-use crate::relay::store::Token;
-use crate::relay::store::Totals;
-use crate::relay::store::Upload;
-use crate::relay::store::Usage;
+use crate::relay::protocol::{Capability, CapabilityId, Entry, Id, Mailbox, Terms, TokenId};
 use crate::relay::store::postgres::cluster::Refusal;
 use crate::relay::store::postgres::gate::Seen;
-use crate::relay::store::postgres::open::Distributed;
-use crate::relay::store::postgres::open::stopped;
-use crate::relay::store::postgres::read;
-use crate::relay::store::postgres::sweep;
+use crate::relay::store::postgres::open::{Distributed, stopped};
 use crate::relay::store::postgres::upload::Begun;
+use crate::relay::store::postgres::{read, sweep};
+use crate::relay::store::{
+    Answer, Arrivals, Chunks, Error, INLINE, Push, Put, Store, Stored, Token, Totals, Upload, Usage,
+};
 
 /// Does something at the cluster of a mailbox, and follows it when it has moved.
 macro_rules! at {

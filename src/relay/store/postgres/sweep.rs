@@ -4,20 +4,13 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::Row;
 
-use crate::relay::protocol::Id;
-use crate::relay::protocol::Mailbox;
+use crate::relay::protocol::{Id, Mailbox};
 use crate::relay::store::Error;
-use crate::relay::store::postgres::cluster::Refusal;
-use crate::relay::store::postgres::cluster::big;
-use crate::relay::store::postgres::cluster::column;
-use crate::relay::store::postgres::cluster::name;
+use crate::relay::store::postgres::cluster::{Refusal, big, column, name};
 use crate::relay::store::postgres::connection::in_time_or;
-use crate::relay::store::postgres::load;
-use crate::relay::store::postgres::load::About;
-use crate::relay::store::postgres::load::Lock;
-use crate::relay::store::postgres::remove;
+use crate::relay::store::postgres::load::{self, About, Lock};
 use crate::relay::store::postgres::shared::Shared;
-use crate::relay::store::postgres::slots;
+use crate::relay::store::postgres::{remove, slots};
 
 /// Most rows of one batch.
 const BATCH: usize = 1000;

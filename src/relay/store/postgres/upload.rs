@@ -1,32 +1,17 @@
 //! Long messages on their way in: room is reserved, parts are added, and the last one makes them
 //! a message.
 
-use bytes::Bytes;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::crypto;
-use crate::relay::store::BodyError;
-use crate::relay::store::Chunks;
-use crate::relay::store::Error;
-use crate::relay::store::INLINE;
-use crate::relay::store::Push;
-use crate::relay::store::Put;
-use crate::relay::store::Upload;
-use crate::relay::store::postgres::boxes;
-use crate::relay::store::postgres::cluster::Refusal;
-use crate::relay::store::postgres::cluster::Transaction;
-use crate::relay::store::postgres::cluster::big;
-use crate::relay::store::postgres::cluster::column;
-use crate::relay::store::postgres::cluster::count;
+use crate::relay::store::postgres::cluster::{Refusal, Transaction, big, column, count};
 use crate::relay::store::postgres::connection::in_time_or;
 use crate::relay::store::postgres::ledger::Ledger;
-use crate::relay::store::postgres::load;
-use crate::relay::store::postgres::load::About;
-use crate::relay::store::postgres::load::Lock;
+use crate::relay::store::postgres::load::{self, About, Lock};
 use crate::relay::store::postgres::parts::Parts;
-use crate::relay::store::postgres::remove;
 use crate::relay::store::postgres::shared::Shared;
-use crate::relay::store::postgres::writer;
+use crate::relay::store::postgres::{boxes, remove, writer};
+use crate::relay::store::{BodyError, Chunks, Error, INLINE, Push, Put, Upload};
 
 /// How long an upload may take, in seconds.
 const PATIENCE: u64 = 24 * 3600;

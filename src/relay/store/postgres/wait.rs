@@ -14,8 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::relay::protocol::Mailbox;
 use crate::relay::store::Error;
 use crate::relay::store::postgres::cluster::name;
-use crate::relay::store::postgres::connection::Connection;
-use crate::relay::store::postgres::connection::in_time;
+use crate::relay::store::postgres::connection::{Connection, in_time};
 use crate::relay::store::postgres::shared::Shared;
 use crate::text;
 

@@ -7,26 +7,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::relay::protocol::Id;
-use crate::relay::protocol::Mailbox;
-use crate::relay::store::Error;
-use crate::relay::store::Push;
-use crate::relay::store::Put;
-use crate::relay::store::postgres::cluster::Refusal;
-use crate::relay::store::postgres::cluster::big;
-use crate::relay::store::postgres::connection::Connection;
-use crate::relay::store::postgres::connection::in_time;
-use crate::relay::store::postgres::connection::in_time_or;
-use crate::relay::store::postgres::connection::unavailable;
+use crate::relay::protocol::{Id, Mailbox};
+use crate::relay::store::postgres::cluster::{Refusal, big};
+use crate::relay::store::postgres::connection::{Connection, in_time, in_time_or, unavailable};
 use crate::relay::store::postgres::ledger::Ledger;
-use crate::relay::store::postgres::load;
-use crate::relay::store::postgres::load::About;
-use crate::relay::store::postgres::load::Lock;
+use crate::relay::store::postgres::load::{self, About, Lock};
 use crate::relay::store::postgres::remove;
 use crate::relay::store::postgres::shared::Shared;
+use crate::relay::store::{Error, Push, Put};
 
 /// Most commands of one group.
 const GROUP: usize = 256;

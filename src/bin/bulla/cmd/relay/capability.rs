@@ -3,12 +3,11 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
-use bulla::crypto;
 use bulla::files::Access;
 use bulla::relay::client::bearer_text;
 use bulla::relay::protocol::{Capability, CapabilityId, Terms};
 use bulla::secret::Secret;
-use bulla::text;
+use bulla::{crypto, text};
 use serde_json::{Value, json};
 
 use crate::app::App;

@@ -13,8 +13,7 @@ use anyhow::Result;
 use bulla::account;
 use bulla::letter::{self, Envelope, EnvelopeReader};
 use bulla::relay::client::{Inbox, Pushed, Transport};
-use bulla::relay::protocol::frame;
-use bulla::relay::protocol::{Id, MAX_BATCH, MAX_BATCH_BYTES, MAX_FRAME, Mailbox};
+use bulla::relay::protocol::{Id, MAX_BATCH, MAX_BATCH_BYTES, MAX_FRAME, Mailbox, frame};
 use bulla::secret::Secret;
 use serde_json::json;
 

@@ -6,8 +6,7 @@ use std::hash::BuildHasher as _;
 use super::{Effects, Entry, Grant, Inbox, Index, Large, Licence, Partial};
 use crate::relay::protocol::{CapabilityId, Id, Mailbox, Terms, TokenId};
 use crate::relay::store::Usage;
-use crate::relay::store::embedded::record;
-use crate::relay::store::embedded::record::Hourly;
+use crate::relay::store::embedded::record::{self, Hourly};
 use crate::relay::store::embedded::segment::Place;
 use crate::relay::store::embedded::slab::NONE;
 
