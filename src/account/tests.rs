@@ -1,6 +1,7 @@
 //! Whole accounts in one process: people, relays that lie or are away, and a clock that jumps.
 
 mod clock;
+mod crash;
 mod cuts;
 mod devices;
 mod introductions;

@@ -17,6 +17,7 @@ use crate::account::{
 use crate::contact::pairing::{Address, Digits, Invite, Outgoing, Waits};
 use crate::contact::{Own, Receipt, Trust};
 use crate::crypto;
+use crate::files::sim::SimDisk;
 use crate::identity::{self, Fingerprint, Identity, Key, Keyfile};
 use crate::letter::{Heading, Proof, Routing};
 use crate::relay::client::pull::{Options, Report};
@@ -144,6 +145,14 @@ impl World {
             .with_key_file(text.as_bytes().to_vec().into())
             .with_clock(Arc::new(self.clock.clone()));
         Person { account, name, relays: self.relays.clone(), said: Recorder::default(), home }
+    }
+
+    /// Returns a person whose state is on a simulated disk.
+    pub(super) fn on_disk(&self, name: &'static str, disk: &SimDisk) -> Person {
+        let account = Account::on(identity_of(name), Some(disk.folder("state")))
+            .with_clock(Arc::new(self.clock.clone()));
+        let (said, home) = (Recorder::default(), tempfile::tempdir().unwrap());
+        Person { account, name, relays: self.relays.clone(), said, home }
     }
 
     /// Returns a person in an empty home: the same, after the machine was lost.

@@ -186,7 +186,11 @@ fn no_crash_loses_a_message_or_acknowledges_one_without_its_mark() {
             assert!(acked.is_subset(&world.delivered));
             let spool = Spool::on(disk.root().folder("spool")).unwrap();
             for id in &acked {
-                assert!(spool.is_done(id), "the relay was told before the mark was durable");
+                assert!(
+                    spool.is_done(id),
+                    "the relay was told before the mark was durable, given out: {}",
+                    is_given_out(id)
+                );
                 if is_given_out(id) {
                     let mut kept = spool.open_message(id).unwrap().unwrap();
                     assert_eq!(Id(crypto::sha256(&[&read(&mut kept)])), *id);

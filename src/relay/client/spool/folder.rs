@@ -195,8 +195,10 @@ impl Spool {
             unnamed.name(name(number, &id, State::Waiting).as_ref(), Existing::Keep)?;
             self.add(number, id);
         }
-        if std::mem::take(&mut self.moved) {
+        // Until it succeeds: a sync that failed makes nothing durable that a later call could rely on.
+        if self.moved {
             self.disk.sync()?;
+            self.moved = false;
         }
         // Only the names are needed from here on. The next start repeats this if it is lost.
         for name in std::mem::take(&mut self.full) {
