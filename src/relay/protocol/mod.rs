@@ -9,12 +9,8 @@ pub mod pow;
 pub mod signature;
 mod types;
 
-pub use self::types::Capabilities;
-pub use self::types::Limits;
 #[cfg(feature = "serve")]
 pub(crate) use self::types::MAX_REQUEST_JSON;
-pub use self::types::PushResult;
-pub use self::types::Versions;
 pub(crate) use self::types::{
     Acked, MAX_ACK, MAX_ANSWER_JSON, MAX_SKEW, MAX_WAIT, MESSAGES, PARTIAL, VERSION,
 };
