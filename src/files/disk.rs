@@ -75,6 +75,7 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn free(&self) -> io::Result<u64>;
     /// Whether something had to be waited for that was not in memory: then it is worth telling
     /// beforehand what will be read.
+    #[cfg_attr(not(feature = "index"), allow(dead_code, reason = "the index alone asks"))]
     fn waited(&self) -> bool {
         false
     }
@@ -113,6 +114,7 @@ pub(crate) trait Handle: fmt::Debug + Send + Sync {
         self.sync()
     }
     /// Tells the system that so many bytes from `at` on will be read before long.
+    #[cfg_attr(not(feature = "index"), allow(dead_code, reason = "the index alone asks"))]
     fn ahead(&self, _at: u64, _length: u64) {}
 }
 
@@ -143,6 +145,7 @@ pub(crate) fn replace(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<(
 }
 
 /// Overwrites an open file with zeros, durably, whatever name it has by now.
+#[cfg_attr(not(feature = "index"), allow(dead_code, reason = "the index alone wipes"))]
 pub(crate) fn wipe(file: &dyn Handle) -> io::Result<()> {
     write_zeros(file, 0, file.length()?)?;
     file.sync()
@@ -174,6 +177,7 @@ pub(crate) fn read(disk: &dyn Disk, name: &str, max: u64) -> io::Result<Vec<u8>>
 }
 
 /// Returns the names of all files with their lengths, without those that are removed meanwhile.
+#[cfg_attr(not(feature = "index"), allow(dead_code, reason = "the index alone asks"))]
 pub(crate) fn list_with_lengths(disk: &dyn Disk) -> io::Result<Vec<(String, u64)>> {
     let mut all = Vec::new();
     for name in disk.list()? {

@@ -11,8 +11,7 @@ use crate::kem::PublicKey;
 use crate::letter::ratchet::chain::{SALT, TAG, short};
 use crate::letter::ratchet::error::Error;
 #[cfg(doc)]
-use crate::letter::ratchet::receiving::WINDOW;
-use crate::letter::ratchet::receiving::{Found, KEEP, Verdict};
+use crate::letter::ratchet::receiving::{Found, KEEP, Verdict, WINDOW};
 use crate::letter::ratchet::session::{Offer, Session, Start};
 use crate::letter::ratchet::stanza::{Header, LetterKey, Parsed, Random};
 use crate::secret::Secret;
