@@ -10,8 +10,7 @@ use crate::crypto;
 use crate::kem::PublicKey;
 use crate::letter::ratchet::chain::{SALT, TAG, short};
 use crate::letter::ratchet::error::Error;
-#[cfg(doc)]
-use crate::letter::ratchet::receiving::{Found, KEEP, Verdict, WINDOW};
+use crate::letter::ratchet::receiving::{Found, KEEP, Verdict};
 use crate::letter::ratchet::session::{Offer, Session, Start};
 use crate::letter::ratchet::stanza::{Header, LetterKey, Parsed, Random};
 use crate::secret::Secret;
@@ -160,7 +159,7 @@ impl Ratchet {
     }
 
     /// For a new start because the user wants one: letters of the contact come that no state opens,
-    /// since more than [`WINDOW`] before them were lost. Nothing unauthenticated may lead to it: it
+    /// since more than `WINDOW` before them were lost. Nothing unauthenticated may lead to it: it
     /// costs the forward secrecy of the letters until the answer.
     pub(crate) fn in_use(&self) -> Fault {
         Fault { session: self.current.id, letter: None }
