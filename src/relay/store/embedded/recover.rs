@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::files::disk::Disk;
@@ -66,7 +67,7 @@ pub(super) fn recover(
     // What was read record by record gets its hint; the last one goes on to be written.
     let full = scanned.iter().filter(|number| Some(**number) != unsealed);
     for number in full {
-        let (heads, _, _) = heads(&**disk, *number, &lost)?;
+        let Scanned { heads, .. } = scan(&**disk, *number, &lost)?;
         if let Some(kept) = index.segments.get(number) {
             kept.segment.file.sync_data()?;
             kept.segment.write_hint(&**disk, &heads)?;
@@ -209,34 +210,49 @@ fn erase(index: &Index, effects: &Effects) -> io::Result<()> {
     erased.values().try_for_each(|segment| segment.file.sync_data())
 }
 
-/// What the hint of a segment says that had none, but for what is broken; where its last record
-/// ends, and where its last byte is.
-fn heads(
-    disk: &dyn Disk,
-    number: u32,
-    lost: &BTreeSet<(u32, u32)>,
-) -> io::Result<(Vec<u8>, u64, u64)> {
-    let mut heads = Vec::new();
-    let Some((_, Records::Scan(mut scan))) = Segment::read(disk, number)? else {
-        return Ok((heads, HEADER as u64, HEADER as u64));
-    };
-    while let Some(met) = scan.next() {
-        if !lost.contains(&(number, met.offset)) {
-            scan.hint_of(&mut heads, &met);
-        }
-    }
-    Ok((heads, scan.at(), scan.used().max(scan.at())))
+/// A segment that was gone through again, without what counts for nothing.
+struct Scanned {
+    /// What its hint says.
+    heads: Vec<u8>,
+    /// Where its last record ends.
+    at: u64,
+    /// Stretches that are no records, and bodies of records that count for nothing.
+    torn: Vec<Range<u64>>,
 }
 
-/// Cuts the torn tail off a segment that goes on to be written: nothing in it was answered. Says
-/// what its hint will say, and where it goes on.
+fn scan(disk: &dyn Disk, number: u32, lost: &BTreeSet<(u32, u32)>) -> io::Result<Scanned> {
+    let mut scanned = Scanned { heads: Vec::new(), at: HEADER as u64, torn: Vec::new() };
+    let Some((_, Records::Scan(mut scan))) = Segment::read(disk, number)? else {
+        return Ok(scanned);
+    };
+    while let Some(met) = scan.next() {
+        let offset = u64::from(met.offset);
+        scanned.torn.push(scanned.at..offset);
+        scanned.at = scan.at();
+        if lost.contains(&(number, met.offset)) {
+            scanned.torn.push(offset + met.head.body_at()..scanned.at);
+        } else {
+            scan.hint_of(&mut scanned.heads, &met);
+        }
+    }
+    scanned.torn.push(scanned.at..scan.used());
+    scanned.torn.retain(|torn| !torn.is_empty());
+    Ok(scanned)
+}
+
+/// Overwrites what a power cut left of the last group in a segment that goes on to be written:
+/// nothing of it was answered. Bodies in it may be copies of messages that are there, or be sent again,
+/// and would outlive their acknowledgement.
 fn cut(
     disk: &dyn Disk,
     segment: &Segment,
     lost: &BTreeSet<(u32, u32)>,
 ) -> io::Result<(Vec<u8>, u64)> {
-    let (heads, at, used) = heads(disk, segment.number, lost)?;
-    segment.file.write_at(&vec![0; usize::try_from(used - at).unwrap_or(0)], at)?;
+    let Scanned { heads, at, torn } = scan(disk, segment.number, lost)?;
+    for torn in torn {
+        let length = usize::try_from(torn.end - torn.start).unwrap_or(0);
+        segment.file.write_at(&vec![0; length], torn.start)?;
+    }
     segment.file.sync_data()?;
     Ok((heads, at))
 }

@@ -423,11 +423,15 @@ fn a_power_cut_at_every_operation() {
 
 /// All files on the machine in which a run of these bytes is.
 fn found(machine: &SimDisk, bytes: &[u8]) -> Vec<String> {
+    let all = machine.all().into_iter();
+    all.filter(|(_, file)| holds(file, bytes)).map(|(name, _)| name).collect()
+}
+
+/// Returns whether a file has the beginning or the end of something.
+fn holds(file: &[u8], bytes: &[u8]) -> bool {
     let run = &bytes[..bytes.len().min(16)];
     let end = &bytes[bytes.len().saturating_sub(16)..];
-    let all = machine.all().into_iter();
-    let holds = |file: &[u8]| file.windows(run.len()).any(|w| w == run || w == end);
-    all.filter(|(_, file)| holds(file)).map(|(name, _)| name).collect()
+    file.windows(run.len()).any(|w| w == run || w == end)
 }
 
 #[test]
@@ -903,6 +907,57 @@ fn a_copy_does_not_bring_a_revoked_capability_back() {
         let store = start(&machine, small()).unwrap();
         let known = store.capabilities(mailbox(0)).await.unwrap();
         assert_eq!(known.iter().map(|one| one.messages).sum::<u64>(), 0);
+    });
+}
+
+/// What a power cut leaves of a group: a copy whose end is missing, a body whose head is missing, and
+/// a record behind both.
+#[test]
+fn what_a_torn_group_left_is_overwritten() {
+    let machine = SimDisk::new(11);
+    run(async {
+        let store = start(&machine, small()).unwrap();
+        with_boxes(&store).await.unwrap();
+        let (copied, headless) = (text(1, 2000), text(2, 2000));
+        put(&store, 0, &copied).await.unwrap();
+        drop(store);
+
+        let (name, bytes) = machine.all().into_iter().find(|(_, b)| holds(b, &copied)).unwrap();
+        let mark = &bytes[24..32];
+        let head = |bytes: &[u8]| {
+            let fact = message(&push(0, bytes), None);
+            let record = record::encode(&fact, bytes).unwrap();
+            [mark, &record[8..record.len() - bytes.len()]].concat()
+        };
+        let clock = record::encode(&Fact::Clock { now: NOW }, &[]).unwrap();
+        let parts: [&[u8]; 6] = [
+            &head(&copied),
+            &copied[..1000],
+            &[0; 1000],
+            &vec![0; head(&headless).len()],
+            &headless,
+            &[mark, &clock[8..]].concat(),
+        ];
+        let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        let log = machine.folder("log");
+        let file = log.open_writable(name.strip_prefix("log/").unwrap()).unwrap();
+        file.write_at(&parts.concat(), end as u64).unwrap();
+        file.sync_data().unwrap();
+
+        let store = start(&machine, small()).unwrap();
+        assert_eq!(found(&machine, &headless), Vec::<String>::new());
+        let id = Id(crypto::sha256(&[&copied]));
+        assert!(body(&store, 0, id).await == Some(copied.clone()));
+        put(&store, 0, &headless).await.unwrap();
+        let other = Id(crypto::sha256(&[&headless]));
+        assert_eq!(store.ack(mailbox(0), vec![id, other], NOW).await.unwrap(), 2);
+        drop(store);
+        assert_eq!(found(&machine, &copied), Vec::<String>::new());
+        assert_eq!(found(&machine, &headless), Vec::<String>::new());
+        let store = start(&machine, small()).unwrap();
+        assert_eq!(listed(&store, 0).await, []);
+        put(&store, 0, b"goes on").await.unwrap();
+        assert_eq!(listed(&store, 0).await.len(), 1);
     });
 }
 
