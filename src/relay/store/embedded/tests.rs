@@ -919,6 +919,7 @@ fn what_a_torn_group_left_is_overwritten() {
         let store = start(&machine, small()).unwrap();
         with_boxes(&store).await.unwrap();
         let (copied, headless) = (text(1, 2000), text(2, 2000));
+        put(&store, 1, b"keeps the segment").await.unwrap();
         put(&store, 0, &copied).await.unwrap();
         drop(store);
 
@@ -929,7 +930,7 @@ fn what_a_torn_group_left_is_overwritten() {
             let record = record::encode(&fact, bytes).unwrap();
             [mark, &record[8..record.len() - bytes.len()]].concat()
         };
-        let clock = record::encode(&Fact::Clock { now: NOW }, &[]).unwrap();
+        let clock = record::encode(&Fact::Clock { now: 1 }, &[]).unwrap();
         let parts: [&[u8]; 6] = [
             &head(&copied),
             &copied[..1000],
@@ -951,9 +952,10 @@ fn what_a_torn_group_left_is_overwritten() {
         put(&store, 0, &headless).await.unwrap();
         let other = Id(crypto::sha256(&[&headless]));
         assert_eq!(store.ack(mailbox(0), vec![id, other], NOW).await.unwrap(), 2);
-        drop(store);
+        assert_eq!(found(&machine, b"keeps the segment"), [name]);
         assert_eq!(found(&machine, &copied), Vec::<String>::new());
         assert_eq!(found(&machine, &headless), Vec::<String>::new());
+        drop(store);
         let store = start(&machine, small()).unwrap();
         assert_eq!(listed(&store, 0).await, []);
         put(&store, 0, b"goes on").await.unwrap();
