@@ -2105,7 +2105,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__open)
-            opts="-q -v -i -o -f -h --json --quiet --verbose --no-input --identity --passphrase --output --force --output-dir --from --anonymous --unknown --again --help"
+            opts="-q -v -i -o -f -h --json --quiet --verbose --no-input --identity --passphrase --output --force --output-dir --from --anonymous --unknown --again --keep --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2194,6 +2194,10 @@ _bulla() {
                     return 0
                     ;;
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2983,7 +2987,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__pull)
-            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --wait --follow --output-dir --exec --peek --again --limit --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --wait --follow --output-dir --exec --peek --again --keep --limit --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3058,6 +3062,10 @@ _bulla() {
                     return 0
                     ;;
                 --exec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3821,7 +3829,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__seal)
-            opts="-q -v -r -R -p -i -o -f -a -h --json --quiet --verbose --no-input --to --recipient --recipients-file --ask-passphrase --identity --passphrase --output --force --armor --subject --name --type --header --anonymous --help"
+            opts="-q -v -r -R -p -i -o -f -a -h --json --quiet --verbose --no-input --to --recipient --recipients-file --ask-passphrase --identity --passphrase --output --force --armor --subject --name --type --header --anonymous --from-command --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3968,6 +3976,10 @@ _bulla() {
                     return 0
                     ;;
                 --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

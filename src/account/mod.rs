@@ -9,6 +9,7 @@
 //! | `account` | an identity and its state folder; cards |
 //! | `context` | an account, its relays, its events |
 //! | `mailboxes` | the mailboxes of the account at relays |
+//! | `kept` | letters that went to a pipe, and can be opened again |
 //! | `sessions` | the ratchet that opens a letter, and what the letter changes |
 //! | `send` | keys, numbers and copies of letters to contacts |
 //! | `revoke` `successor` | what is closed at relays; new identities of contacts |
@@ -20,7 +21,7 @@
 //! | `replace` | a new identity in the place of a stolen one |
 //! | `restore` | backup, and its return |
 //! | `control` | control messages, to the files above |
-//! | `keyring` `open` `receive` | letters: pulled, opened, recorded, acknowledged |
+//! | `keyring` `open` `record` `receive` | letters: pulled, opened, recorded, acknowledged |
 //!
 //! Arrows point up in this table: a file uses those above it.
 
@@ -33,12 +34,14 @@ mod error;
 mod event;
 mod handover;
 mod introduce;
+mod kept;
 mod keyring;
 mod mailboxes;
 mod newcomer;
 mod open;
 mod pair;
 mod receive;
+mod record;
 mod replace;
 mod restore;
 mod revoke;
@@ -55,9 +58,10 @@ pub use self::event::{Event, Events, Silent};
 pub use self::keyring::{Keyring, Keys};
 pub use self::mailboxes::{MailboxPurpose, OwnMailbox, Registered};
 pub use self::newcomer::{Newcomer, TakenOver};
-pub use self::open::{Arrival, Delivery, Kept, LetterOpener, Opened, Sighted};
+pub use self::open::{Arrival, Delivery, LetterOpener, Opened, Sighted};
 pub use self::pair::{Expectation, Invitation, InviteLine, Method, is_invite, method};
 pub use self::receive::{Letters, Pull, Pulled, Receive};
+pub use self::record::Kept;
 pub use self::replace::Told;
 pub use self::revoke::Revoked;
 pub use self::send::{Addressed, LetterSealer, Recipient};

@@ -2,37 +2,36 @@
 //! letter changes is stored, and its key erased, when the body is safely out.
 
 use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::account::account::{Account, LetterLock};
-use crate::account::control;
 use crate::account::error::Error;
 use crate::account::event::Events;
 use crate::account::keyring::{Keyring, Keys};
 use crate::account::sessions::{self, OpenedBy};
 use crate::age::{Dearmored, Opener};
-use crate::contact::{self, Book, Contact, Place, Receipt};
+use crate::contact::{Book, Contact, Place, Receipt};
 use crate::identity::{Card, Fingerprint};
 use crate::letter::{self, Content, Letter};
-use crate::relay::client::spool::Word;
 use crate::relay::protocol::Id;
 use crate::text::hex_encode;
 
 /// Letters that are locked at once, while their bodies wait to be complete together.
-const MAX_LOCKED: usize = 64;
+const MAX_LOCKED: usize = 256;
 
 /// A letter whose sender is verified.
 #[derive(Debug)]
 pub struct Arrival {
-    letter: Letter,
+    pub(super) letter: Letter,
     receipt: Option<Receipt>,
     /// The contact book as it was when the letter was checked.
-    book: Book,
+    book: Arc<Book>,
     /// The session that opened it.
-    opened_by: Option<OpenedBy>,
+    pub(super) opened_by: Option<OpenedBy>,
     /// It was opened before, and is again.
-    known: bool,
+    pub(super) known: bool,
     /// Id at the relay, when it came in an envelope.
-    envelope: Option<Id>,
+    pub(super) envelope: Option<Id>,
     /// Held until the letter is recorded.
     _lock: Option<LetterLock>,
 }
@@ -95,7 +94,7 @@ impl Arrival {
         self.letter.heading.place.map(|(stream, seq)| Place { stream, seq })
     }
 
-    fn record(&self, book: &mut Book) -> Receipt {
+    pub(super) fn record(&self, book: &mut Book) -> Receipt {
         let sender = self.sender().map(Card::fingerprint);
         book.record(sender.as_ref(), &self.letter.id, self.place())
     }
@@ -142,27 +141,33 @@ pub enum Opened<B> {
     Control(Box<Arrival>),
 }
 
-/// What becomes of a letter that is recorded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Kept {
-    /// A command has the letter and may be given it again: its key stays until
-    /// [`erase_deferred`](crate::account::erase_deferred).
-    pub deferred: bool,
-    /// The body cannot get lost any more, so the spool need not keep a copy.
-    pub safe: bool,
-}
+/// A contact book with its owner and the digest of its file.
+type CachedBook = (Fingerprint, [u8; 32], Arc<Book>);
 
 /// Opens letters one after the other.
 pub struct LetterOpener<K> {
     keys: K,
     /// Letters whose bodies are not safely out.
-    unrecorded: Vec<Arrival>,
+    pub(super) unrecorded: Vec<Arrival>,
+    /// Contact books in which those are recorded.
+    books: Mutex<Vec<CachedBook>>,
+    again: bool,
 }
 
 impl<K: Keys> LetterOpener<K> {
     /// Opens letters with these keys.
     pub fn new(keys: K) -> Self {
-        Self { keys, unrecorded: Vec::new() }
+        Self { keys, unrecorded: Vec::new(), books: Mutex::default(), again: false }
+    }
+
+    /// Opens letters again that went to a pipe, while they are kept, or no longer does.
+    pub fn again(&mut self, again: bool) {
+        self.again = again;
+    }
+
+    /// Returns how many letters wait to be recorded.
+    pub fn unrecorded(&self) -> usize {
+        self.unrecorded.len()
     }
 
     /// Returns the keys.
@@ -240,8 +245,16 @@ impl<K: Keys> LetterOpener<K> {
         opened_by: Option<&OpenedBy>,
         delivery: &D,
     ) -> Result<Checked, K::Error> {
-        let (account, _) = self.member(&letter.to)?;
-        let book = account.book()?;
+        let (account, sessions) = self.member(&letter.to)?;
+        // Two processes that open one letter take turns, and the second sees a replay. A process that
+        // holds a lock already does not wait for another: two such could wait for each other.
+        let held = self.unrecorded.iter().any(|other| other.letter.id == letter.id);
+        let lock = match (account.has_state() && !held, self.unrecorded.len()) {
+            (true, 0) => Some(account.lock_letter(&letter.id)?),
+            (true, locked) if locked < MAX_LOCKED => Some(account.try_lock_letter(&letter.id)?),
+            _ => None,
+        };
+        let book = self.book(account)?;
         let sender = letter.from.as_ref().map(Card::fingerprint);
         if opened_by.is_some_and(|by| sender != Some(by.contact)) {
             return Err(Error::OtherSender.into());
@@ -254,126 +267,93 @@ impl<K: Keys> LetterOpener<K> {
             return Err(Error::Revoked { name, since }.into());
         }
         delivery.admit(Some(&Sighted { letter, book: &book }))?;
-        // Two processes that open one letter take turns, and the second sees a replay. A process that
-        // holds a lock already does not wait for another: two such could wait for each other.
-        let held = self.unrecorded.iter().any(|other| other.letter.id == letter.id);
-        let lock = match (account.has_state() && !held, self.unrecorded.len()) {
-            (true, 0) => Some(account.lock_letter(&letter.id)?),
-            (true, locked) if locked < MAX_LOCKED => Some(account.try_lock_letter(&letter.id)?),
-            _ => None,
-        };
-        let receipt = match account.has_state() {
-            true => Some(self.receipt(account, letter, sender.as_ref(), opened_by)?),
-            false => None,
-        };
+        let receipt =
+            account.has_state().then(|| receipt(&book, letter, sender.as_ref(), opened_by));
         let known = matches!(receipt, Some(Receipt::Replay | Receipt::Old));
-        if known && !delivery.again() {
+        let again = || -> Result<bool, Error> {
+            Ok(delivery.again() || (self.again && sessions.is_kept(account, &letter.id)?))
+        };
+        if known && !again()? {
             // A run that ended before it erased the key of what it had opened.
             if let Some(by) = opened_by {
-                sessions::erase_key(account, self.events()?, by, letter.heading.date, None)?;
+                let opened = [(by, letter.heading.date)];
+                if let Some(error) = sessions::erase_keys(account, self.events()?, &opened).pop() {
+                    return Err(error.into());
+                }
             }
             return Err(Error::Replay { id: letter.id }.into());
         }
         Ok(Checked { receipt, book, known, lock })
     }
 
-    /// Returns the place of a letter among those that were recorded, and those that are about to be.
-    fn receipt(
-        &self,
-        account: &Account,
-        letter: &Letter,
-        sender: Option<&Fingerprint>,
-        opened_by: Option<&OpenedBy>,
-    ) -> Result<Receipt, Error> {
+    /// Returns the contact book of an account, in which letters are recorded that wait to be.
+    fn book(&self, account: &Account) -> Result<Arc<Book>, Error> {
+        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner = account.fingerprint();
+        let digest = if account.has_state() { account.book_file()?.digest()? } else { [0; 32] };
+        if let Some((_, _, book)) = books.iter().find(|one| (one.0, one.1) == (owner, digest)) {
+            return Ok(Arc::clone(book));
+        }
+        // Not read yet, or changed by another process.
         let mut book = account.book()?;
-        for other in self.unrecorded.iter().filter(|other| other.letter.to == letter.to) {
+        for other in self.unrecorded.iter().filter(|other| other.letter.to == owner) {
             let _ = other.record(&mut book);
         }
-        let place = letter.heading.place.map(|(stream, seq)| Place { stream, seq });
-        // A key that is used once opens no replay, however old the letter is.
-        Ok(match book.check(sender, &letter.id, place) {
-            Receipt::Old if opened_by.is_some() => Receipt::Fresh { missed: 0, late: true },
-            receipt => receipt,
-        })
+        let book = Arc::new(book);
+        books.retain(|(of, ..)| *of != owner);
+        books.push((owner, digest, Arc::clone(&book)));
+        Ok(book)
     }
 
     /// Takes a letter whose body is complete, for [`record`](Self::record).
-    pub fn keep(&mut self, arrival: Arrival) {
+    pub fn keep(&mut self, mut arrival: Arrival) {
         if let (Some(by), Ok((account, sessions))) =
             (&arrival.opened_by, self.member(&arrival.letter.to))
         {
             sessions.advance(account, by);
         }
+        // Nobody asks for it any more, and the book changes without being copied.
+        arrival.book = Arc::default();
+        let books = self.books.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some((.., book)) = books.iter_mut().find(|(of, ..)| *of == arrival.letter.to) {
+            let _ = arrival.record(Arc::make_mut(book));
+        }
         self.unrecorded.push(arrival);
     }
 
-    /// Returns whether recording erases a key.
-    pub fn erases_keys(&self) -> bool {
-        self.unrecorded.iter().any(|arrival| arrival.opened_by.is_some())
-    }
-
-    /// Records the letters whose bodies are where they should be, and tells the spool of those that
-    /// cannot get lost any more. One that cannot be recorded does not keep the others.
-    pub fn record(&mut self, kept: impl Fn(Option<&Id>) -> Kept) -> Vec<Error> {
-        let arrivals = std::mem::take(&mut self.unrecorded);
-        arrivals.iter().filter_map(|arrival| self.record_one(arrival, &kept).err()).collect()
-    }
-
-    /// Stores first what a letter says, which can be taken twice, then that it came, and erases its key
-    /// last: after a crash in between it is opened again, and nothing of it is lost.
-    fn record_one(
-        &self,
-        arrival: &Arrival,
-        kept: &impl Fn(Option<&Id>) -> Kept,
-    ) -> Result<(), Error> {
-        let (events, letter) = (self.events()?, &arrival.letter);
-        let (account, sessions) = self.member(&letter.to)?;
-        if !account.has_state() {
-            return Ok(());
-        }
-        if !arrival.known {
-            sessions.take_control_data(account, events, letter)?;
-            if let Some(notice) = &letter.postscript.notice {
-                control::take(account, events, letter, notice)?;
-            }
-        }
-        account.book_file()?.update(|book| {
-            let _ = arrival.record(book);
-            Ok::<_, contact::Error>(())
-        })?;
-        let Kept { deferred, safe } = kept(arrival.envelope.as_ref());
-        if let Some(by) = &arrival.opened_by {
-            let deferred = arrival.envelope.as_ref().filter(|_| deferred);
-            sessions::erase_key(account, events, by, letter.heading.date, deferred)?;
-        }
-        if let Some(id) = &arrival.envelope {
-            let spool = account.spool()?;
-            // If this fails the copy is kept a week longer.
-            let _ = match safe {
-                true => Word::Opened.leave_on(&*spool, id),
-                // It was refused before, and need not come again for that.
-                false => Word::Refused.retract(&*spool, id),
-            };
-        }
-        Ok(())
-    }
-
-    fn member(
+    pub(super) fn member(
         &self,
         fingerprint: &Fingerprint,
     ) -> Result<(&Account, &sessions::SessionCache), Error> {
         self.keys.keyring().ok_or(Error::NoIdentity)?.member(fingerprint)
     }
 
-    fn events(&self) -> Result<&dyn Events, Error> {
+    pub(super) fn events(&self) -> Result<&dyn Events, Error> {
         Ok(self.keys.keyring().ok_or(Error::NoIdentity)?.events())
+    }
+}
+
+/// Returns the place of a letter among those of its sender.
+fn receipt(
+    book: &Book,
+    letter: &Letter,
+    sender: Option<&Fingerprint>,
+    opened_by: Option<&OpenedBy>,
+) -> Receipt {
+    let place = letter.heading.place.map(|(stream, seq)| Place { stream, seq });
+    // A key that is used once opens no replay, however old the letter is.
+    match book.check(sender, &letter.id, place) {
+        Receipt::Old if opened_by.is_some_and(OpenedBy::is_first) => {
+            Receipt::Fresh { missed: 0, late: true }
+        }
+        receipt => receipt,
     }
 }
 
 /// What is known of a letter whose body may be let out.
 struct Checked {
     receipt: Option<Receipt>,
-    book: Book,
+    book: Arc<Book>,
     known: bool,
     lock: Option<LetterLock>,
 }

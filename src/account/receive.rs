@@ -7,11 +7,12 @@ use crate::account::context::Context;
 use crate::account::error::Error;
 use crate::account::event::Event;
 use crate::account::keyring::Keyring;
-use crate::account::open::{Arrival, Delivery, Kept, LetterOpener, Opened, Sighted};
+use crate::account::open::{Arrival, Delivery, LetterOpener, Opened, Sighted};
+use crate::account::record::Kept;
 use crate::account::sessions::erase_all_deferred;
 use crate::relay::client::Error as RelayError;
 use crate::relay::client::pull::{Delivered, Options, Report, Stopped, follow, pull, pull_again};
-use crate::relay::client::spool::Spool;
+use crate::relay::client::spool::{KEPT, Spool};
 use crate::relay::protocol::Id;
 
 /// Which letters a pull gives out.
@@ -97,6 +98,7 @@ impl Context<'_> {
         deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
     ) -> Result<Pulled, E> {
         self.close_revoked_once()?;
+        self.account.erase_expired_keys()?;
         let mine = self.mailboxes()?;
         let mut spool = Spool::on(self.account.spool()?).map_err(Error::from)?;
         erase_all_deferred(self.account, self.events, |id| spool.is_waiting(id))?;
@@ -105,7 +107,7 @@ impl Context<'_> {
         let outcome = match which {
             Pull::Once => pull(&boxes, &mut spool, options, deliver),
             Pull::Follow => follow(&boxes, &mut spool, options, deliver, broken),
-            Pull::Again => pull_again(&mut spool, options.limit, deliver),
+            Pull::Again => pull_again(&mut spool, options, deliver),
         };
         let report = outcome.map_err(|stopped| match stopped {
             Stopped::Relay(error) => Error::from(error).into(),
@@ -132,6 +134,7 @@ impl Context<'_> {
     pub fn receive(&self, options: Options, delivery: &mut impl Receive) -> Result<Report, Error> {
         let keys = Keyring::new(vec![self.account.clone()], Vec::new(), self.events);
         let mut opener = LetterOpener::new(keys);
+        let options = Options { keep: KEPT, ..options };
         let Pulled { report, missing } = self.pull(Pull::Once, options, |id, sealed| match self
             .receive_one(&mut opener, delivery, sealed)
         {
@@ -163,7 +166,7 @@ impl Context<'_> {
                 opener.keep(*arrival);
             }
         }
-        match opener.record(|_| Kept { deferred: false, safe: true }).pop() {
+        match opener.record(|_| Kept { safe: true, ..Kept::default() }).pop() {
             Some(error) => Err(error),
             None => Ok(()),
         }

@@ -5,6 +5,7 @@ mod crash;
 mod cuts;
 mod devices;
 mod introductions;
+mod kept;
 mod keys;
 mod letters;
 mod lies;

@@ -104,8 +104,6 @@ pub(crate) trait Handle: fmt::Debug + Send + Sync {
     /// Makes `length` bytes from `at` on read as zeros and gives their blocks back where it can.
     #[cfg_attr(not(feature = "serve"), allow(dead_code))]
     fn erase(&self, at: u64, length: u64) -> io::Result<()>;
-    /// Sets the time of the last change.
-    fn set_modified(&self, time: SystemTime) -> io::Result<()>;
     /// Makes its bytes, its length and its times durable.
     fn sync(&self) -> io::Result<()>;
     /// Makes its bytes and its length durable.

@@ -7,7 +7,6 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 use crate::files::disk::{Access, Disk, Existing, Handle, Held, Metadata, Unnamed, write_zeros};
 use crate::files::folder::{create_state_folder, folder_of, sync_folder};
@@ -212,10 +211,6 @@ impl Handle for Open {
             }
         }
         write_zeros(self, at, length)
-    }
-
-    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.file.set_modified(time)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -288,9 +288,8 @@ impl Disk for Folder {
     fn metadata(&self, name: &str) -> io::Result<Metadata> {
         let mut state = self.disk.state();
         let number = state.named(&self.folder, name)?;
-        let file = &state.files[&number];
-        let modified = file.modified.unwrap_or_else(SystemTime::now);
-        Ok(Metadata { length: file.seen.len() as u64, modified })
+        let length = state.files[&number].seen.len() as u64;
+        Ok(Metadata { length, modified: SystemTime::now() })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -442,15 +441,6 @@ impl Handle for Open {
 
     fn erase(&self, at: u64, length: u64) -> io::Result<()> {
         self.change(Change::Bytes(at as usize, vec![0; length as usize]))
-    }
-
-    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        let mut state = self.0.state();
-        state.operation()?;
-        if let Some(file) = state.files.get_mut(&self.1) {
-            file.modified = Some(time);
-        }
-        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {

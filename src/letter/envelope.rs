@@ -17,6 +17,11 @@ use crate::wire::{self, Decode, Encode, Record};
 pub(super) const MAGIC: [u8; 8] = *b"\x8bbulla E";
 /// In place of the next envelope: the stream is complete.
 const END: [u8; 4] = [0; 4];
+/// In place of the next envelope: those that follow were given out before.
+const AGAIN: [u8; 4] = [0xff, 0xff, 0xfe, 0];
+/// In place of the next envelope or block, followed by a status that is not zero: what wrote the
+/// stream failed. No length is as great as that of these marks.
+const FAILED: &[u8] = &[0xff; 3];
 
 /// Where a letter goes. It is on the outside: not sealed, not signed, for the sender's own
 /// `push` only, which strips it off.
@@ -72,6 +77,12 @@ impl<W: Write> EnvelopeWriter<W> {
         Ok(EnvelopeSink { writer: self, block: Vec::with_capacity(BLOCK), hash: Sha256::new() })
     }
 
+    /// Marks what follows as given out before: its reader may have opened it, and lost it.
+    pub fn again(&mut self) -> Result<(), Error> {
+        self.check()?;
+        Ok(self.output.write_all(&AGAIN)?)
+    }
+
     /// Ends the stream and gives the output back, flushed.
     pub fn finish(mut self) -> Result<W, Error> {
         self.check()?;
@@ -83,6 +94,17 @@ impl<W: Write> EnvelopeWriter<W> {
     fn check(&self) -> Result<(), Error> {
         if self.begun { Err(Error::Unfinished) } else { Ok(()) }
     }
+}
+
+/// Tells the reader of an envelope stream that its writer failed, with the writer's exit status:
+/// in a stream that was `begun`, if need be in the middle of an envelope, or else in one without
+/// envelopes. A status of zero, which is no failure, is told as 1.
+pub fn write_failure(mut output: impl Write, begun: bool, status: u8) -> io::Result<()> {
+    let mut mark = if begun { Vec::new() } else { MAGIC.to_vec() };
+    mark.extend(FAILED);
+    mark.push(status.max(1));
+    output.write_all(&mark)?;
+    output.flush()
 }
 
 /// Takes the sealed bytes of one envelope.
@@ -140,6 +162,8 @@ pub struct EnvelopeReader<R> {
     position: Position,
     /// Hash of the last envelope that was read to its end.
     last: [u8; 32],
+    /// What is read now was given out before.
+    again: bool,
 }
 
 /// Where a reader stands.
@@ -155,13 +179,15 @@ enum Position {
     After,
     /// In bytes that make no sense: nothing after them is read.
     Lost,
+    /// Where what wrote the stream says that it failed, with its status.
+    Failed(u8),
 }
 
 impl<R: Read> EnvelopeReader<R> {
     /// Reads nothing yet.
     pub fn new(input: R) -> Self {
         let input = BufReader::with_capacity(BLOCK, input);
-        Self { input, position: Position::Start, last: [0; 32] }
+        Self { input, position: Position::Start, last: [0; 32], again: false }
     }
 
     /// The next envelope, or `None` when the stream ended as it should. What was not read of
@@ -169,13 +195,18 @@ impl<R: Read> EnvelopeReader<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`], [`Error::Malformed`], [`Error::Record`], [`Error::Io`]; nothing
-    /// is read past these. After [`Error::Hash`] the next call gives the next envelope.
+    /// [`Error::Truncated`], [`Error::Malformed`], [`Error::Record`], [`Error::Io`],
+    /// [`Error::Source`]; nothing is read past these. After [`Error::Hash`] the next call gives the next envelope.
     #[allow(clippy::should_implement_trait, reason = "an envelope borrows its reader")]
     pub fn next(&mut self) -> Result<Option<Envelope<'_, R>>, Error> {
         self.drain()?;
         let routing = self.routing().map_err(|error| self.lose(error))?;
         Ok(routing.map(|routing| Envelope { routing, reader: self }))
+    }
+
+    /// Returns whether bytes of the stream wait in memory.
+    pub fn has_buffered(&self) -> bool {
+        !self.input.buffer().is_empty()
     }
 
     fn routing(&mut self) -> Result<Option<Routing>, Error> {
@@ -188,12 +219,16 @@ impl<R: Read> EnvelopeReader<R> {
                         return Ok(None);
                     }
                     check_magic(&magic)?;
-                    self.position = Position::Between;
+                    (self.position, self.again) = (Position::Between, false);
                 }
                 Position::Between => {
                     let length = self.length()?;
                     if length == END {
                         self.position = Position::After;
+                        continue;
+                    }
+                    if length == AGAIN {
+                        self.again = true;
                         continue;
                     }
                     let mut frame = length.chain(&mut self.input);
@@ -205,6 +240,7 @@ impl<R: Read> EnvelopeReader<R> {
                 Position::Inside { .. } | Position::Lost => {
                     return Err(malformed("what came before makes no sense"));
                 }
+                Position::Failed(status) => return Err(Error::Source { status }),
             }
         }
     }
@@ -248,7 +284,10 @@ impl<R: Read> EnvelopeReader<R> {
     fn length(&mut self) -> Result<[u8; 4], Error> {
         let mut length = [0; 4];
         self.input.read_exact(&mut length).map_err(truncated)?;
-        Ok(length)
+        match length.split_last() {
+            Some((status, mark)) if mark == FAILED => Err(Error::Source { status: *status }),
+            _ => Ok(length),
+        }
     }
 
     fn drain(&mut self) -> Result<(), Error> {
@@ -260,6 +299,7 @@ impl<R: Read> EnvelopeReader<R> {
     fn lose(&mut self, error: Error) -> Error {
         match &error {
             Error::Hash => {}
+            Error::Source { status } => self.position = Position::Failed(*status),
             Error::Io(error) if error.kind() == io::ErrorKind::Interrupted => {}
             _ => self.position = Position::Lost,
         }
@@ -276,6 +316,11 @@ pub struct Envelope<'a, R> {
 }
 
 impl<R: Read> Envelope<'_, R> {
+    /// Returns whether it was given out before: its reader may have opened it, and lost it.
+    pub fn is_again(&self) -> bool {
+        self.reader.again
+    }
+
     /// Where it goes.
     pub fn routing(&self) -> &Routing {
         &self.routing
@@ -319,7 +364,7 @@ fn malformed(why: &'static str) -> Error {
 fn check_magic(magic: &[u8]) -> Result<(), Error> {
     if magic == MAGIC {
         Ok(())
-    } else if !magic.is_empty() && MAGIC.starts_with(magic) {
+    } else if MAGIC.starts_with(magic) {
         Err(Error::Truncated(STREAM))
     } else {
         Err(malformed("it does not begin with the mark of one"))

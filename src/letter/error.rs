@@ -36,6 +36,12 @@ pub enum Error {
     /// The input ends in the middle.
     #[error("the {0} is truncated")]
     Truncated(&'static str),
+    /// The end mark of an envelope stream says that what wrote it failed.
+    #[error("what wrote the envelope stream failed, with status {status}")]
+    Source {
+        /// Its exit status.
+        status: u8,
+    },
     /// The sealed bytes of an envelope are not those its sender sealed.
     #[error("an envelope was changed on its way: its hash does not match")]
     Hash,

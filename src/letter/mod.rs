@@ -10,7 +10,9 @@ pub mod ratchet;
 mod seal;
 mod sniff;
 
-pub use envelope::{Envelope, EnvelopeReader, EnvelopeSink, EnvelopeWriter, Routing};
+pub use envelope::{
+    Envelope, EnvelopeReader, EnvelopeSink, EnvelopeWriter, Routing, write_failure,
+};
 pub use error::Error;
 pub use header::{Heading, Letter, Notice, Postscript};
 pub use open::{Content, open, open_paired};

@@ -289,10 +289,56 @@ fn streams_may_follow_each_other_and_be_empty() {
     assert!(read_all(&stream(&[]), 1).unwrap().is_empty());
     let three = [stream(&[b"a"]), stream(&[]), stream(&[b"b", b"c"])].concat();
     assert_eq!(read_all(&three, 3).unwrap(), [b"a", b"b", b"c"]);
-    assert!(matches!(read_all(b"", 1), Err(Error::Malformed { .. })));
+    assert!(matches!(read_all(b"", 1), Err(Error::Truncated(_))));
     assert!(matches!(read_all(b"hello, world", 1), Err(Error::Malformed { .. })));
     let trailing = [stream(&[]), b"more".to_vec()].concat();
     assert!(matches!(read_all(&trailing, 1), Err(Error::Malformed { .. })));
+}
+
+#[test]
+fn a_stream_says_with_which_status_its_writer_failed() {
+    let whole = stream(&[b"one", b"two"]);
+    let failed = |begun: Vec<u8>, status| {
+        let mut stream = begun;
+        let is_begun = !stream.is_empty();
+        write_failure(&mut stream, is_begun, status).unwrap();
+        stream
+    };
+    let source = |stream: &[u8], step| match read_all(stream, step) {
+        Err(Error::Source { status }) => status,
+        other => panic!("{other:?}"),
+    };
+    for step in [1, 5, usize::MAX] {
+        assert_eq!(source(&failed(Vec::new(), 75), step), 75);
+        assert_eq!(source(&failed(whole[..whole.len() - 4].to_vec(), 25), step), 25);
+        // In the middle of an envelope, between two blocks of it.
+        let mut unfinished = Vec::new();
+        let mut writer = EnvelopeWriter::new(&mut unfinished).unwrap();
+        writer.begin(&routing(1)).unwrap().write_all(&vec![1; 3 * BLOCK]).unwrap();
+        assert_eq!(source(&failed(unfinished, 70), step), 70);
+        assert_eq!(source(&failed(Vec::new(), 0), step), 1);
+    }
+    // What it says is said again, and nothing behind it is read.
+    let more = [failed(Vec::new(), 75), whole].concat();
+    let mut reader = EnvelopeReader::new(more.as_slice());
+    for _ in 0..2 {
+        assert!(matches!(reader.next(), Err(Error::Source { status: 75 })));
+    }
+}
+
+#[test]
+fn what_was_given_out_before_is_marked() {
+    let mut writer = EnvelopeWriter::new(Vec::new()).unwrap();
+    writer.begin(&routing(1)).unwrap().finish().unwrap();
+    writer.again().unwrap();
+    writer.begin(&routing(2)).unwrap().finish().unwrap();
+    let stream = [writer.finish().unwrap(), stream(&[b"a"])].concat();
+    let mut reader = EnvelopeReader::new(stream.as_slice());
+    let mut marked = Vec::new();
+    while let Some(envelope) = reader.next().unwrap() {
+        marked.push(envelope.is_again());
+    }
+    assert_eq!(marked, [false, true, false]);
 }
 
 #[test]

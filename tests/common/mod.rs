@@ -42,6 +42,11 @@ impl Ran {
         self
     }
 
+    /// Returns whether it wrote nothing but that it failed.
+    pub(crate) fn is_without_letters(&self) -> bool {
+        self.out == [&b"\x8bbulla E\xff\xff\xff"[..], &[self.status as u8]].concat()
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.out).into_owned()
     }

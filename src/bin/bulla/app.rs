@@ -110,7 +110,11 @@ impl App {
 
     /// The account of an identity.
     pub(crate) fn account(&self, identity: Identity) -> Account {
-        Account::open(identity, self.home.data())
+        let account = Account::open(identity, self.home.data());
+        if let Err(error) = account.erase_expired_keys() {
+            self.ui.warn(&format!("keys of letters whose time is over cannot be erased: {error}"));
+        }
+        account
     }
 }
 

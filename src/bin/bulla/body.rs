@@ -104,6 +104,11 @@ impl<'a> Bodies<'a> {
         Ok(Body::Line(Vec::new(), lines))
     }
 
+    /// Returns whether bodies are lines of JSON on stdout.
+    pub(crate) fn are_lines(&self) -> bool {
+        self.app.ui.json && self.folder.is_none()
+    }
+
     /// Returns whether bodies are nowhere yet: they are lines of a file that appears when all are in it.
     pub(crate) fn is_held_back(&self) -> bool {
         self.app.ui.json && self.folder.is_none() && self.target.is_file()

@@ -325,6 +325,8 @@ fn letter(error: &letter::Error) -> Option<Verdict> {
         E::Forged | E::Unproven(_) | E::ForgedBody | E::SenderCard(_) | E::Readdressed { .. } => {
             verdict(Exit::SenderNotAuthenticated, "do not trust it; ask its sender another way")
         }
+        // Its own message says what failed, before this one.
+        E::Source { status } => Some((Exit::of_source(*status), None)),
         E::Truncated(_) | E::Hash => verdict(Exit::Damaged, "fetch it again, or ask for it again"),
         E::Malformed { .. } => Some((Exit::Malformed, None)),
         E::Heading { .. } | E::NotTheSender => Some((Exit::Usage, None)),

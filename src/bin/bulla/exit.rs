@@ -19,9 +19,9 @@ pub(crate) enum Exit {
     OutputExists = 20,
     InputMissing = 21,
     UnsafePermissions = 22,
-    #[cfg_attr(not(feature = "index"), expect(dead_code, reason = "only an index is read in part"))]
     Partial = 23,
     MoreLetters = 24,
+    CommandFailed = 26,
     Failure = 70,
     Temporary = 75,
     Refused = 77,
@@ -30,8 +30,38 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    const ALL: &[Self] = &[
+        Self::Done,
+        Self::Negative,
+        Self::Usage,
+        Self::NoIdentityFits,
+        Self::SenderNotAuthenticated,
+        Self::Damaged,
+        Self::Malformed,
+        Self::Locked,
+        Self::WrongPassphrase,
+        Self::Conflict,
+        Self::OutputExists,
+        Self::InputMissing,
+        Self::UnsafePermissions,
+        Self::Partial,
+        Self::MoreLetters,
+        Self::CommandFailed,
+        Self::Failure,
+        Self::Temporary,
+        Self::Refused,
+        Self::ClosedPipe,
+    ];
+
     pub(crate) fn code(self) -> u8 {
         self as u8
+    }
+
+    /// Returns the status that a command before the pipe ended with; that of a failure where it is
+    /// none of ours.
+    pub(crate) fn of_source(code: u8) -> Self {
+        let known = Self::ALL.iter().copied().find(|exit| exit.code() == code);
+        known.filter(|exit| *exit != Self::Done).unwrap_or(Self::Failure)
     }
 }
 

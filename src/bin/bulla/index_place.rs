@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use bulla::account::Account;
 use bulla::index::{Index, LeftOut, Stems};
 use bulla::secret::Secret;
 
@@ -14,6 +15,7 @@ use crate::ui::Ui;
 pub(crate) struct Place {
     pub(crate) folder: PathBuf,
     key: Secret<32>,
+    account: Option<Account>,
     ui: Ui,
 }
 
@@ -24,7 +26,16 @@ impl Place {
             Some(folder) => folder.clone(),
             None => searcher.folder()?.join("index"),
         };
-        Ok(Self { folder, key: searcher.key, ui: app.ui })
+        Ok(Self { folder, key: searcher.key, ui: app.ui, account: searcher.account })
+    }
+
+    /// Erases what is kept of letters that are in the index now. Where an agent opened it, their time
+    /// does.
+    pub(crate) fn are_safe(&self, letters: &[[u8; 16]]) -> Result<()> {
+        match &self.account {
+            Some(account) if account.folder().is_ok() => Ok(account.letters_are_safe(letters)?),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn open(&self) -> Result<Index> {

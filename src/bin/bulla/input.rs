@@ -92,6 +92,12 @@ impl Input {
         }
     }
 
+    /// Returns what tells whether more of it is there.
+    pub(crate) fn watch(&self) -> io::Result<Watch> {
+        let (Self::File(file) | Self::Stdin(file)) = self;
+        file.try_clone().map(Watch)
+    }
+
     /// Whether it has a name, and can be opened again.
     pub(crate) fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
@@ -101,6 +107,17 @@ impl Input {
     pub(crate) fn length(&self) -> u64 {
         let (Self::File(file) | Self::Stdin(file)) = self;
         file.metadata().map_or(0, |metadata| if metadata.is_file() { metadata.len() } else { 0 })
+    }
+}
+
+/// What tells whether more of an input is there.
+pub(crate) struct Watch(File);
+
+impl Watch {
+    /// Returns whether a read would not wait.
+    pub(crate) fn is_ready(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&now)).is_ok_and(|ready| ready > 0)
     }
 }
 

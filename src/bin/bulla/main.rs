@@ -29,6 +29,7 @@ mod qr;
 mod query;
 mod recipients;
 mod record;
+mod sealed_input;
 #[cfg(feature = "index")]
 mod searcher;
 mod source;
@@ -71,11 +72,17 @@ fn main() -> ExitCode {
             if status == Exit::Usage && std::env::args_os().any(|arg| arg == "--json") {
                 ui::exit_error(status, "usage");
             }
+            if cli::would_write_envelopes(std::env::args_os()) {
+                output::tell_reader(status);
+            }
             return ExitCode::from(status.code());
         }
     };
     let app = App { ui: ui::Ui::new(&cli.common), home: home::Home::from_env() };
     let exit = run(&app, &cli.verb).unwrap_or_else(|error| app.ui.last_error(&error));
+    if cli.verb.writes_envelopes() {
+        output::tell_reader(exit);
+    }
     ExitCode::from(exit.code())
 }
 

@@ -3,10 +3,13 @@
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use bulla::files::{self, Access, AtomicFile, Existing};
+use bulla::letter::{EnvelopeWriter, write_failure};
 use bulla::text::TerminalGuard;
 
 use crate::cli;
@@ -162,6 +165,39 @@ impl Write for Output {
 fn hostile() -> Fail {
     Fail::usage("the output has control characters, and goes to a terminal")
         .hint("use -o FILE, a pipe, or -o - to force it")
+}
+
+/// Whether an envelope stream on stdout was begun and not ended.
+static IN_STREAM: AtomicBool = AtomicBool::new(false);
+
+/// Begins an envelope stream on an output, of which [`tell_reader`] knows where it is stdout.
+pub(crate) fn begin_stream<W: Write>(output: W, is_file: bool) -> Result<EnvelopeWriter<W>> {
+    let stream = EnvelopeWriter::new(output)?;
+    IN_STREAM.store(!is_file, Ordering::Relaxed);
+    Ok(stream)
+}
+
+/// Ends an envelope stream.
+pub(crate) fn end_stream<W: Write>(stream: EnvelopeWriter<W>) -> Result<W> {
+    let output = stream.finish()?;
+    IN_STREAM.store(false, Ordering::Relaxed);
+    Ok(output)
+}
+
+/// Tells whoever reads our envelope stream from a pipe that this run failed, so that the pipeline ends
+/// with its status and not with a complaint about the stream.
+pub(crate) fn tell_reader(exit: Exit) {
+    if matches!(exit, Exit::Done | Exit::Negative | Exit::ClosedPipe) {
+        return;
+    }
+    let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    let Ok(mut stdout) = stdout else { return };
+    let begun = IN_STREAM.load(Ordering::Relaxed);
+    let kind = stdout.metadata().map(|metadata| metadata.file_type());
+    if begun || kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket()) {
+        // A reader that is gone needs no word.
+        let _ = write_failure(&mut stdout, begun, exit.code());
+    }
 }
 
 /// Makes what went to stdout durable, where that is a file.

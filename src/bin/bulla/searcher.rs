@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use bulla::account::state_folder;
+use bulla::account::{Account, state_folder};
 use bulla::secret::Secret;
 
 use crate::agent;
@@ -21,12 +21,13 @@ impl App {
             let held = socket.and_then(|at| agent::get(&at, &agent::name_of(&file.bytes)));
             if let Some(held) = held {
                 let folder = state_folder(self.home.data(), &held.folder);
-                return Ok(Searcher { folder, key: held.key });
+                return Ok(Searcher { folder, key: held.key, account: None });
             }
         }
         let me = self.account(first(self.unlock(&file, keys.passphrase.as_ref())?)?);
         let key = me.index_key();
-        Ok(Searcher { key, folder: me.folder().ok().map(Path::to_owned) })
+        let folder = me.folder().ok().map(Path::to_owned);
+        Ok(Searcher { key, folder, account: Some(me) })
     }
 }
 
@@ -35,6 +36,8 @@ pub(crate) struct Searcher {
     folder: Option<PathBuf>,
     /// What wraps the keys of indexes.
     pub(crate) key: Secret<32>,
+    /// The account; an agent has the key of the index alone.
+    pub(crate) account: Option<Account>,
 }
 
 impl Searcher {

@@ -1,7 +1,6 @@
 //! Files and names as they are seen, and as a power cut leaves them.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 const SECTOR: usize = 512;
 
@@ -12,7 +11,6 @@ pub(super) struct SimFile {
     pub(super) seen: Vec<u8>,
     pub(super) durable: Vec<u8>,
     pub(super) pending: Vec<Change>,
-    pub(super) modified: Option<SystemTime>,
 }
 
 pub(super) enum Change {
@@ -93,7 +91,6 @@ impl SimFile {
     pub(super) fn change(&mut self, change: Change) {
         change.apply(&mut self.seen);
         self.pending.push(change);
-        self.modified = None;
     }
 
     pub(super) fn sync(&mut self) {

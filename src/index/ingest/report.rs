@@ -31,6 +31,8 @@ pub struct Report {
     pub binary: BTreeMap<&'static str, u64>,
     /// Bytes read.
     pub bytes: u64,
+    /// Ids of letters of JSON lines that are in the index.
+    pub letters: Vec<[u8; 16]>,
 }
 
 /// Something that was not indexed, or not all of it.

@@ -1,10 +1,12 @@
 //! `seal`, `open` and `inspect`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
 use crate::cli::shared::{Keys, Output};
+use crate::cli::time::keep;
 use crate::source::Source;
 
 #[derive(Debug, Args)]
@@ -50,6 +52,9 @@ pub(crate) struct Seal {
     /// Do not say who sends it
     #[arg(long, requires = "to")]
     pub(crate) anonymous: bool,
+    /// Seal what a shell command prints, and nothing when it fails
+    #[arg(long, value_name = "CMD", conflicts_with = "file", value_hint = ValueHint::CommandString)]
+    pub(crate) from_command: Option<String>,
     /// What to seal; - or nothing for stdin
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: Option<PathBuf>,
@@ -62,6 +67,10 @@ letter. A second one ends it with status 24, and the next relay pull gives out t
 those after it. A letter that is anonymous, or from a sender who is no contact, is refused with
 status 11 unless --anonymous or --unknown lets it through. What is refused comes again with each
 relay pull, after all other letters, until it is taken.
+
+The key of a letter from somebody you paired with is erased when the letter is in a file. A letter
+that went to a pipe may be lost there, so its own key is kept for the time of --keep: relay pull
+--again gives it out, and open opens it again.
 
 With --output-dir, files of such letters begin with anonymous- or unknown-, and no file of a
 contact's does.
@@ -95,6 +104,9 @@ pub(crate) struct Open {
     /// Open letters that were opened before
     #[arg(long)]
     pub(crate) again: bool,
+    /// How long a letter that goes to a pipe can be opened again, at most 7d; 0 for not at all
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = keep)]
+    pub(crate) keep: Duration,
     /// What to open; - or nothing for stdin
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! The verbs of `relay`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueHint};
 
@@ -12,7 +13,7 @@ use crate::cli::shared::{Keys, Network, Output};
 use crate::cli::size::size;
 #[cfg(feature = "serve")]
 use crate::cli::store::RelayMove;
-use crate::cli::time::{duration, now, seconds};
+use crate::cli::time::{duration, keep, now, seconds};
 use crate::source::Source;
 
 #[derive(Debug, Subcommand)]
@@ -99,10 +100,9 @@ pub(crate) struct RelayPush {
 #[command(after_long_help = "\
 A letter is deleted at the relay when it is durably in the local spool, and leaves the
 spool when it was delivered: written to a file and synced (--output-dir), its command
-ended with 0 (--exec), or was opened into a file. What went into a pipe is kept for a week,
-and given out again with --again: no program knows what became of it. The key of a letter
-from somebody you paired with is erased when open has let all of it out, so behind open keep
-it with --output-dir or --exec.
+ended with 0 (--exec), or was opened into a file. What went into a pipe may be lost there, and
+no program knows what became of it: it can be given out again with --again, and opened again,
+for the time that --keep says here and in open, or until index add has it in the index.
 
 What open did not take comes again with the next pull: letters behind the one that it wrote to
 stdout or -o, in their order, and letters of senders that it refused, after all others.
@@ -116,6 +116,7 @@ inherits a secret: give it BULLA_IDENTITY_FILE or the default identity.
 
 Examples:
   bulla relay pull | bulla open --json | jq -r .subject
+  bulla relay pull --again | bulla open --json | bulla index add -
   bulla relay pull --wait 60 --exec 'bulla open -o \"$BULLA_ID.tar\"'
   bulla relay pull --follow --exec 'bulla open --json >> letters.jsonl'
   bulla relay pull --output-dir inbox")]
@@ -139,9 +140,12 @@ pub(crate) struct RelayPull {
     /// Give out copies: delete nothing at the relay, and give out the same again next time
     #[arg(long, conflicts_with = "again")]
     pub(crate) peek: bool,
-    /// Give out again what went to stdout before and was never opened
+    /// Give out again what went to a pipe before and may be lost, also when it was opened
     #[arg(long)]
     pub(crate) again: bool,
+    /// How long what goes to stdout can be given out again, at most 7d; 0 for not at all
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = keep)]
+    pub(crate) keep: Duration,
     /// Take at most so many
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<std::num::NonZeroUsize>,
@@ -207,13 +211,13 @@ pub(crate) struct Terms {
     total: Option<u64>,
     /// When it ends (30d, 12h), to the full hour
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    expires: Option<std::time::Duration>,
+    expires: Option<Duration>,
 }
 
 impl Terms {
     /// The terms, or `None` when none is given.
     pub(crate) fn terms(&self) -> Option<bulla::relay::protocol::Terms> {
-        let end = |time: std::time::Duration| (now() + time.as_secs()).div_ceil(3600) * 3600;
+        let end = |time: Duration| (now() + time.as_secs()).div_ceil(3600) * 3600;
         let terms = bulla::relay::protocol::Terms {
             expires: self.expires.map(end),
             messages: self.max_messages,

@@ -1,5 +1,7 @@
 //! The program's own flags and its verbs.
 
+use std::ffi::OsString;
+
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 #[cfg(feature = "index")]
@@ -33,10 +35,12 @@ Exit status:
   22   unsafe permissions on a key file
   23   a partial answer: a damaged part of the index was left out
   24   one letter was written, and more follow: they come again with the next relay pull
+  26   the command of --exec or --from-command failed
+  70   a failure that has no status of its own
   75   temporary, a retry is worth it
   77   the relay refused, a retry is not
   141  the reader of our output went away
-  Anything else is a failure.
+  In a pipe from seal or relay pull, the reader ends with their status where they failed and it did not.
 
 Environment:
   BULLA_IDENTITY          the identity itself, for a job that has one secret variable
@@ -125,6 +129,29 @@ pub(crate) struct Man {
     /// The verb, with its own verb behind it: man relay push; nothing for bulla itself
     #[arg(action = ArgAction::Append)]
     pub(crate) verb: Vec<String>,
+}
+
+impl Verb {
+    /// Returns whether this verb writes an envelope stream to stdout.
+    pub(crate) fn writes_envelopes(&self) -> bool {
+        match self {
+            Self::Seal(seal) => !seal.to.is_empty() && seal.output.is_stdout(),
+            Self::Relay(Relay::Pull(pull)) => pull.output_dir.is_none() && pull.exec.is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// Returns whether what was typed, which cannot be read, begins like such a verb.
+pub(crate) fn would_write_envelopes(arguments: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<String> =
+        arguments.skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let has = |flag: &str| words.iter().any(|word| word.split('=').next() == Some(flag));
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["seal", ..] => has("--to") && !has("-o") && !has("--output"),
+        ["relay", "pull", ..] => !has("--output-dir") && !has("--exec"),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Flags that several verbs have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
@@ -44,6 +44,13 @@ pub(crate) struct Output {
     /// Replace a file that exists
     #[arg(short, long)]
     pub(crate) force: bool,
+}
+
+impl Output {
+    /// Returns whether it is standard output.
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.output.as_deref().is_none_or(|path| path == Path::new("-"))
+    }
 }
 
 // How to reach a relay.

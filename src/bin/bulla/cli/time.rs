@@ -36,6 +36,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds))
 }
 
+/// Reads a time for which something can be had again: at most a week.
+pub(super) fn keep(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time <= KEEP { Ok(time) } else { Err("expected at most 7d".to_owned()) }
+}
+
+/// Longest time for which something can be had again.
+const KEEP: Duration = Duration::from_secs(7 * 86_400);
+
 /// When a time that begins now is over.
 pub(crate) fn deadline(time: Duration) -> Instant {
     let now = Instant::now();

@@ -68,10 +68,12 @@ fn build(app: &App, args: &cli::IndexBuild) -> Result<Exit> {
 
 fn add(app: &App, args: &cli::IndexAdd) -> Result<Exit> {
     let input = Input::open(Some(&args.file), "JSON lines")?;
-    let index = Place::of(app, &args.place)?.open_or_create(None)?;
+    let place = Place::of(app, &args.place)?;
+    let index = place.open_or_create(None)?;
     let mut writer = index.writer()?;
     let report = writer.add_json_lines(BufReader::new(input))?;
     writer.finish()?;
+    place.are_safe(&report.letters)?;
     tell(&app.ui, &report)?;
     if report.skipped > 0 {
         let message = format!("{} lines hold no letter, the others are indexed", report.skipped);

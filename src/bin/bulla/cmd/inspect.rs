@@ -8,7 +8,7 @@ use bulla::letter::{self, EnvelopeReader, ratchet};
 use bulla::text::{hex_encode, printable};
 use serde_json::{Value, json};
 
-use super::open::unsealed;
+use super::open::{nothing, unsealed};
 use crate::app::App;
 use crate::cli;
 use crate::exit::Exit;
@@ -42,7 +42,7 @@ pub(crate) fn run(app: &App, args: &cli::Inspect) -> Result<Exit> {
                 return Ok(Exit::Negative);
             }
         }
-        letter::Input::Empty => return Err(unsealed("the input is empty").into()),
+        letter::Input::Empty => return Err(nothing().into()),
         _ => return Err(unsealed("the input is no age file and no envelope stream").into()),
     }
     Ok(Exit::Done)

@@ -1,12 +1,13 @@
 //! `open`: an age file, a letter, or an envelope stream of letters.
 
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bulla::account::{self, Arrival, Delivery, Kept, LetterOpener, Opened, Sighted};
 use bulla::contact::Receipt;
 use bulla::identity::Fingerprint;
-use bulla::letter::{self, EnvelopeReader};
+use bulla::letter::{self, Envelope, EnvelopeReader};
 use bulla::relay::client::spool::Word;
 use bulla::relay::protocol::Id;
 
@@ -14,13 +15,19 @@ use crate::app::App;
 use crate::body::{Bodies, Body, Room};
 use crate::classify::classify;
 use crate::cli;
+use crate::cli::time::now;
 use crate::events::Teller;
 use crate::exit::{Exit, Fail, Verdict};
 use crate::given::{Again, hand_back, hint_of_more, is_given, leave_word, tell_of_replay};
-use crate::input::Input;
+use crate::input::{Input, Watch};
 use crate::output::sync_stdout;
 use crate::record::{Origin, Sender, line};
 use crate::unlock::Unlock;
+
+/// Most letters that are recorded together.
+const TOGETHER: usize = 256;
+/// Longest time that an opened letter waits for others to be recorded with it.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(app: &App, args: &cli::Open) -> Result<Exit> {
     let teller = Teller::new(app.ui);
@@ -36,28 +43,49 @@ pub(crate) fn run(app: &App, args: &cli::Open) -> Result<Exit> {
         }
     };
     let input = Input::open(args.file.as_deref(), "something sealed")?;
-    let mut open = Open { app, args, opener: LetterOpener::new(unlock), bodies, in_stream: false };
+    let watch = input.watch()?;
+    let opener = LetterOpener::new(unlock);
+    let mut open =
+        Open { app, args, opener, bodies, in_stream: false, again: false, watch, since: None };
     let (kind, input) = letter::sniff(input)?;
-    let exit = match kind {
-        letter::Input::Age => {
-            if let Some(arrival) = open.one(input)? {
-                open.opener.keep(arrival);
-            }
+    let outcome = match kind {
+        letter::Input::Age => open.one(input).map(|arrival| {
+            arrival.into_iter().for_each(|arrival| open.opener.keep(arrival));
             Exit::Done
-        }
-        letter::Input::Envelopes => open.all(EnvelopeReader::new(input))?,
-        letter::Input::Empty => return Err(unsealed("the input is empty").into()),
+        }),
+        letter::Input::Envelopes => open.all(EnvelopeReader::new(input)),
+        letter::Input::Empty => return Err(nothing().into()),
         _ => return Err(unsealed("the input is no age file and no envelope stream").into()),
     };
-    open.bodies.commit()?;
-    open.record()?;
-    Ok(exit)
+    // Lines of a file appear together or not at all; what else was let out is out.
+    if outcome.is_ok() || !open.bodies.is_held_back() || outcome.as_ref().is_err_and(is_of_source) {
+        let recorded = open.bodies.commit().and_then(|()| open.record());
+        match (&outcome, recorded) {
+            (Ok(_), recorded) => recorded?,
+            (Err(_), Err(error)) => {
+                app.ui.error(&*error);
+            }
+            (Err(_), Ok(())) => {}
+        }
+    }
+    outcome
+}
+
+/// Returns whether it was not this run that failed, but what wrote its input.
+fn is_of_source(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(letter::Error::Source { .. }))
 }
 
 /// The error of an input that was never sealed.
 pub(crate) fn unsealed(message: &str) -> Fail {
     Fail::new(Exit::Malformed, message)
         .hint("expected what bulla seal, age or bulla relay pull wrote; see the status of what came before the pipe")
+}
+
+/// The error of an input without a byte.
+pub(crate) fn nothing() -> Fail {
+    Fail::new(Exit::Damaged, "the input is empty")
+        .hint("see the status of what came before the pipe: it wrote nothing")
 }
 
 struct Open<'a> {
@@ -67,6 +95,12 @@ struct Open<'a> {
     bodies: Bodies<'a>,
     /// The input is an envelope stream: any sender may have pushed what is in it.
     in_stream: bool,
+    /// What is opened now was given out before, and stays where it can be given out again.
+    again: bool,
+    /// Tells whether more of the input is there.
+    watch: Watch,
+    /// When the first letter was opened that is not recorded.
+    since: Option<Instant>,
 }
 
 impl Open<'_> {
@@ -81,11 +115,14 @@ impl Open<'_> {
         loop {
             let outcome = match envelopes.next() {
                 Ok(None) => break,
-                Ok(Some(mut envelope)) => match self.one(&mut envelope) {
-                    Ok(arrival) => envelope.finish().map_err(Into::into).and_then(|id| {
-                        opened += 1;
-                        self.keep(arrival, Id(id))
-                    }),
+                Ok(Some(mut envelope)) => match self.one_of(&mut envelope) {
+                    Ok(arrival) => match envelope.finish() {
+                        Ok(id) => {
+                            opened += 1;
+                            self.keep(arrival, Id(id), envelopes.has_buffered())
+                        }
+                        Err(error) => Err(error.into()),
+                    },
                     Err(error) => match verdict(&error) {
                         None => Err(error),
                         Some(verdict) => match envelope.finish() {
@@ -98,6 +135,10 @@ impl Open<'_> {
                 // Nothing behind this can be read. Where the last letter broke off, that says why.
                 Err(error) => match failed {
                     Some(cause) if broken => return Err(cause),
+                    Some(ours) if matches!(error, letter::Error::Source { .. }) => {
+                        self.app.ui.error(&error);
+                        return Err(ours);
+                    }
                     before => {
                         before.inspect(|before| {
                             self.app.ui.error(&**before);
@@ -146,17 +187,35 @@ impl Open<'_> {
     }
 
     /// Keeps a letter of a stream for recording, when its body is where it should be.
-    fn keep(&mut self, arrival: Option<Arrival>, id: Id) -> Result<()> {
+    ///
+    /// Lines are recorded together, as many as come at once; a kill lets those come again that it found
+    /// unrecorded. What goes to a file of its own is recorded with it.
+    fn keep(&mut self, arrival: Option<Arrival>, id: Id, buffered: bool) -> Result<()> {
         if let Some(arrival) = arrival {
             self.opener.keep(arrival.in_envelope(id));
         }
-        if self.bodies.is_held_back() { Ok(()) } else { self.record() }
+        if self.bodies.is_held_back() {
+            return Ok(());
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let waits = self.bodies.are_lines()
+            && self.opener.unrecorded() < TOGETHER
+            && since.elapsed() < PATIENCE
+            && (buffered || self.watch.is_ready());
+        if waits { Ok(()) } else { self.record() }
+    }
+
+    /// Opens one letter of a stream.
+    fn one_of(&mut self, envelope: &mut Envelope<'_, impl Read + Send>) -> Result<Option<Arrival>> {
+        self.again = envelope.is_again();
+        self.opener.again(self.again);
+        self.one(envelope)
     }
 
     /// Opens one sealed file to its end and lets its body out. Returns what is to be recorded of it,
     /// if it was a letter.
     fn one(&mut self, sealed: impl Read + Send) -> Result<Option<Arrival>> {
-        let Self { app, args, opener, bodies, in_stream } = self;
+        let Self { app, args, opener, bodies, in_stream, .. } = self;
         let rules = Rules { app, args, bodies, in_stream: *in_stream };
         match opener.open(sealed, &rules)? {
             Opened::File(body) => {
@@ -183,6 +242,7 @@ impl Open<'_> {
     /// Records the letters whose bodies are where they should be. What went into a pipe can still get
     /// lost, so its copy in the spool is kept.
     fn record(&mut self) -> Result<()> {
+        self.since = None;
         // The keys of what is there are erased: let it stay there.
         if self.opener.erases_keys() {
             sync_stdout()?;
@@ -190,9 +250,13 @@ impl Open<'_> {
         // What else a command does with a letter may have to be done again; a file of our own that is
         // there would only be in the way.
         let bodies = &self.bodies;
+        let keep = self.args.keep.as_secs();
+        // Without its key a sealed copy is of no use.
+        let safe = bodies.is_durable() || keep == 0;
+        let until = (keep > 0 && !safe).then(|| now().saturating_add(keep));
         let mut failed = self.opener.record(|id| match id.is_some_and(is_given) {
-            true => Kept { deferred: true, safe: bodies.are_files() },
-            false => Kept { deferred: false, safe: bodies.is_durable() },
+            true => Kept { deferred: true, safe: bodies.are_files(), until: None },
+            false => Kept { deferred: false, safe, until },
         });
         let last = failed.pop();
         failed.iter().for_each(|error| {
@@ -215,6 +279,12 @@ impl Open<'_> {
                 Word::Opened
             }
             Verdict::Refused => Word::Refused,
+            Verdict::Untaken if self.again => {
+                return match error.downcast::<Fail>() {
+                    Ok(fail) => fail.hint(hint_of_more(false)).into(),
+                    Err(error) => error,
+                };
+            }
             Verdict::Untaken => Word::Untaken,
         };
         let comes_again = leave_word(unlock, word, id).unwrap_or_else(|error| {

@@ -1,25 +1,22 @@
 //! `seal`: an age file for recipients or a passphrase, or letters in an envelope stream.
 
-use std::fs::File;
-use std::io::{self, Read, Seek as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use bulla::account::{self, Account, Addressed, LetterSealer};
-use bulla::age::{ArmorWriter, Opener, Recipient, ScryptRecipient, Sealer, X25519Identity};
+use bulla::age::{ArmorWriter, Recipient, ScryptRecipient, Sealer};
 use bulla::contact::Book;
 use bulla::files::Access;
-use bulla::letter::{EnvelopeWriter, Heading};
-use bulla::progress::Progress;
+use bulla::letter::Heading;
 
 use crate::app::App;
 use crate::cli;
 use crate::cli::time::now;
 use crate::events::Teller;
 use crate::exit::{Exit, Fail};
-use crate::input::Input;
-use crate::output::{Nature, Target};
+use crate::output::{Nature, Target, begin_stream, end_stream};
 use crate::recipients;
+use crate::sealed_input::Bodies;
 
 pub(crate) fn run(app: &App, args: &cli::Seal) -> Result<Exit> {
     if args.to.is_empty() { plain(app, args) } else { letters(app, args) }
@@ -33,16 +30,16 @@ fn plain(app: &App, args: &cli::Seal) -> Result<Exit> {
     let recipients = recipients(app, args)?;
     let recipients: Vec<&dyn Recipient> = recipients.iter().map(AsRef::as_ref).collect();
     let sealer = Sealer::new(&recipients)?;
-    let (input, bar) = watched(app, args)?;
-    let input = Watched { input, bar: bar.as_ref() };
+    let bar = app.ui.bar("sealing");
+    let mut bodies = Bodies::new(args, 1, bar.as_ref())?;
     // From here on nothing can be typed wrong any more.
     let mut output = target.open(Access::Umask)?;
     if args.armor {
         let mut armor = ArmorWriter::new(output);
-        sealer.seal(input, &mut armor)?;
+        bodies.with(bar.as_ref(), |body| Ok(sealer.seal(body, &mut armor)?))?;
         output = armor.finish()?;
     } else {
-        sealer.seal(input, &mut output)?;
+        bodies.with(bar.as_ref(), |body| Ok(sealer.seal(body, &mut output)?))?;
     }
     output.finish()?;
     Ok(Exit::Done)
@@ -83,10 +80,11 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
     let heading = heading(args)?;
 
     let copies = to.iter().map(Addressed::copies).sum();
-    let (input, bar) = watched(app, args)?;
-    let mut bodies = Bodies::new(input, args.file.as_deref(), copies)?;
+    let bar = app.ui.bar("sealing");
+    let mut bodies = Bodies::new(args, copies, bar.as_ref())?;
     let mut output = target.open(Access::Umask)?;
-    let mut envelopes = EnvelopeWriter::new(&mut output)?;
+    let is_file = output.is_file();
+    let mut envelopes = begin_stream(&mut output, is_file)?;
     for to in &to {
         sealer.seal(to, &heading, |routing, draft| -> Result<()> {
             let mut envelope = envelopes.begin(routing)?;
@@ -94,7 +92,7 @@ fn letters(app: &App, args: &cli::Seal) -> Result<Exit> {
             Ok(envelope.finish().map(drop)?)
         })?;
     }
-    envelopes.finish()?;
+    end_stream(envelopes)?;
     output.finish()?;
     Ok(Exit::Done)
 }
@@ -149,78 +147,4 @@ fn heading(args: &cli::Seal) -> Result<Heading> {
         content_type: args.content_type.clone(),
         pairs: pairs.collect::<Result<_>>()?,
     })
-}
-
-// ---- what is sealed ----
-
-/// The input and a bar over its length.
-fn watched(app: &App, args: &cli::Seal) -> Result<(Input, Box<dyn Progress>)> {
-    let input = Input::open(args.file.as_deref(), "what is to be sealed")?;
-    let bar = app.ui.bar("sealing");
-    bar.total(input.length() * args.to.len().max(1) as u64);
-    Ok((input, bar))
-}
-
-/// A reader that tells its progress.
-struct Watched<'a, R> {
-    input: R,
-    bar: &'a dyn Progress,
-}
-
-impl<R: Read> Read for Watched<'_, R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(buf)?;
-        self.bar.advance(read as u64);
-        Ok(read)
-    }
-}
-
-/// The same body for every recipient.
-enum Bodies {
-    /// Read once.
-    One(Input),
-    /// A file is opened again for each.
-    File(PathBuf),
-    /// A stream is kept, sealed to a key that lives in memory only, in a file without a name.
-    Kept { sealed: File, key: X25519Identity },
-}
-
-impl Bodies {
-    fn new(input: Input, path: Option<&Path>, recipients: usize) -> Result<Self> {
-        Ok(match (recipients, path) {
-            (0 | 1, _) => Self::One(input),
-            (_, Some(path)) if input.is_file() => Self::File(path.to_owned()),
-            _ => {
-                let key = X25519Identity::generate()?;
-                let mut sealed = tempfile::tempfile().context("cannot keep the input")?;
-                Sealer::new(&[key.recipient()])?.seal(input, &mut sealed)?;
-                Self::Kept { sealed, key }
-            }
-        })
-    }
-
-    /// Lends the body to `seal` for one of the recipients.
-    fn with<T>(
-        &mut self,
-        bar: &dyn Progress,
-        seal: impl FnOnce(&mut (dyn Read + Send)) -> Result<T>,
-    ) -> Result<T> {
-        match self {
-            Self::One(input) => seal(&mut Watched { input, bar }),
-            Self::File(path) => seal(&mut Watched { input: File::open(path)?, bar }),
-            Self::Kept { sealed, key } => {
-                let mut sealed = sealed.try_clone()?;
-                sealed.rewind()?;
-                let opener = Opener::new(sealed, &[key])?;
-                let (reader, writer) = io::pipe()?;
-                std::thread::scope(|scope| {
-                    let opening = scope.spawn(move || opener.open(writer));
-                    let result = seal(&mut Watched { input: reader, bar })?;
-                    // A body that broke off looks like one that ended: this tells them apart.
-                    opening.join().map_err(|_| anyhow::anyhow!("a thread died"))??;
-                    Ok(result)
-                })
-            }
-        }
-    }
 }

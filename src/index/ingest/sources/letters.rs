@@ -7,6 +7,7 @@ use crate::index::error::Error;
 use crate::index::ingest::formats::jsonl;
 use crate::index::ingest::report::Report;
 use crate::index::writer::Writer;
+use crate::text::hex_decode;
 
 /// Longest line in bytes: 128 MiB.
 const LINE: u64 = 128 << 20;
@@ -47,6 +48,7 @@ impl Writer<'_> {
                     continue;
                 }
             };
+            report.letters.extend(hex_decode(&document.id).ok());
             if self.knows(&document.id)? {
                 report.unchanged += 1;
             } else {

@@ -291,7 +291,7 @@ impl<'a, E> Pull<'a, E> {
     }
 
     fn hand_over(&mut self, id: Id) -> Result<(), Stopped<E>> {
-        hand_over(self.spool, id, self.deliver, self.options.peek, &mut self.report)
+        hand_over(self.spool, id, self.deliver, self.options, &mut self.report)
     }
 
     /// Step 4.
@@ -312,7 +312,7 @@ pub(super) fn hand_over<E>(
     spool: &mut Spool,
     id: Id,
     deliver: &mut Deliver<'_, E>,
-    peek: bool,
+    options: Options,
     report: &mut Report,
 ) -> Result<(), Stopped<E>> {
     let Some(mut file) = spool.open_message(&id).map_err(Error::from)? else {
@@ -328,9 +328,10 @@ pub(super) fn hand_over<E>(
         Delivered::Yes | Delivered::GivenOut => report.delivered += 1,
     }
     match delivered {
-        Delivered::Yes if !peek => spool.done(&id),
-        Delivered::GivenOut if !peek => spool.give(&id),
-        _ => Ok(()),
+        _ if options.peek => Ok(()),
+        Delivered::GivenOut if !options.keep.is_zero() => spool.give(&id, options.keep),
+        Delivered::Yes | Delivered::GivenOut => spool.done(&id),
+        Delivered::Later => Ok(()),
     }
     .map_err(|error| Error::from(error).into())
 }

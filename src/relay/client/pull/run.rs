@@ -61,12 +61,12 @@ pub fn follow<E>(
 /// Delivers again, from the spool alone, what was given out and not opened since.
 pub(crate) fn pull_again<E>(
     spool: &mut Spool,
-    limit: usize,
+    options: Options,
     mut deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
 ) -> Result<Report, Stopped<E>> {
     let mut report = Report::default();
-    let mut given = spool.given().into_iter().take(limit);
-    let outcome = given.try_for_each(|id| hand_over(spool, id, &mut deliver, false, &mut report));
+    let mut given = spool.given().into_iter().take(options.limit);
+    let outcome = given.try_for_each(|id| hand_over(spool, id, &mut deliver, options, &mut report));
     spool.settle().map_err(Error::from)?;
     outcome.map(|()| report)
 }

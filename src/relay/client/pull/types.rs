@@ -29,6 +29,8 @@ pub enum Delivered {
     Later,
 }
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// Bounds of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,6 +39,8 @@ pub struct Options {
     pub wait: Duration,
     /// Most messages to deliver.
     pub limit: usize,
+    /// How long what was [given out](Delivered::GivenOut) stays in the spool; at most a week.
+    pub keep: Duration,
     /// Deliver without marking or acknowledging: everything comes again next time.
     pub peek: bool,
     /// Greatest message that is fetched, in bytes; longer ones stay at the relay.
@@ -44,9 +48,15 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// No waiting, all there is, 16 GiB.
+    /// No waiting, all there is, kept for a day, 16 GiB.
     fn default() -> Self {
-        Self { wait: Duration::ZERO, limit: usize::MAX, peek: false, message_bytes: 16 << 30 }
+        Self {
+            wait: Duration::ZERO,
+            limit: usize::MAX,
+            keep: DAY,
+            peek: false,
+            message_bytes: 16 << 30,
+        }
     }
 }
 

@@ -19,9 +19,9 @@ use crate::relay::protocol::Id;
 /// Delivered ids that are remembered: more than any relay's list is long, and each is needed
 /// only until the relay has heard of its ack.
 const REMEMBERED: usize = 16_384;
-/// How long a message is kept whose reader was never heard of again, and a part of one that was
-/// never completed.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a message is kept whose reader was never heard of again, at most, and a part of one that
+/// was never completed.
+pub(crate) const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Files that are synced at once.
 const SYNCS: usize = 8;
 /// Ending of what came so far of a long message.
@@ -85,6 +85,7 @@ impl Spool {
     }
 
     fn scan(&mut self) -> io::Result<()> {
+        let now = SystemTime::now();
         let mut words = Vec::new();
         let mut stale = Vec::new();
         for file in self.disk.list()? {
@@ -109,9 +110,10 @@ impl Spool {
                     self.full.push(name);
                     self.moved = true;
                 }
-                if let State::Given(turn) = state {
+                if let State::Given(turn, until) = state {
                     self.turn = self.turn.max(turn.saturating_add(1));
-                    if age > KEPT {
+                    let is_over = if until == 0 { age > KEPT } else { unix_time(now) >= until };
+                    if is_over {
                         stale.push(id);
                     }
                 }
@@ -122,7 +124,7 @@ impl Spool {
         }
         self.heed(&words)?;
         for id in &stale {
-            if matches!(self.state(id), Some(State::Given(_))) {
+            if matches!(self.state(id), Some(State::Given(..))) {
                 self.done(id)?;
             }
         }
@@ -139,7 +141,7 @@ impl Spool {
 
     /// Whether the message was delivered or given out, as far as is remembered.
     pub fn is_done(&self, id: &Id) -> bool {
-        matches!(self.state(id), Some(State::Given(_) | State::Done))
+        matches!(self.state(id), Some(State::Given(..) | State::Done))
     }
 
     /// Whether the message waits to be delivered.
@@ -160,7 +162,7 @@ impl Spool {
 
     /// Messages that were given out and not opened since, in order of arrival.
     pub fn given(&self) -> Vec<Id> {
-        self.all(|state| matches!(state, State::Given(_)))
+        self.all(|state| matches!(state, State::Given(..)))
     }
 
     fn all(&self, wanted: impl Fn(State) -> bool) -> Vec<Id> {
@@ -266,15 +268,14 @@ impl Spool {
         }
     }
 
-    /// Marks a message as given to a reader who may lose it: its bytes are kept for a week, or
+    /// Marks a message as given to a reader who may lose it: its bytes are kept so long, or
     /// until a reader leaves word that it was opened ([`Word::Opened`]). A crash before [`Spool::settle`] may
     /// undo this.
-    pub fn give(&mut self, id: &Id) -> io::Result<()> {
+    pub fn give(&mut self, id: &Id, keep: Duration) -> io::Result<()> {
         let turn = self.turn;
-        if let Some(name) = self.change(id, State::Given(turn))? {
+        let until = unix_time(SystemTime::now() + keep.min(KEPT));
+        if self.change(id, State::Given(turn, until))?.is_some() {
             self.turn = turn.saturating_add(1);
-            // The week begins now, not when it arrived.
-            self.disk.open_writable(&name)?.set_modified(SystemTime::now())?;
         }
         Ok(())
     }
@@ -335,7 +336,7 @@ impl Spool {
         let of = |wanted| words.iter().filter(move |(word, _)| *word == wanted).map(|(_, id)| id);
         // Where several readers handed back, the earliest turn stands for all.
         let turns = of(Word::Untaken).filter_map(|id| match self.state(id) {
-            Some(State::Given(turn)) => Some(turn),
+            Some(State::Given(turn, _)) => Some(turn),
             _ => None,
         });
         let first = turns.min();
@@ -344,11 +345,11 @@ impl Spool {
         }
         if let Some(first) = first {
             // The first goes last: killed in between, its turn still tells which the others are.
-            for id in self.all(|state| matches!(state, State::Given(turn) if turn > first)) {
+            for id in self.all(|state| matches!(state, State::Given(turn, _) if turn > first)) {
                 self.hand_back(&id, State::Waiting)?;
             }
             self.settle()?;
-            for id in self.all(|state| state == State::Given(first)) {
+            for id in self.all(|state| matches!(state, State::Given(turn, _) if turn == first)) {
                 self.hand_back(&id, State::Waiting)?;
             }
         }
@@ -366,13 +367,18 @@ impl Spool {
     fn hand_back(&mut self, id: &Id, state: State) -> io::Result<()> {
         let Some(&number) = self.numbers.get(id) else { return Ok(()) };
         match self.state(id) {
-            Some(given @ State::Given(_)) => self.rename(number, id, given, state).map(drop),
+            Some(given @ State::Given(..)) => self.rename(number, id, given, state).map(drop),
             Some(State::Waiting) if state == State::Deferred => {
                 self.rename(number, id, State::Waiting, state).map(drop)
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Returns a time in seconds of Unix time, and at least 1.
+fn unix_time(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_secs().max(1))
 }
 
 /// Returns the name of the file that keeps a message in a state.

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `lock` | held by the one process that uses the spool |
 //! | `{number:016x}-{id}.waiting` | the sealed bytes of a message that is to be delivered |
-//! | `{number:016x}-{id}.{turn:016x}.given` | the same, given to a reader that has left no word since |
+//! | `{number:016x}-{id}.{turn:016x}.{until:016x}.given` | the same, given to a reader that has left no word since; kept until then (without a time, for a week) |
 //! | `{number:016x}-{id}.deferred` | the same, refused by its reader: given out again after the others |
 //! | `{number:016x}-{id}.done` | empty: the message was delivered |
 //! | `{id}.opened` `{id}.untaken` `{id}.refused` | empty: what a reader left word of, see [`Word`] |
@@ -24,5 +24,6 @@ mod folder;
 mod state;
 mod word;
 
+pub(crate) use self::folder::KEPT;
 pub use self::folder::{Partial, Spool};
 pub use self::word::Word;

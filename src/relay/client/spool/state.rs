@@ -8,8 +8,11 @@ pub(super) enum State {
     Waiting,
     /// Waits, and was refused by the reader it was given to.
     Deferred,
-    /// In this turn.
-    Given(u64),
+    /// In this turn, and kept until this time in seconds of Unix time; until [`KEPT`] after it was
+    /// given out where that is zero.
+    ///
+    /// [`KEPT`]: super::folder::KEPT
+    Given(u64, u64),
     Done,
 }
 
@@ -18,7 +21,8 @@ impl State {
         match self {
             Self::Waiting => "waiting".into(),
             Self::Deferred => "deferred".into(),
-            Self::Given(turn) => format!("{turn:016x}.given"),
+            Self::Given(turn, 0) => format!("{turn:016x}.given"),
+            Self::Given(turn, until) => format!("{turn:016x}.{until:016x}.given"),
             Self::Done => "done".into(),
         }
     }
@@ -27,9 +31,15 @@ impl State {
         match extension {
             "waiting" => Some(Self::Waiting),
             "deferred" => Some(Self::Deferred),
-            "given" => Some(Self::Given(0)),
+            "given" => Some(Self::Given(0, 0)),
             "done" => Some(Self::Done),
-            given => hex(given.strip_suffix(".given")?).map(Self::Given),
+            given => {
+                let given = given.strip_suffix(".given")?;
+                match given.split_once('.') {
+                    None => Some(Self::Given(hex(given)?, 0)),
+                    Some((turn, until)) => Some(Self::Given(hex(turn)?, hex(until)?)),
+                }
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::exit::{Exit, Fail};
 use crate::harden;
 use crate::json::json_line;
 use crate::network;
-use crate::output::{Nature, Output, Target};
+use crate::output::{Nature, Output, Target, begin_stream, end_stream};
 use crate::source;
 
 pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
@@ -51,6 +51,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     options.wait = Duration::from_secs(args.wait);
     options.limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
     options.peek = args.peek;
+    options.keep = args.keep;
     let which = match (args.again, args.follow) {
         (true, _) => Pull::Again,
         (false, true) => Pull::Follow,
@@ -58,9 +59,6 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     };
     let Pulled { report, missing } =
         cx.pull(which, options, |id, letter: &mut File| out.deliver(id, letter))?;
-    if report.delivered > 0 || missing.is_none() {
-        out.finish(to_stdout)?;
-    }
     if let Some(missing) = missing {
         return Err(missing.into());
     }
@@ -72,8 +70,9 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     }
     if report.later > 0 {
         let message = format!("the command failed for {} letters, which come again", report.later);
-        return Err(Fail::new(Exit::Failure, message).hint("mend it and pull again").into());
+        return Err(Fail::new(Exit::CommandFailed, message).hint("mend it and pull again").into());
     }
+    out.finish(to_stdout)?;
     Ok(if report.delivered == 0 { Exit::Negative } else { Exit::Done })
 }
 
@@ -86,8 +85,7 @@ struct Delivery<'a> {
     routing: Routing,
     /// Where it is marked what commands were given.
     marks: PathBuf,
-    /// The stream on stdout, begun with the first letter: a pull that fails at once leaves
-    /// nothing there, not half a stream.
+    /// The stream on stdout, begun with the first letter.
     stream: Option<EnvelopeWriter<Output>>,
 }
 
@@ -101,7 +99,13 @@ impl Delivery<'_> {
         }
         let stream = match &mut self.stream {
             Some(stream) => stream,
-            none => none.insert(EnvelopeWriter::new(self.target.open(Access::Umask)?)?),
+            none => {
+                let mut stream = begin_stream(self.target.open(Access::Umask)?, false)?;
+                if self.args.again {
+                    stream.again()?;
+                }
+                none.insert(stream)
+            }
         };
         // Nothing holds it back: with --follow its reader gets it now.
         envelope(stream, &self.routing, letter)?;
@@ -198,10 +202,10 @@ impl Delivery<'_> {
     fn finish(self, to_stdout: bool) -> Result<()> {
         let stream = match self.stream {
             Some(stream) => stream,
-            None if to_stdout => EnvelopeWriter::new(self.target.open(Access::Umask)?)?,
+            None if to_stdout => begin_stream(self.target.open(Access::Umask)?, false)?,
             None => return Ok(()),
         };
-        stream.finish()?.finish()
+        end_stream(stream)?.finish()
     }
 }
 

@@ -17,7 +17,7 @@ use bulla::relay::protocol::{Id, MAX_BATCH, MAX_BATCH_BYTES, MAX_FRAME, Mailbox,
 use bulla::secret::Secret;
 use serde_json::json;
 
-use super::super::open::unsealed;
+use super::super::open::{nothing, unsealed};
 use crate::app::App;
 use crate::classify::classify;
 use crate::cli::{self, Network};
@@ -95,7 +95,7 @@ impl Push<'_> {
         let (kind, input) = letter::sniff(input)?;
         match kind {
             letter::Input::Envelopes => {}
-            letter::Input::Empty => return Err(unsealed("the input is empty").into()),
+            letter::Input::Empty => return Err(nothing().into()),
             _ => return Err(unsealed("the input is no envelope stream: seal it with --to").into()),
         }
         let mut envelopes = EnvelopeReader::new(input);

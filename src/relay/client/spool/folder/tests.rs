@@ -59,19 +59,32 @@ fn what_a_crash_leaves_is_put_right() {
 }
 
 #[test]
-fn what_is_given_out_is_kept_until_it_is_opened_or_a_week_old() {
+fn what_is_given_out_is_kept_until_it_is_opened_or_its_time_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = Spool::open(folder.path()).unwrap();
-    let ids = [1, 2, 3].map(|byte| put(&mut spool, byte));
-    ids.iter().for_each(|id| spool.give(id).unwrap());
+    let ids = [1, 2, 3, 4].map(|byte| put(&mut spool, byte));
+    ids.iter().for_each(|id| spool.give(id, 30 * KEPT).unwrap());
     assert!(spool.waiting().is_empty() && spool.is_done(&ids[0]));
     Word::Opened.leave(folder.path(), &ids[0]).unwrap();
     Word::Opened.leave(folder.path(), &Id([9; 32])).unwrap();
     assert_eq!(spool.given(), ids);
     drop(spool);
-    let week_old = std::time::SystemTime::now() - KEPT - Duration::from_secs(60);
-    let third = folder.path().join(format!("{:016x}-{}.{:016x}.given", 2, ids[2], 2));
-    File::open(third).unwrap().set_modified(week_old).unwrap();
+    // As they were named before they had a time: for a week.
+    let named = |number: usize, time: &str| {
+        let begin = format!("{number:016x}-{}.{number:016x}.", ids[number]);
+        let names = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+        let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        let name = names.iter().find(|name| name.starts_with(&begin)).unwrap();
+        let until = name.strip_prefix(&begin).unwrap().strip_suffix(".given").unwrap();
+        let until = u64::from_str_radix(until, 16).unwrap();
+        assert!(until <= unix_time(SystemTime::now() + KEPT), "{until}");
+        let new = folder.path().join(format!("{begin}{time}given"));
+        fs::rename(folder.path().join(name), &new).unwrap();
+        new
+    };
+    let week_old = SystemTime::now() - KEPT - Duration::from_secs(60);
+    File::open(named(2, "")).unwrap().set_modified(week_old).unwrap();
+    named(3, &format!("{:016x}.", unix_time(SystemTime::now())));
 
     let mut spool = Spool::open(folder.path()).unwrap();
     assert_eq!(spool.given(), [ids[1]]);
@@ -85,7 +98,7 @@ fn what_is_given_out_is_kept_until_it_is_opened_or_a_week_old() {
     assert_eq!(fs::metadata(&path).unwrap().len(), 5);
     spool.settle().unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), 0);
-    spool.give(&ids[1]).unwrap();
+    spool.give(&ids[1], KEPT).unwrap();
     assert!(spool.given().is_empty());
 }
 
@@ -158,7 +171,7 @@ fn next_start(folder: &Path, ids: &[Id], words: &[(Word, Id)], early: bool) -> S
     if early {
         leave();
     }
-    ids.iter().for_each(|id| spool.give(id).unwrap());
+    ids.iter().for_each(|id| spool.give(id, KEPT).unwrap());
     if !early {
         leave();
     }
@@ -173,7 +186,7 @@ fn what_a_reader_did_not_take_waits_again_in_order_whoever_was_first() {
         let mut spool = Spool::open(folder.path()).unwrap();
         let ids = [9, 3, 7, 5, 4].map(|byte| put(&mut spool, byte));
         // Given out before, to a reader that left no word: it does not come again.
-        spool.give(&ids[4]).unwrap();
+        spool.give(&ids[4], KEPT).unwrap();
         drop(spool);
         let words = [(Word::Opened, ids[0]), (Word::Untaken, ids[1])];
         let spool = next_start(folder.path(), &ids[..3], &words, early);
@@ -214,6 +227,13 @@ fn what_a_reader_refused_waits_behind_all_others() {
     }
 }
 
+/// Returns the state that the name of a message's file says.
+fn spool_state(folder: &Path, id: &Id) -> State {
+    let names = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    let mut parsed = names.filter_map(|name| parse_name(name.to_str().unwrap()));
+    parsed.find(|(_, of, _)| of == id).unwrap().2
+}
+
 /// Killed after any step of heeding a word, the next start ends where the one would have.
 #[test]
 fn word_is_heeded_however_often_the_start_is_killed() {
@@ -221,7 +241,7 @@ fn word_is_heeded_however_often_the_start_is_killed() {
         let folder = tempfile::tempdir().unwrap();
         let mut spool = Spool::open(folder.path()).unwrap();
         let ids = [9, 3, 7, 5].map(|byte| put(&mut spool, byte));
-        ids.iter().for_each(|id| spool.give(id).unwrap());
+        ids.iter().for_each(|id| spool.give(id, KEPT).unwrap());
         Word::Untaken.leave(folder.path(), &ids[1]).unwrap();
         (folder, ids)
     };
@@ -229,8 +249,9 @@ fn word_is_heeded_however_often_the_start_is_killed() {
         let (folder, ids) = begin();
         // The order in which `heed` renames: those behind the first, then the first.
         for at in [2, 3, 1].into_iter().take(killed) {
-            let name = |ending: &str| folder.path().join(format!("{at:016x}-{}.{ending}", ids[at]));
-            fs::rename(name(&format!("{at:016x}.given")), name("waiting")).unwrap();
+            let State::Given(turn, until) = spool_state(folder.path(), &ids[at]) else { panic!() };
+            let name = |state| folder.path().join(name(at as u64, &ids[at], state));
+            fs::rename(name(State::Given(turn, until)), name(State::Waiting)).unwrap();
         }
         let spool = Spool::open(folder.path()).unwrap();
         assert_eq!(spool.waiting(), ids[1..], "killed after {killed}");
@@ -290,8 +311,8 @@ fn go_through_all_states(disk: &SimDisk, promises: &mut Promises) -> Result<(), 
     promises.stored.extend(ids);
     promises.marked.extend([ids[0], ids[1], ids[2]]);
     spool.done(&ids[0])?;
-    spool.give(&ids[1])?;
-    spool.give(&ids[2])?;
+    spool.give(&ids[1], KEPT)?;
+    spool.give(&ids[2], KEPT)?;
     spool.settle()?;
     promises.done.extend([ids[0], ids[1], ids[2]]);
     let (id, bytes) = long();
