@@ -7,7 +7,7 @@ pub(crate) mod disk;
 mod folder;
 mod kept;
 pub(crate) mod local;
-mod lock;
+pub(crate) mod lock;
 mod naming;
 mod plain;
 #[cfg(test)]

@@ -184,3 +184,57 @@ fn a_command_that_fails_is_sealed_not_at_all() {
     // No number of a letter was used up by those that failed.
     assert!(!got.err.contains("not opened here"), "{}", got.err);
 }
+
+/// Letters of a command, which writes down what became of each.
+fn exec(by: &Person, command: &str) -> Ran {
+    by.run(&["relay", "pull", "--exec", &command.replace("bulla ", &format!("{BULLA} "))])
+}
+
+#[test]
+fn a_letter_that_open_refused_is_not_delivered_whatever_the_shell_says() {
+    let world = world();
+    world.gets("important");
+    // The shell of --exec knows no pipefail: all of these end with 0.
+    for command in [
+        "bulla open --from nobody | cat > got",
+        "bulla open --from nobody > got; true",
+        "bulla open -i none | cat; bulla open --help > help",
+    ] {
+        let ran = exec(&world.me, command).expect(26);
+        assert!(ran.err.contains("bulla open failed in the command"), "{command}: {}", ran.err);
+    }
+    exec(&world.me, "bulla open > got").expect(0);
+    assert_eq!(std::fs::read(world.me.home().join("got")).unwrap(), b"important");
+    assert_eq!(exec(&world.me, "bulla open").status, 1);
+    // One that opened its letter and left the rest to others did its part.
+    world.gets("again");
+    exec(&world.me, "bulla open | (cat > got; exit 3)").expect(26);
+    exec(&world.me, "bulla open | cat > got").expect(0);
+    assert_eq!(std::fs::read(world.me.home().join("got")).unwrap(), b"again");
+}
+
+#[test]
+fn a_command_that_outlives_its_pull_keeps_others_from_beginning() {
+    let world = world();
+    let me = &world.me;
+    world.gets("a letter");
+    let log = me.home().join("log");
+    // A child of the shell, which a signal to the shell does not end.
+    let slow = "echo begin >> log; (until [ -e go ]; do sleep 0.1; done; echo end >> log); echo never >> log";
+    let mut pull = me.command(&["relay", "pull", "--exec", slow]);
+    let mut pull = pull.spawn().unwrap();
+    while !log.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let held = me.run(&["relay", "pull", "--exec", "echo second >> log"]).expect(75);
+    assert!(held.err.contains("is in use by process "), "{}", held.err);
+    pull.kill().unwrap();
+    pull.wait().unwrap();
+    let held = me.run(&["relay", "pull", "--exec", "echo second >> log"]).expect(75);
+    assert!(held.err.contains("is in use by process "), "{}", held.err);
+    std::fs::write(me.home().join("go"), "").unwrap();
+    let next = ["relay", "pull", "--exec", "echo $BULLA_AGAIN >> log"];
+    while me.run(&next).status == 75 {}
+    // The shell itself ended with its pull; the letter comes again, and says so.
+    assert_eq!(std::fs::read_to_string(log).unwrap(), "begin\nend\nperhaps\n");
+}

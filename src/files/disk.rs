@@ -70,6 +70,11 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Takes the lock of that name, if it is free or `wait` is set.
     fn lock(&self, name: &str, wait: bool) -> io::Result<Option<Held>>;
+    /// Takes the lock of that name, if it is free. Programs that this one starts hold it too, until
+    /// the last of them ends.
+    fn lock_with_children(&self, name: &str) -> io::Result<Option<Held>> {
+        self.lock(name, false)
+    }
     /// Returns how many bytes may still be allocated.
     #[cfg_attr(not(feature = "serve"), allow(dead_code))]
     fn free(&self) -> io::Result<u64>;

@@ -129,6 +129,11 @@ impl Disk for Folder {
         Ok(held.map(|held| Box::new(held) as Held))
     }
 
+    fn lock_with_children(&self, name: &str) -> io::Result<Option<Held>> {
+        let held = Lock::try_acquire(&self.path.join(name))?;
+        held.map(|held| Ok(Box::new(held.with_children()?) as Held)).transpose()
+    }
+
     fn free(&self) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.path)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))

@@ -33,6 +33,12 @@ impl Lock {
         }
     }
 
+    /// Lets programs that this one starts hold the lock too, until the last of them ends.
+    pub(super) fn with_children(self) -> io::Result<Self> {
+        rustix::io::fcntl_setfd(&self.0, rustix::io::FdFlags::empty())?;
+        Ok(self)
+    }
+
     fn open(path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
@@ -43,6 +49,23 @@ impl Lock {
         }
         options.open(path)
     }
+}
+
+/// Returns the number and name of a process that has the file at a path open, where the system tells.
+pub(crate) fn holder(path: &Path) -> Option<(u32, String)> {
+    let path = path.canonicalize().ok()?;
+    let own = std::process::id();
+    let processes = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok());
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let mut others: Vec<u32> = numbers.filter(|number| *number != own).collect();
+    others.sort_unstable();
+    let has_it = |number: &u32| {
+        let files = fs::read_dir(format!("/proc/{number}/fd")).into_iter().flatten();
+        files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|link| link == path))
+    };
+    let number = others.into_iter().find(has_it)?;
+    let name = fs::read_to_string(format!("/proc/{number}/comm")).unwrap_or_default();
+    Some((number, name.trim().to_owned()))
 }
 
 /// Whether an open file is still what lies at a path: whoever held its lock may have removed it, and

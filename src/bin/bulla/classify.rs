@@ -382,7 +382,10 @@ fn relay(error: &relay::client::Error) -> Option<Verdict> {
         ),
         E::NoMessage(_) | E::Insecure(_) | E::Protocol(_) => Some((Exit::Refused, None)),
         E::WrongHash(_) => Some((Exit::Damaged, None)),
-        E::SpoolInUse(_) => verdict(Exit::Temporary, "another pull is at work, wait for it"),
+        E::SpoolInUse { .. } => verdict(
+            Exit::Temporary,
+            "another pull is at work, or a command that one gave a letter to: wait for it",
+        ),
         E::Io(inner) => io(inner),
         _ => None,
     }

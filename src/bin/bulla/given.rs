@@ -2,6 +2,7 @@
 //! --exec`.
 
 use std::io;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use bulla::files;
@@ -82,6 +83,34 @@ impl Again {
             Ok("perhaps") => Self::Perhaps,
             _ => Self::No,
         }
+    }
+}
+
+/// Variable with a folder in which each `open` of a command leaves a mark while it has not opened the
+/// letter that the command was given.
+pub(crate) const OUTCOME: &str = "BULLA_OUTCOME";
+
+/// The mark of an `open` in a command of `relay pull --exec`: while it is there, the letter does not count
+/// as delivered, whatever status the shell makes of it.
+pub(crate) struct Unopened(Option<PathBuf>);
+
+impl Unopened {
+    /// Leaves the mark, where this run is in such a command.
+    pub(crate) fn begin() -> io::Result<Self> {
+        let Some(folder) = std::env::var_os(OUTCOME).filter(|path| !path.is_empty()) else {
+            return Ok(Self(None));
+        };
+        let path = PathBuf::from(folder).join(std::process::id().to_string());
+        match files::create_private_mark(&path) {
+            // The pull that asked has ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(None)),
+            mark => mark.map(|()| Self(Some(path))),
+        }
+    }
+
+    /// Takes the mark back.
+    pub(crate) fn opened(self) -> io::Result<()> {
+        self.0.map_or(Ok(()), std::fs::remove_file)
     }
 }
 

@@ -5,6 +5,7 @@ mod agent;
 mod app;
 mod bar;
 mod body;
+mod child;
 mod classify;
 mod cli;
 mod cmd;
@@ -46,6 +47,9 @@ use exit::Exit;
 use source::secret_as_argument;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == child::VERB) {
+        return child::run(std::env::args_os().skip(2));
+    }
     harden::process();
     #[cfg(feature = "index")]
     ui::hold_expected_panics();

@@ -5,7 +5,6 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
 use std::process::{ChildStdout, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +13,8 @@ use bulla::index::{MAX_BODY, Pdf};
 use bulla::wire;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+
+use crate::child::this_program;
 
 /// The verb of such a process. Nobody types it.
 pub(crate) const VERB: &str = "__pdf";
@@ -41,14 +42,6 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Pdf, String> {
         }
         Some((&UNREAD, why)) => Err(String::from_utf8_lossy(why).into_owned()),
         _ => Err("its reader gave no answer".to_owned()),
-    }
-}
-
-/// The program that runs, also when another was put in its place.
-fn this_program() -> io::Result<PathBuf> {
-    match cfg!(target_os = "linux") {
-        true => Ok("/proc/self/exe".into()),
-        false => std::env::current_exe(),
     }
 }
 

@@ -112,9 +112,14 @@ pub enum Error {
     /// Reading what is to be pushed, or writing what was pulled, failed on this machine.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Another process has the spool.
-    #[error("the spool in {} is in use by another process", .0.display())]
-    SpoolInUse(PathBuf),
+    /// Another process has the spool: a pull, or a command that one gave a letter to.
+    #[error("the spool in {} is in use by {}", .folder.display(), .holder.as_deref().unwrap_or("another process"))]
+    SpoolInUse {
+        /// The spool.
+        folder: PathBuf,
+        /// The process, where the system tells.
+        holder: Option<String>,
+    },
     /// The operating system gave no random bytes.
     #[error(transparent)]
     Crypto(#[from] crypto::Error),

@@ -284,7 +284,7 @@ fn relays() {
         (Client::Protocol(text()), Refused),
         (Client::WrongHash(Id([0; 32])), Damaged),
         (Client::Io(denied()), InputMissing),
-        (Client::SpoolInUse(PathBuf::new()), Temporary),
+        (Client::SpoolInUse { folder: PathBuf::new(), holder: None }, Temporary),
         (Client::Crypto(random()), Failure),
     ]);
 }
@@ -422,7 +422,10 @@ fn accounts() {
         (Account::Ratchet(ratchet::Error::Spent), Conflict),
         (Account::Age(age::Error::NoMatch), NoIdentityFits),
         (Account::Identity(identity::Error::CardSignature), SenderNotAuthenticated),
-        (Account::Relay(client::Error::SpoolInUse(PathBuf::new())), Temporary),
+        (
+            Account::Relay(client::Error::SpoolInUse { folder: PathBuf::new(), holder: None }),
+            Temporary,
+        ),
         (Account::Backup(contact::backup::Error::Locked), Usage),
         (Account::Record(newer()), Malformed),
         (Account::State(state::Error::Io(denied())), InputMissing),

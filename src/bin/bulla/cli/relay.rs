@@ -111,6 +111,11 @@ The rules of open hold in a command of --exec too: a letter that is anonymous, o
 who is no contact, makes bulla open fail with status 11 there, and comes again, unless the command
 has --anonymous or --unknown, --json or --output-dir.
 
+A letter counts as delivered when the command of --exec ended with 0 and each bulla open in it
+opened what it was given. The command gets SIGTERM when the pull ends. It and what it starts hold
+the spool: another pull ends with 75 until the last of them has ended. A letter is given to a
+command again only when no end of it was recorded, with BULLA_AGAIN set.
+
 A command of --exec does not see BULLA_IDENTITY or BULLA_IDENTITY_COMMAND, so that no child
 inherits a secret: give it BULLA_IDENTITY_FILE or the default identity.
 

@@ -18,7 +18,9 @@ use crate::cli;
 use crate::cli::time::now;
 use crate::events::Teller;
 use crate::exit::{Exit, Fail, Verdict};
-use crate::given::{Again, hand_back, hint_of_more, is_given, leave_word, tell_of_replay};
+use crate::given::{
+    Again, Unopened, hand_back, hint_of_more, is_given, leave_word, tell_of_replay,
+};
 use crate::input::{Input, Watch};
 use crate::output::sync_stdout;
 use crate::record::{Origin, Sender, line};
@@ -53,7 +55,20 @@ pub(crate) fn run(app: &App, args: &cli::Open) -> Result<Exit> {
             arrival.into_iter().for_each(|arrival| open.opener.keep(arrival));
             Exit::Done
         }),
-        letter::Input::Envelopes => open.all(EnvelopeReader::new(input)),
+        letter::Input::Envelopes => {
+            let unopened = Unopened::begin()?;
+            let outcome = open.all(EnvelopeReader::new(input));
+            // Nothing more comes of a replay, or of a letter of somebody who is revoked.
+            let is_over = |error: &anyhow::Error| {
+                matches!(verdict(error), Some(Verdict::Replay | Verdict::Revoked))
+            };
+            if outcome.as_ref().is_ok_and(|exit| *exit == Exit::Done)
+                || outcome.as_ref().is_err_and(is_over)
+            {
+                unopened.opened()?;
+            }
+            outcome
+        }
         letter::Input::Empty => return Err(nothing().into()),
         _ => return Err(unsealed("the input is no age file and no envelope stream").into()),
     };

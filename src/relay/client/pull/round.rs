@@ -325,11 +325,12 @@ pub(super) fn hand_over<E>(
             spool.retract_opened(&id).map_err(Error::from)?;
             report.later += 1;
         }
-        Delivered::Yes | Delivered::GivenOut => report.delivered += 1,
+        Delivered::Yes | Delivered::Once | Delivered::GivenOut => report.delivered += 1,
     }
     match delivered {
         _ if options.peek => Ok(()),
         Delivered::GivenOut if !options.keep.is_zero() => spool.give(&id, options.keep),
+        Delivered::Once => spool.done(&id).and_then(|()| spool.settle()),
         Delivered::Yes | Delivered::GivenOut => spool.done(&id),
         Delivered::Later => Ok(()),
     }

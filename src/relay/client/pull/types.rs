@@ -22,6 +22,9 @@ pub struct Owned {
 pub enum Delivered {
     /// It is where it should be, and safe there: mark and acknowledge it.
     Yes,
+    /// The same, and it must not be delivered twice: the mark is durable before anything else is
+    /// delivered.
+    Once,
     /// It went to a reader that may say nothing: acknowledge it, and keep it in the spool
     /// until its reader leaves word, for `pull_again`.
     GivenOut,

@@ -11,10 +11,12 @@ use std::time::{Duration, SystemTime};
 use crate::crypto;
 use crate::files::disk::{self, Access, Disk, Existing, Handle, Held, Unnamed};
 use crate::files::local::Folder;
+use crate::files::lock::holder;
 use crate::relay::client::error::Error;
 use crate::relay::client::spool::state::{State, parse_name};
 use crate::relay::client::spool::word::{self, Word};
 use crate::relay::protocol::Id;
+use crate::text::printable;
 
 /// Delivered ids that are remembered: more than any relay's list is long, and each is needed
 /// only until the relay has heard of its ack.
@@ -67,8 +69,15 @@ impl Spool {
     /// Opens the spool in a folder of any disk, or makes it.
     pub(crate) fn on(disk: Arc<dyn Disk>) -> Result<Self, Error> {
         disk.make()?;
-        let lock = disk.lock("lock", false)?;
-        let lock = lock.ok_or_else(|| Error::SpoolInUse(disk.path().to_owned()))?;
+        let lock = disk.lock_with_children("lock")?;
+        let lock = lock.ok_or_else(|| {
+            let folder = disk.path().to_owned();
+            let holder = holder(&folder.join("lock"));
+            // The name is the other program's own.
+            let named =
+                |(number, name): (u32, String)| format!("process {number} ({})", printable(&name));
+            Error::SpoolInUse { folder, holder: holder.map(named) }
+        })?;
         let mut spool = Self {
             disk,
             next: 0,

@@ -16,15 +16,16 @@ use bulla::relay::protocol::Id;
 use serde_json::json;
 
 use crate::app::App;
+use crate::child;
 use crate::classify::classify;
 use crate::cli;
 use crate::events::Teller;
 use crate::exit::{Exit, Fail};
+use crate::given;
 use crate::harden;
 use crate::json::json_line;
 use crate::network;
 use crate::output::{Nature, Output, Target, begin_stream, end_stream};
-use crate::source;
 
 pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     let to_stdout = args.output_dir.is_none() && args.exec.is_none();
@@ -136,7 +137,7 @@ impl Delivery<'_> {
     }
 
     fn to_command(&self, command: &str, id: Id, letter: &mut File) -> Result<Delivered> {
-        let mut shell: Command = source::shell(command);
+        let mut shell: Command = child::shell(command).context("cannot find this program")?;
         // What it does with the letter may be done twice, when it or this process ends in between.
         let [begun, failed, replay] = ["begun", "failed", "replay"].map(|what| self.mark(id, what));
         if failed.exists() {
@@ -146,6 +147,10 @@ impl Delivery<'_> {
         } else {
             files::replace_private(&begun, &[])?;
         }
+        let outcome = self.mark(id, "outcome");
+        forget(&outcome)?;
+        files::create_private_folder(&outcome)?;
+        shell.env(given::OUTCOME, &outcome);
         shell.env("BULLA_ID", id.to_string()).stdin(Stdio::piped());
         let mut child = harden::spawn(&mut shell).context("cannot run the command of --exec")?;
         if let Some(stdin) = child.stdin.take() {
@@ -172,11 +177,15 @@ impl Delivery<'_> {
         if replay.exists() {
             std::fs::remove_file(replay)?;
         }
-        if !status.success() && !known {
+        let unopened = std::fs::read_dir(&outcome)?.next().is_some();
+        forget(&outcome)?;
+        if (!status.success() && !known) || unopened {
             files::replace_private(&failed, &[])?;
-            self.app
-                .ui
-                .warn(&format!("the command ended with {status} for {id}, which comes again"));
+            let what = match status.success() {
+                true => "bulla open failed in the command, which ended with 0,".to_owned(),
+                false => format!("the command ended with {status}"),
+            };
+            self.app.ui.warn(&format!("{what} for {id}, which comes again"));
             return Ok(Delivered::Later);
         }
         if !self.args.peek {
@@ -190,7 +199,7 @@ impl Delivery<'_> {
         if known {
             self.app.ui.note(&format!("{id} was opened before, or is refused for good"));
         }
-        Ok(Delivered::Yes)
+        Ok(Delivered::Once)
     }
 
     /// A mark of what became of a letter in a command.
@@ -206,6 +215,14 @@ impl Delivery<'_> {
             None => return Ok(()),
         };
         end_stream(stream)?.finish()
+    }
+}
+
+/// Removes a folder of marks, if it is there.
+fn forget(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

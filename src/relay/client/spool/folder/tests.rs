@@ -17,7 +17,7 @@ fn messages_wait_in_order_and_are_done_once() {
     let mut spool = Spool::open(folder.path()).unwrap();
     let ids: Vec<Id> = [9, 3, 7].map(|byte| put(&mut spool, byte)).to_vec();
     assert_eq!(spool.waiting(), ids);
-    assert!(matches!(Spool::open(folder.path()), Err(Error::SpoolInUse(_))));
+    assert!(matches!(Spool::open(folder.path()), Err(Error::SpoolInUse { .. })));
     spool.done(&ids[1]).unwrap();
     drop(spool);
 
