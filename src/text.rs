@@ -188,16 +188,17 @@ pub(crate) fn armor_encode(label: &str, bytes: &[u8]) -> String {
     out
 }
 
-/// Reads a block written by [`armor_encode`]. Blank space around it, `#` comment lines before
-/// it and CR LF line ends are allowed; within, every line but the last has 64 columns.
+/// Reads a block written by [`armor_encode`], as people paste it: text around it, blank space at the ends
+/// of lines and CR LF line ends are allowed. Every line of it but the last has 64 columns, and there is
+/// one block.
 pub(crate) fn armor_decode(label: &'static str, text: &str) -> Result<Vec<u8>, Error> {
     let wrong = |why| Error::Armor { label, why };
     let begin = format!("-----BEGIN {label}-----");
     let end = format!("-----END {label}-----");
-    let mut lines =
-        text.trim().lines().skip_while(|line| line.trim().is_empty() || line.starts_with('#'));
-    if lines.next() != Some(begin.as_str()) {
-        return Err(wrong("its first line is another"));
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text.lines().map(str::trim_end);
+    if !lines.any(|line| line == begin) {
+        return Err(wrong("its first line is missing"));
     }
     let mut body = String::new();
     let mut short = false;
@@ -212,8 +213,8 @@ pub(crate) fn armor_decode(label: &'static str, text: &str) -> Result<Vec<u8>, E
         short = line.len() < COLUMNS;
         body.push_str(line);
     }
-    if lines.next().is_some() {
-        return Err(wrong("text follows its end line"));
+    if lines.any(|line| line == begin) {
+        return Err(wrong("another one follows"));
     }
     base64_decode(body.as_bytes()).map_err(|_| wrong("it is not canonical base64"))
 }
@@ -247,10 +248,12 @@ mod tests {
         assert_eq!(armor_decode("BULLA CARD", &block).unwrap(), [5; 100]);
         let crlf = format!("# from a friend\r\n\r\n{}", block.replace('\n', "\r\n"));
         assert_eq!(armor_decode("BULLA CARD", &crlf).unwrap(), [5; 100]);
+        let mail = format!("\u{feff}Hi,\n\n{block}\nmore\n");
+        assert_eq!(armor_decode("BULLA CARD", &mail).unwrap(), [5; 100]);
         for broken in [
             block.replace("CARD", "COIN"),
             block.replace("-----END", "-----AND"),
-            format!("{block}more"),
+            format!("{block}{block}"),
             block.replacen("BQUF", "BQU\nF", 1),
             String::new(),
         ] {

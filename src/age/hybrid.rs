@@ -154,6 +154,10 @@ impl Recipient for HybridRecipient {
 }
 
 impl Identity for HybridIdentity {
+    fn recipient_text(&self) -> Option<String> {
+        Some(self.recipient().to_string())
+    }
+
     fn unwrap(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, Error> {
         let mut ours = stanzas.iter().filter(|stanza| stanza.kind == KIND);
         ours.find_map(|stanza| self.open(stanza).transpose()).transpose()

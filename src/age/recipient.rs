@@ -33,4 +33,9 @@ pub trait Identity: Send + Sync {
 
     /// The class of recipient this identity belongs to.
     fn class(&self) -> Class;
+
+    /// Returns the recipient of this identity as text, where it has one.
+    fn recipient_text(&self) -> Option<String> {
+        None
+    }
 }

@@ -100,6 +100,10 @@ impl Recipient for X25519Recipient {
 }
 
 impl Identity for X25519Identity {
+    fn recipient_text(&self) -> Option<String> {
+        Some(self.recipient().to_string())
+    }
+
     fn unwrap(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, Error> {
         let mut ours = stanzas.iter().filter(|stanza| stanza.kind == KIND);
         ours.find_map(|stanza| self.open(stanza).transpose()).transpose()

@@ -21,6 +21,16 @@ pub enum Key {
     Age(Box<dyn age::Identity>),
 }
 
+impl Key {
+    /// Returns the age recipient of the key as text, where it has one.
+    pub fn age_recipient(&self) -> Option<String> {
+        match self {
+            Self::Bulla(identity) => Some(identity.age_recipient().to_string()),
+            Self::Age(identity) => identity.recipient_text(),
+        }
+    }
+}
+
 impl age::Identity for Key {
     fn unwrap(&self, stanzas: &[age::Stanza]) -> Result<Option<age::FileKey>, age::Error> {
         match self {

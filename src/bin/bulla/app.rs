@@ -98,7 +98,7 @@ impl App {
 
     /// The identity of these flags, which must be one of ours and not a plain age identity.
     pub(crate) fn me(&self, keys: &Keys) -> Result<Account> {
-        Ok(self.me_if_any(keys)?.ok_or_else(no_identity)?)
+        Ok(self.me_if_any(keys)?.ok_or_else(|| self.no_identity())?)
     }
 
     /// The same, or `None` where no identity is named and there is no default.
@@ -106,6 +106,18 @@ impl App {
         let Some(file) = self.key_file(keys.identity.as_ref())? else { return Ok(None) };
         let identity = first(self.unlock(&file, keys.passphrase.as_ref())?)?;
         Ok(Some(self.account(identity).with_key_file(file.bytes)))
+    }
+
+    /// The error of a verb that needs an identity where none is found.
+    pub(crate) fn no_identity(&self) -> Fail {
+        let hint = match self.home.identity() {
+            _ if std::env::var_os("BULLA_ID").is_some() => {
+                "a command of --exec sees no BULLA_IDENTITY: give it BULLA_IDENTITY_FILE"
+            }
+            None => "there is no home either: set BULLA_HOME to a folder, or name one with -i FILE",
+            Some(_) => NO_IDENTITY,
+        };
+        Fail::new(Exit::InputMissing, "there is no identity").hint(hint)
     }
 
     /// The account of an identity.
@@ -144,9 +156,4 @@ impl KeyFile {
         let parsed = Keyfile::parse(&self.bytes).with_context(|| format!("in {}", self.place))?;
         Ok(matches!(parsed, Keyfile::Locked(_)))
     }
-}
-
-/// The error of a verb that needs an identity where none is found.
-pub(crate) fn no_identity() -> Fail {
-    Fail::new(Exit::InputMissing, "there is no identity").hint(NO_IDENTITY)
 }

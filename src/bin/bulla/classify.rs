@@ -212,7 +212,10 @@ fn age(error: &age::Error) -> Option<Verdict> {
 fn key(error: &age::KeyError) -> Option<Verdict> {
     use age::KeyError as E;
     match error {
-        E::IsIdentity => verdict(Exit::Malformed, "seal to its recipient: bulla card --recipient"),
+        E::IsIdentity => verdict(
+            Exit::Malformed,
+            "seal to its recipient, which is: bulla card --recipient -i FILE",
+        ),
         E::Ssh | E::Plugin(_) => verdict(Exit::Malformed, "make a key with: bulla keygen --age"),
         _ => Some((Exit::Malformed, None)),
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,8 +39,9 @@ impl Target {
     pub(crate) fn new(args: &cli::Output, input: Option<&Path>, nature: Nature) -> Result<Self> {
         let existing = if args.force { Existing::Replace } else { Existing::Keep };
         let path = match args.output.as_deref() {
-            Some(path) if path == Path::new("-") => None,
+            Some(path) if path == Path::new("-") || is_stdout(path) => None,
             Some(path) => {
+                let path = &destination(path)?;
                 if input.is_some_and(|input| files::same_file(input, path)) {
                     let message = format!("{} is input and output at once", path.display());
                     return Err(Fail::usage(message).hint("choose another -o").into());
@@ -204,6 +205,41 @@ pub(crate) fn tell_reader(exit: Exit) {
 pub(crate) fn sync_stdout() -> io::Result<()> {
     let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     if stdout.metadata()?.is_file() { stdout.sync_data() } else { Ok(()) }
+}
+
+/// Returns whether a path is a name of our standard output, which is written to as it is.
+fn is_stdout(path: &Path) -> bool {
+    ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
+}
+
+/// Most links that are followed from one to the next, as many as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// Returns what a path leads to through links, which need not be there.
+///
+/// A link of somebody else in a folder that all can write to, as /tmp is, would choose for us what we
+/// write to, and is refused.
+fn destination(path: &Path) -> Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(link) = path.symlink_metadata() else { return Ok(path) };
+        if !link.is_symlink() || is_special(&path) {
+            return Ok(path);
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = parent.unwrap_or(Path::new("."));
+        let around = folder.metadata()?;
+        let ours = [rustix::process::geteuid().as_raw(), around.uid()].contains(&link.uid());
+        if around.mode() & 0o1002 == 0o1002 && !ours {
+            let message = format!("{} is a link of another user", path.display());
+            return Err(Fail::new(Exit::UnsafePermissions, message)
+                .hint("choose another -o, in a folder of your own")
+                .into());
+        }
+        path = folder.join(path.read_link()?);
+    }
+    let message = format!("{}: too many links lead on from it", path.display());
+    Err(Fail::new(Exit::InputMissing, message).hint("choose another -o").into())
 }
 
 /// A device, a pipe or a socket, which is written to and not replaced.

@@ -7,7 +7,7 @@ use bulla::account::{Account, state_folder};
 use bulla::secret::Secret;
 
 use crate::agent;
-use crate::app::{App, first, no_identity};
+use crate::app::{App, first};
 use crate::cli::Keys;
 use crate::home::homeless;
 
@@ -15,7 +15,7 @@ impl App {
     /// Who may search: an agent that holds the key of the index is asked first, so that a locked
     /// identity need not be unlocked.
     pub(crate) fn searcher(&self, keys: &Keys) -> Result<Searcher> {
-        let file = self.key_file(keys.identity.as_ref())?.ok_or_else(no_identity)?;
+        let file = self.key_file(keys.identity.as_ref())?.ok_or_else(|| self.no_identity())?;
         if keys.passphrase.is_none() && file.is_locked()? {
             let socket = agent::socket(&self.home);
             let held = socket.and_then(|at| agent::get(&at, &agent::name_of(&file.bytes)));

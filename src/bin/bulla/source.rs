@@ -79,7 +79,7 @@ impl Source {
             Self::Unusable(why) => return Err(Fail::usage(why).into()),
             Self::File(path) => {
                 let file = open(path, what)?;
-                if files::is_exposed(&file)? {
+                if files::is_exposed(&file)? && !is_mounted_secret(path, &file)? {
                     return Err(exposed(path, what).into());
                 }
                 files::read_to_limit(file, MAX)
@@ -174,7 +174,26 @@ fn exposed(path: &Path, what: &str) -> Fail {
         Exit::UnsafePermissions,
         format!("{path}, with {what}, can be read or written by others"),
     )
-    .hint(format!("chmod 600 {path}"))
+    .hint(format!("chmod 600 {path}, or where that cannot be done: -i - < {path}"))
+}
+
+/// Returns whether others may read a file because whoever runs this container or service mounted it
+/// so: nobody else may write it, and its mode cannot be changed, or it lies where secrets are mounted.
+fn is_mounted_secret(path: &Path, file: &File) -> Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if file.metadata()?.permissions().mode() & 0o022 != 0 {
+        return Ok(false);
+    }
+    if rustix::fs::fstatvfs(file)?.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+        return Ok(true);
+    }
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|path| !path.is_empty());
+    let mut folders = [Some(PathBuf::from("/run/secrets")), credentials.map(PathBuf::from)]
+        .into_iter()
+        .flatten()
+        .filter_map(|folder| folder.canonicalize().ok());
+    let path = path.canonicalize()?;
+    Ok(folders.any(|folder| path.starts_with(folder)))
 }
 
 /// The output of a command, for `BULLA_IDENTITY_COMMAND`.

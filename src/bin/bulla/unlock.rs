@@ -10,7 +10,7 @@ use bulla::identity::{Fingerprint, Key};
 use bulla::letter::Pairwise;
 use bulla::secret::Secret;
 
-use crate::app::{App, no_identity};
+use crate::app::App;
 use crate::exit::{Exit, Fail};
 use crate::source::Source;
 
@@ -88,7 +88,7 @@ impl<'a> Unlock<'a> {
                     Fail::new(Exit::NoIdentityFits, "the backup is sealed to a key, none is given");
                 return Err(fail.hint("name the key with -i FILE").into());
             }
-            found = self.app.keys(None, self.passphrase)?.ok_or_else(no_identity)?;
+            found = self.app.keys(None, self.passphrase)?.ok_or_else(|| self.app.no_identity())?;
         }
         let (mut accounts, mut plain) = (Vec::new(), Vec::new());
         for key in found {

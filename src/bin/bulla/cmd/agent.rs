@@ -11,7 +11,7 @@ use bulla::secret::Secret;
 use zeroize::Zeroizing;
 
 use crate::agent::{self, Held};
-use crate::app::{App, first, no_identity};
+use crate::app::{App, first};
 use crate::cli::{self, AgentVerb};
 use crate::exit::{Exit, Fail};
 use crate::home::homeless;
@@ -38,7 +38,7 @@ pub(crate) fn run(app: &App, args: &cli::Agent) -> Result<Exit> {
 }
 
 fn unlock(app: &App, args: &cli::Agent, socket: &Path) -> Result<Exit> {
-    let file = app.key_file(args.keys.identity.as_ref())?.ok_or_else(no_identity)?;
+    let file = app.key_file(args.keys.identity.as_ref())?.ok_or_else(|| app.no_identity())?;
     if !file.is_locked()? {
         return Err(Fail::usage("the identity is not locked, so there is nothing to hold")
             .hint("searches need no passphrase without an agent")

@@ -8,7 +8,7 @@ use bulla::files::Access;
 use bulla::identity::{Identity, Key};
 use serde_json::json;
 
-use crate::app::{App, first, no_identity};
+use crate::app::{App, first};
 use crate::cli;
 use crate::exit::{Exit, Fail};
 use crate::json::json_line;
@@ -24,7 +24,7 @@ pub(crate) fn run(app: &App, args: &cli::Backup) -> Result<Exit> {
             Fail::usage("a backup is sealed to a passphrase or to recipients, none is given");
         return Err(fail.hint("bulla backup -p, --passphrase SRC, -r age1… or -R FILE").into());
     }
-    let file = app.key_file(args.identity.as_ref())?.ok_or_else(no_identity)?;
+    let file = app.key_file(args.identity.as_ref())?.ok_or_else(|| app.no_identity())?;
     let keys = unlock(app, args, &file)?;
     let me = app.account(copy(&keys)?).with_key_file(file.bytes);
     let backup = me.backup()?;

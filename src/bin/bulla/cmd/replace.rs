@@ -12,7 +12,7 @@ use bulla::identity::{self, Identity};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::app::{App, first, no_identity};
+use crate::app::{App, first};
 use crate::cli;
 use crate::cli::time::now;
 use crate::cmd::restore::{identity_file, other_passphrase};
@@ -27,7 +27,7 @@ pub(crate) fn run(app: &App, args: &cli::Keygen) -> Result<Exit> {
         Fail::usage("the identity comes from a variable, where it cannot be replaced")
             .hint("unset BULLA_IDENTITY and BULLA_IDENTITY_COMMAND")
     })?;
-    let found = app.key_file(None)?.ok_or_else(no_identity)?;
+    let found = app.key_file(None)?.ok_or_else(|| app.no_identity())?;
     let keys = app.unlock(&found, args.identity_passphrase.as_ref()).map_err(other_passphrase)?;
     let old = app.account(first(keys)?);
     if old.has_untold()? {

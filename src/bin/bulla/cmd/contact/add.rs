@@ -14,6 +14,7 @@ use crate::exit::{Exit, Fail};
 use crate::input::Input;
 use crate::json::json_line;
 use crate::present::{contact_object, shown};
+use crate::source::Source;
 
 /// Greatest card file: 64 KiB, twenty times a card.
 const MAX_CARD: u64 = 64 << 10;
@@ -50,12 +51,18 @@ pub(super) fn run(app: &App, args: &cli::ContactAdd) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Reads a card from a file or from stdin.
+/// Reads a card from a file, stdin, a variable or a descriptor.
 pub(crate) fn read_card(path: Option<&Path>) -> Result<Card> {
     let place = path.map_or("standard input".into(), |path| path.display().to_string());
     let mut text = String::new();
-    Input::open(path, "a card")?.take(MAX_CARD).read_to_string(&mut text).ok().ok_or_else(
-        || Fail::new(Exit::Malformed, format!("{place} is not a card, it is not text")),
-    )?;
+    let read = match path.and_then(Path::to_str).map(str::parse) {
+        Some(Ok(source @ (Source::Env(_) | Source::Fd(_) | Source::Unusable(_)))) => {
+            source.read("a card")?.take(MAX_CARD).read_to_string(&mut text)
+        }
+        _ => Input::open(path, "a card")?.take(MAX_CARD).read_to_string(&mut text),
+    };
+    read.ok().ok_or_else(|| {
+        Fail::new(Exit::Malformed, format!("{place} is not a card, it is not text"))
+    })?;
     Card::parse_text(&text).with_context(|| format!("cannot take {place} as a card"))
 }
