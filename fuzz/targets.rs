@@ -1,60 +1,49 @@
-//! What is fuzzed: a function for each reader of outside bytes. `cargo fuzz run NAME` drives it
-//! for hours, `tests/fuzz.rs` over the committed corpus and a little around it.
+//! Fuzz targets: a function for each reader of outside bytes. `cargo fuzz run NAME` drives one for
+//! hours. An ordinary test runs all of them over the committed corpus and some changes of it.
+//!
+//! This is a module of the library, since the targets call what is not public. It is built for tests
+//! and by `cargo fuzz` only.
 //!
 //! A target fails by a panic. The texts of the corpus have a line for each part, so that they
 //! can be read and written by hand.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a target fails by panicking, and clippy knows `cfg(test)` alone"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use bulla::contact::backup::Backup;
-use bulla::contact::pairing::Invite;
-use bulla::contact::{Book, Pairs};
-use bulla::crypto;
-use bulla::crypto::SigningSecret;
-use bulla::identity::Card;
-use bulla::index::{Document, Index, Kind, MAX_BODY, Pdf, Query, SearchOptions};
-use bulla::letter::EnvelopeReader;
-use bulla::relay::protocol::field;
-use bulla::relay::protocol::frame;
-use bulla::relay::protocol::pow::{Proof, Task};
-use bulla::relay::protocol::signature;
-use bulla::relay::protocol::signature::{Headers, Request};
-use bulla::relay::protocol::{
+use crate::contact::backup::Backup;
+use crate::contact::pairing::Invite;
+use crate::contact::{Book, Pairs};
+use crate::crypto;
+use crate::crypto::SigningSecret;
+use crate::identity::Card;
+use crate::index::{Document, Index, Kind, MAX_BODY, Pdf, Query, SearchOptions};
+use crate::letter::EnvelopeReader;
+use crate::relay::protocol::field;
+use crate::relay::protocol::frame;
+use crate::relay::protocol::pow::{Proof, Task};
+use crate::relay::protocol::signature;
+use crate::relay::protocol::signature::{Headers, Request};
+use crate::relay::protocol::{
     Capabilities, CapabilityId, Entry, Failure, Id, Ids, Info, Listing, Mailbox, Pushes, Status,
     Terms, TokenId,
 };
-use bulla::relay::server::{Config, Server};
-use bulla::relay::store::Quotas;
-use bulla::relay::store::Store as _;
-use bulla::relay::store::embedded::{Embedded, Options};
-use bulla::secret::Secret;
+use crate::relay::server::{Config, Server};
+use crate::relay::store::Quotas;
+use crate::relay::store::Store as _;
+use crate::relay::store::embedded::Embedded;
+use crate::relay::store::embedded::options::Options;
+use crate::secret::Secret;
 
-/// A target by its name, which is also that of its corpus.
-pub(crate) type Target = (&'static str, fn(&[u8]));
-
-/// All of them.
-pub(crate) const ALL: &[Target] = &[
-    ("backup", backup),
-    ("card", card),
-    ("envelope", envelope),
-    ("field", field),
-    ("frame", frame),
-    ("http", http),
-    ("invite", invite),
-    ("json", json),
-    ("log", log),
-    ("mail", mail),
-    ("manifest", manifest),
-    ("pack", pack),
-    ("pdf", pdf),
-    ("query", query),
-    ("request", request),
-    ("segment", segment),
-    ("signature", signature),
-];
+#[cfg(test)]
+mod tests;
 
 /// The next line of `data`, without its end.
 fn line<'a>(data: &mut &'a [u8]) -> &'a [u8] {
@@ -70,7 +59,7 @@ fn text(data: &mut &[u8]) -> String {
 }
 
 /// A message: its document is bounded, and the same twice.
-pub(crate) fn mail(data: &[u8]) {
+pub fn mail(data: &[u8]) {
     if let Some(document) = Document::of_message(data) {
         assert!(document.body.len() <= MAX_BODY);
         assert_eq!(Document::of_message(data), Some(document));
@@ -78,7 +67,7 @@ pub(crate) fn mail(data: &[u8]) {
 }
 
 /// A PDF: what is read of it is bounded, and the same twice.
-pub(crate) fn pdf(data: &[u8]) {
+pub fn pdf(data: &[u8]) {
     if let Ok(pdf) = Pdf::read(data) {
         assert!(pdf.text.len() <= MAX_BODY);
         assert_eq!(Pdf::read(data).ok(), Some(pdf));
@@ -86,7 +75,7 @@ pub(crate) fn pdf(data: &[u8]) {
 }
 
 /// A card: whatever is read is written as it was read.
-pub(crate) fn card(data: &[u8]) {
+pub fn card(data: &[u8]) {
     if let Ok(card) = Card::from_bytes(data) {
         assert_eq!(card.to_bytes(), data);
     }
@@ -101,7 +90,7 @@ pub(crate) fn card(data: &[u8]) {
 }
 
 /// What is inside a backup: what is read can be put back, and twice is as good as once.
-pub(crate) fn backup(data: &[u8]) {
+pub fn backup(data: &[u8]) {
     let Ok(backup) = Backup::from_bytes(data) else { return };
     let (mut book, mut pairs) = (Book::default(), Pairs::default());
     let (twice, mailboxes) = (backup.book.clone(), backup.pairs.open());
@@ -114,8 +103,8 @@ pub(crate) fn backup(data: &[u8]) {
 }
 
 /// An invite, as its record and as its line: whatever is read is written as it was read.
-pub(crate) fn invite(data: &[u8]) {
-    let line = bulla::text::bech32_encode("bulla-invite-", data);
+pub fn invite(data: &[u8]) {
+    let line = crate::text::bech32_encode("bulla-invite-", data);
     if let Ok(invite) = Invite::parse(&line) {
         assert_eq!(*invite.to_line().expect("its own line"), *line);
     }
@@ -127,7 +116,7 @@ pub(crate) fn invite(data: &[u8]) {
 }
 
 /// An envelope stream: its letters are at most as long as it is, and an error is the last word.
-pub(crate) fn envelope(data: &[u8]) {
+pub fn envelope(data: &[u8]) {
     let mut reader = EnvelopeReader::new(data);
     let mut length = 0;
     while let Ok(Some(mut letter)) = reader.next() {
@@ -142,7 +131,7 @@ pub(crate) fn envelope(data: &[u8]) {
 }
 
 /// Fields, queries and names: what is written anew reads as the same.
-pub(crate) fn field(data: &[u8]) {
+pub fn field(data: &[u8]) {
     let _ = field::bearer(data);
     let Ok(text) = std::str::from_utf8(data) else { return };
     let _ = (field::integer(text), field::range_from(text));
@@ -162,7 +151,7 @@ pub(crate) fn field(data: &[u8]) {
 }
 
 /// A query: what is understood is printed so that it is understood alike, and explained.
-pub(crate) fn query(data: &[u8]) {
+pub fn query(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     match Query::parse_at(&text, 1_773_500_966) {
         Ok(query) => {
@@ -182,7 +171,7 @@ pub(crate) fn query(data: &[u8]) {
 }
 
 /// A batch: what is read is the bytes that were there, each once.
-pub(crate) fn frame(data: &[u8]) {
+pub fn frame(data: &[u8]) {
     let Ok(messages) = frame::decode(data.to_vec().into()) else { return };
     let mut again = Vec::new();
     for (id, body) in &messages {
@@ -192,7 +181,7 @@ pub(crate) fn frame(data: &[u8]) {
 }
 
 /// JSON of both sides: what is read is written so that it reads as the same.
-pub(crate) fn json(data: &[u8]) {
+pub fn json(data: &[u8]) {
     fn round<T>(data: &[u8])
     where
         T: serde::de::DeserializeOwned + serde::Serialize + PartialEq + std::fmt::Debug,
@@ -215,7 +204,7 @@ pub(crate) fn json(data: &[u8]) {
 
 /// Signature headers. Lines: method, authority, path, query, digest, input, signature; the rest
 /// is the body. What verifies does not verify for any other request.
-pub(crate) fn signature(mut data: &[u8]) {
+pub fn signature(mut data: &[u8]) {
     let data = &mut data;
     let (method, authority, path, query) = (text(data), text(data), text(data), text(data));
     let (digest, input, signature) = (text(data), text(data), text(data));
@@ -308,14 +297,14 @@ fn exchange(bytes: &[u8], ends: bool) {
 }
 
 /// Raw bytes to a listening relay.
-pub(crate) fn http(data: &[u8]) {
+pub fn http(data: &[u8]) {
     exchange(data, true);
 }
 
 /// Requests that come further, since their proof is good. Lines: who asks (`owner`, `bearer` or
 /// nobody), method, what follows the mailbox in the path, query, headers up to an empty line;
 /// the rest is the body.
-pub(crate) fn request(mut data: &[u8]) {
+pub fn request(mut data: &[u8]) {
     let data = &mut data;
     let relay = relay();
     let (who, method, below, query) = (text(data), text(data), text(data), text(data));
@@ -373,7 +362,7 @@ pub(crate) fn request(mut data: &[u8]) {
 
 /// A file of the log with these bytes: the store opens or refuses, and what it shows holds
 /// together.
-pub(crate) fn segment(data: &[u8]) {
+pub fn segment(data: &[u8]) {
     let folder = folder();
     let log = folder.path().join("log");
     std::fs::create_dir(&log).expect("a folder");
@@ -403,7 +392,7 @@ fn ask(folder: &std::path::Path) {
 }
 
 /// A manifest, as it is when its seal is off, under an index key that fits.
-pub(crate) fn manifest(data: &[u8]) {
+pub fn manifest(data: &[u8]) {
     let folder = folder();
     let key = [3; 32];
     let sealed = |name: &str, kind: &'static str, wrapping: &Secret<32>, record: &[u8]| {
@@ -425,7 +414,7 @@ pub(crate) fn manifest(data: &[u8]) {
 
 /// A pack of a sound index with something changed: where (4 bytes), and what is written there, or
 /// nothing to cut it off.
-pub(crate) fn pack(data: &[u8]) {
+pub fn pack(data: &[u8]) {
     static SOUND: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
     let sound = SOUND.get_or_init(|| {
         let folder = folder();
@@ -465,9 +454,8 @@ pub(crate) fn pack(data: &[u8]) {
 }
 
 /// A store with the smallest segments there are, which are quickly made.
-fn embedded(folder: &std::path::Path) -> Result<Embedded, bulla::relay::store::Error> {
-    let mut options = Options::default();
-    options.segment = 4 << 20;
+fn embedded(folder: &std::path::Path) -> Result<Embedded, crate::relay::store::Error> {
+    let options = Options { segment: 4 << 20, ..Options::default() };
     Embedded::open_with(folder, Quotas::default(), options)
 }
 
@@ -492,7 +480,7 @@ fn open(folder: &std::path::Path) {
 
 /// A whole and sound log, changed in places, with its sums made right again: so the changes reach
 /// what lies behind the sums. Each change is three bytes: where, as two bytes, and what.
-pub(crate) fn log(data: &[u8]) {
+pub fn log(data: &[u8]) {
     static SOUND: OnceLock<Vec<u8>> = OnceLock::new();
     let mut bytes = SOUND.get_or_init(sound).clone();
     let records = records(&bytes);

@@ -16,7 +16,7 @@ use crate::padding::padme;
 use crate::secret::Secret;
 
 /// Bytes an AEAD tag adds.
-pub const TAG: usize = 16;
+pub(crate) const TAG: usize = 16;
 
 /// Every domain label of the project. Labels of other standards (age, HPKE) stand with the
 /// code of that standard. A label is used for one thing and never reused.
@@ -51,7 +51,7 @@ pub mod label {
     /// Storage root to the key of the contact book and of what is remembered of letters.
     pub(crate) const STORAGE_BOOK: &[u8] = b"bulla/v1/storage/book";
     /// Key of what pairings leave.
-    pub const STORAGE_PAIRS: &[u8] = b"bulla/v1/storage/pairs";
+    pub(crate) const STORAGE_PAIRS: &[u8] = b"bulla/v1/storage/pairs";
     /// Key of what is still to be told of a new identity.
     pub(crate) const STORAGE_UNTOLD: &[u8] = b"bulla/v1/storage/untold";
     /// Key of which new identity was announced by which old one.
@@ -59,9 +59,9 @@ pub mod label {
     /// Key of what a new machine remembers until it is in use.
     pub(crate) const STORAGE_TAKEOVER: &[u8] = b"bulla/v1/storage/takeover";
     /// Storage root to the key of the ratchets with one contact, whose fingerprint is the salt.
-    pub const STORAGE_RATCHET: &[u8] = b"bulla/v1/storage/ratchet/key";
+    pub(crate) const STORAGE_RATCHET: &[u8] = b"bulla/v1/storage/ratchet/key";
     /// Storage root to the name of their file, in the same way.
-    pub const STORAGE_RATCHET_NAME: &[u8] = b"bulla/v1/storage/ratchet/name";
+    pub(crate) const STORAGE_RATCHET_NAME: &[u8] = b"bulla/v1/storage/ratchet/name";
     /// Storage root to the key of what is kept of a letter that a command was given, whose id is the
     /// salt.
     pub(crate) const STORAGE_OWED: &[u8] = b"bulla/v1/storage/owed";
@@ -73,20 +73,20 @@ pub mod label {
     /// Storage root to the name of the folder of one identity's state.
     pub const STORAGE_FOLDER: &[u8] = b"bulla/v1/storage/folder";
     /// What a fingerprint hashes before the public keys.
-    pub const FINGERPRINT: &[u8] = b"bulla/v1/fingerprint";
+    pub(crate) const FINGERPRINT: &[u8] = b"bulla/v1/fingerprint";
     /// What a card's self-signature signs before the card.
-    pub const CARD_SIGNATURE: &[u8] = b"bulla/v1/card";
+    pub(crate) const CARD_SIGNATURE: &[u8] = b"bulla/v1/card";
     /// Prefix of the message of a letter's signature, when it proves the sender
     /// alone.
-    pub const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter/signature";
+    pub(crate) const LETTER_SIGNATURE: &[u8] = b"bulla/v1/letter/signature";
     /// The same, when it proves the sender together with the MAC of a pairing.
-    pub const LETTER_SIGNATURE_PAIRED: &[u8] = b"bulla/v1/letter/paired";
+    pub(crate) const LETTER_SIGNATURE_PAIRED: &[u8] = b"bulla/v1/letter/paired";
     /// Prefix of the message of the signature after a letter's body.
-    pub const LETTER_BODY: &[u8] = b"bulla/v1/letter/body";
+    pub(crate) const LETTER_BODY: &[u8] = b"bulla/v1/letter/body";
     /// Pairwise secret to the key of the MAC that alone proves letters under the ratchet.
-    pub const LETTER_PAIRWISE: &[u8] = b"bulla/v1/pairwise/letter";
+    pub(crate) const LETTER_PAIRWISE: &[u8] = b"bulla/v1/pairwise/letter";
     /// Pairwise secret to the key of the MAC that proves a letter together with a signature.
-    pub const LETTER_PAIRWISE_SIGNED: &[u8] = b"bulla/v1/pairwise/signed";
+    pub(crate) const LETTER_PAIRWISE_SIGNED: &[u8] = b"bulla/v1/pairwise/signed";
     /// The seed of one side of a pairing to what it draws; one byte says what.
     pub(crate) const PAIRING_SEED: &[u8] = b"bulla/v1/pairing/seed";
     /// What the transcript of a pairing hashes first, before the invite.
@@ -141,7 +141,7 @@ pub mod label {
     /// Chain key to the key of its number; that key and a salt to the key that wraps a file key.
     pub(crate) const RATCHET_LETTER: &[u8] = b"bulla/v1/ratchet/letter";
     /// A record at rest: key of one writing from the storage key and a random salt.
-    pub const RECORD: &[u8] = b"bulla/v1/record";
+    pub(crate) const RECORD: &[u8] = b"bulla/v1/record";
     /// A pack of the index: key of its file from its secret and a random salt.
     #[cfg_attr(not(feature = "index"), allow(dead_code, reason = "the table names every label"))]
     pub(crate) const INDEX_FILE: &[u8] = b"bulla/v1/index/file";
@@ -166,7 +166,7 @@ pub enum Error {
 }
 
 /// Fills a slice with random bytes.
-pub fn fill_random(out: &mut [u8]) -> Result<(), Error> {
+pub(crate) fn fill_random(out: &mut [u8]) -> Result<(), Error> {
     getrandom::fill(out).map_err(Error::Random)
 }
 
@@ -191,22 +191,22 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 
 /// SHA-256 (FIPS 180-4) of bytes that come in pieces.
 #[derive(Debug, Clone, Default)]
-pub struct Hash(Sha256);
+pub(crate) struct Hash(Sha256);
 
 impl Hash {
     /// Takes the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// The hash of all of them.
-    pub fn finish(self) -> [u8; 32] {
+    pub(crate) fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }
 }
 
 /// HKDF-SHA256 (RFC 5869): `N` bytes, at most 255 * 32, from key material, salt and label.
-pub fn hkdf<const N: usize>(material: &[u8], salt: &[u8], label: &[u8]) -> Secret<N> {
+pub(crate) fn hkdf<const N: usize>(material: &[u8], salt: &[u8], label: &[u8]) -> Secret<N> {
     const { assert!(N <= 255 * 32) };
     let expander = Hkdf::<Sha256>::new(Some(salt), material);
     #[expect(clippy::expect_used, reason = "zero bytes in place of a key would be used as one")]
@@ -215,7 +215,7 @@ pub fn hkdf<const N: usize>(material: &[u8], salt: &[u8], label: &[u8]) -> Secre
 }
 
 /// HMAC-SHA256 (RFC 2104) of the parts, one after another.
-pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     #[expect(clippy::expect_used, reason = "anyone can make a constant in place of a MAC")]
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     parts.iter().for_each(|part| mac.update(part));
@@ -235,7 +235,7 @@ pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// X25519 (RFC 7748): the shared secret, unless the other share is of low order.
-pub fn x25519(ours: &Secret<32>, theirs: &[u8; 32]) -> Result<Secret<32>, Error> {
+pub(crate) fn x25519(ours: &Secret<32>, theirs: &[u8; 32]) -> Result<Secret<32>, Error> {
     let shared = x25519_dalek::StaticSecret::from(*ours.expose())
         .diffie_hellman(&x25519_dalek::PublicKey::from(*theirs));
     if !shared.was_contributory() {
@@ -245,7 +245,7 @@ pub fn x25519(ours: &Secret<32>, theirs: &[u8; 32]) -> Result<Secret<32>, Error>
 }
 
 /// The X25519 public share of a secret.
-pub fn x25519_public(ours: &Secret<32>) -> [u8; 32] {
+pub(crate) fn x25519_public(ours: &Secret<32>) -> [u8; 32] {
     x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(*ours.expose())).to_bytes()
 }
 
@@ -265,12 +265,12 @@ impl SigningSecret {
 
     /// Signs a message that a standard has framed already (RFC 9421 requests). A key that
     /// signs such messages must never sign labelled ones.
-    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
 
     /// Signs `label ‖ 0x00 ‖ parts`.
-    pub fn sign_labelled(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 64] {
+    pub(crate) fn sign_labelled(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 64] {
         self.sign(&labelled(label, parts))
     }
 }
@@ -282,7 +282,7 @@ impl fmt::Debug for SigningSecret {
 }
 
 /// Verifies a bare Ed25519 signature strictly: no key of low order, no malleable signature.
-pub fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
+pub(crate) fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
     VerifyingKey::from_bytes(public)
         .and_then(|key| key.verify_strict(message, &Signature::from_bytes(signature)))
         .map_err(|_| Error::Signature)
@@ -315,16 +315,16 @@ fn labelled(label: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A ChaCha20-Poly1305 key (RFC 8439) set up once, for many chunks.
-pub struct Aead(ChaCha20Poly1305);
+pub(crate) struct Aead(ChaCha20Poly1305);
 
 impl Aead {
     /// Sets the cipher up.
-    pub fn new(key: &Secret<32>) -> Self {
+    pub(crate) fn new(key: &Secret<32>) -> Self {
         Self(ChaCha20Poly1305::new(key.expose().into()))
     }
 
     /// Encrypts in place and returns the tag. The caller never uses a nonce twice.
-    pub fn seal(&self, nonce: &[u8; 12], associated: &[u8], data: &mut [u8]) -> [u8; TAG] {
+    pub(crate) fn seal(&self, nonce: &[u8; 12], associated: &[u8], data: &mut [u8]) -> [u8; TAG] {
         #[expect(clippy::expect_used, reason = "what was not encrypted must not be given out")]
         self.0
             .encrypt_inout_detached(&Nonce::from(*nonce), associated, data.into())
@@ -333,7 +333,7 @@ impl Aead {
     }
 
     /// Decrypts in place. On failure `data` holds nothing of the plaintext.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         nonce: &[u8; 12],
         associated: &[u8],
@@ -363,7 +363,11 @@ const RECORD_FLOOR: u64 = 256;
 ///
 /// The key of each writing is HKDF(key, salt, label ‖ kind), so the zero nonce is used once.
 /// The plaintext is `length (u64, big-endian) ‖ record ‖ zeros` up to a Padmé length.
-pub fn seal_record(key: &Secret<32>, kind: &'static str, record: &[u8]) -> Result<Vec<u8>, Error> {
+pub(crate) fn seal_record(
+    key: &Secret<32>,
+    kind: &'static str,
+    record: &[u8],
+) -> Result<Vec<u8>, Error> {
     let salt = random::<RECORD_SALT>()?;
     let length = record.len() as u64;
     let padded = padme((length + 8).max(RECORD_FLOOR));
@@ -403,6 +407,8 @@ fn record_aead(key: &Secret<32>, salt: &[u8], kind: &str) -> Aead {
 
 #[cfg(test)]
 mod tests {
+    mod wycheproof;
+
     use super::*;
 
     fn key(byte: u8) -> Secret<32> {

@@ -16,9 +16,11 @@ mod temporary;
 
 pub use atomic::{AtomicFile, replace_private};
 pub use disk::{Access, Existing};
-pub use folder::{create_private_folder, create_state_folder, restrict_folder, sync_folder};
+#[cfg(feature = "serve")]
+pub(crate) use folder::create_state_folder;
+#[cfg(feature = "index")]
+pub(crate) use folder::restrict_folder;
+pub use folder::{create_private_folder, sync_folder};
 pub use kept::holds_key;
 pub use lock::Lock;
-pub use plain::{
-    create_private_mark, is_exposed, open_private_append, read_bounded, read_to_limit, same_file,
-};
+pub use plain::{create_private_mark, is_exposed, read_bounded, read_to_limit, same_file};

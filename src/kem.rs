@@ -19,7 +19,7 @@ pub(crate) const CIPHERTEXT: usize = x_wing::CIPHERTEXT_SIZE;
 const RANDOMNESS: usize = x_wing::ENCAPSULATION_RANDOMNESS_SIZE;
 
 /// A shared secret, encapsulated: 1,088 bytes of ML-KEM-768, then an X25519 share.
-pub type Ciphertext = [u8; CIPHERTEXT];
+pub(crate) type Ciphertext = [u8; CIPHERTEXT];
 
 /// Why a key or a ciphertext was refused.
 #[derive(Debug, thiserror::Error)]
@@ -39,14 +39,14 @@ pub enum Error {
 
 /// A public key that was checked.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey(Box<x_wing::EncapsulationKey>);
+pub(crate) struct PublicKey(Box<x_wing::EncapsulationKey>);
 
 /// A secret key, expanded from its seed whenever it is used.
-pub struct SecretKey(x_wing::DecapsulationKeyRejectNonContrib);
+pub(crate) struct SecretKey(x_wing::DecapsulationKeyRejectNonContrib);
 
 impl PublicKey {
     /// From its 1,216 bytes.
-    pub fn from_bytes(bytes: &[u8; PUBLIC_KEY]) -> Result<Self, Error> {
+    pub(crate) fn from_bytes(bytes: &[u8; PUBLIC_KEY]) -> Result<Self, Error> {
         // Whether a shared secret is zero depends on the share alone, so a constant scalar tells.
         let share = bytes.last_chunk().ok_or(Error::PublicKey)?;
         let one = Secret::take(&mut [1; 32]);
@@ -56,25 +56,25 @@ impl PublicKey {
     }
 
     /// Its 1,216 bytes.
-    pub fn to_bytes(&self) -> [u8; PUBLIC_KEY] {
+    pub(crate) fn to_bytes(&self) -> [u8; PUBLIC_KEY] {
         self.0.to_bytes().into()
     }
 }
 
 impl SecretKey {
     /// From the 32 bytes that X-Wing expands into both secret keys.
-    pub fn from_seed(seed: &Secret<32>) -> Self {
+    pub(crate) fn from_seed(seed: &Secret<32>) -> Self {
         Self((*seed.expose()).into())
     }
 
     /// The public half.
-    pub fn public(&self) -> PublicKey {
+    pub(crate) fn public(&self) -> PublicKey {
         PublicKey(Box::new(self.0.encapsulation_key().clone()))
     }
 
     /// The shared secret. A ciphertext that was changed gives another secret, not an error
     /// (implicit rejection, FIPS 203, section 6.3).
-    pub fn decapsulate(&self, ciphertext: &Ciphertext) -> Result<Secret<32>, Error> {
+    pub(crate) fn decapsulate(&self, ciphertext: &Ciphertext) -> Result<Secret<32>, Error> {
         let shared = self.0.try_decapsulate(ciphertext.into());
         Ok(Secret::take(&mut shared.map_err(|_| Error::Ciphertext)?.0))
     }

@@ -120,23 +120,30 @@
 //! | [`kem`] | how is a secret agreed on with the holder of a key |
 //! | [`pake`] | how is a secret agreed on by a few words |
 //! | [`state`] | how is a record kept on the disk |
-//! | [`secret`] [`wire`] [`text`] [`files`] [`padding`] [`progress`] | the ground |
+//! | [`secret`] [`wire`] [`text`] [`files`] [`progress`] | the ground |
 
 pub mod account;
 pub mod age;
 pub mod contact;
 pub mod crypto;
 pub mod files;
+#[cfg(all(any(test, fuzzing), feature = "serve", feature = "pdf"))]
+#[doc(hidden)]
+#[path = "../fuzz/targets.rs"]
+pub mod fuzz;
 pub mod identity;
 #[cfg(feature = "index")]
 pub mod index;
 pub mod kem;
 pub mod letter;
-pub mod padding;
+mod padding;
 pub mod pake;
 pub mod progress;
 pub mod relay;
 pub mod secret;
+#[cfg(test)]
+#[path = "../tests/common/skip.rs"]
+mod skip;
 pub mod state;
 pub mod text;
 pub mod wire;

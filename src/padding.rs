@@ -7,7 +7,7 @@
 ///
 /// A length is written as a floating-point number whose mantissa has no more bits than its
 /// exponent; `O(log log length)` bits are told instead of `O(log length)`.
-pub fn padme(length: u64) -> u64 {
+pub(crate) fn padme(length: u64) -> u64 {
     if length < 2 {
         return length;
     }

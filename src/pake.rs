@@ -23,7 +23,7 @@ const DSI_ISK: &[u8] = b"CPaceRistretto255_ISK";
 const BLOCK: usize = 128;
 
 /// What one side says: an encoded group element.
-pub type Share = [u8; 32];
+pub(crate) type Share = [u8; 32];
 
 /// Why a share was refused. It depends on the share alone, so it says nothing of the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +32,7 @@ pub struct Error;
 
 /// What both sides must have the same, before either speaks.
 #[derive(Clone, Copy)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// What only the two know, however easily it is guessed.
     pub password: &'a [u8],
     /// Who talks with whom, and over what.
@@ -46,7 +46,7 @@ pub(crate) struct Ephemeral(Zeroizing<Scalar>);
 
 /// A share and what its sender says beside it, which the key is bound to.
 #[derive(Debug, Clone, Copy)]
-pub struct Said<'a> {
+pub(crate) struct Said<'a> {
     /// The share.
     pub share: &'a Share,
     /// What else.
@@ -55,7 +55,7 @@ pub struct Said<'a> {
 
 /// What was said in a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Run<'a> {
+pub(crate) struct Run<'a> {
     /// As in the [`Context`].
     pub session: &'a [u8],
     /// Of the one who spoke first.

@@ -14,7 +14,7 @@ pub type SecretString = Zeroizing<String>;
 
 impl<const N: usize> Secret<N> {
     /// Fills a new secret in place.
-    pub fn build<E>(fill: impl FnOnce(&mut [u8; N]) -> Result<(), E>) -> Result<Self, E> {
+    pub(crate) fn build<E>(fill: impl FnOnce(&mut [u8; N]) -> Result<(), E>) -> Result<Self, E> {
         let mut secret = Self(Box::new([0; N]));
         fill(&mut secret.0)?;
         Ok(secret)

@@ -2,14 +2,13 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use crate::crypto;
 use crate::files::disk::{self, Disk, Held};
-use crate::files::local::Folder;
 use crate::secret::Secret;
 use crate::wire::{self, Record};
 
@@ -45,7 +44,7 @@ pub trait Kept: Record + Default {
 
 /// A record in a folder of the owner's state.
 ///
-/// The file is one record at rest ([`crypto::seal_record`]), bound to its [`Record::NAME`], and
+/// The file is one record at rest (`crypto::seal_record`), bound to its [`Record::NAME`], and
 /// shows nothing but its padded size and when it changed. It is replaced atomically and durably; a
 /// missing file is an empty record; a damaged one is an error and stays as it is.
 #[derive(Debug)]
@@ -57,11 +56,6 @@ pub struct StateFile<R> {
 }
 
 impl<R: Kept> StateFile<R> {
-    /// The file in `folder`, under the storage key of its kind. Touches no file.
-    pub fn new(folder: &Path, key: Secret<32>) -> Self {
-        Self::named(folder, R::FILE, key)
-    }
-
     /// The file in a folder of any disk.
     pub(crate) fn on(disk: Arc<dyn Disk>, key: Secret<32>) -> Self {
         Self::named_on(disk, R::FILE, key)
@@ -72,12 +66,8 @@ impl<R: Record + Default> StateFile<R> {
     /// Greatest length of the file: the record, an eighth of padding, salt and tag.
     const MOST: u64 = (R::MAX as u64 / 8) * 9 + 1024;
 
-    /// One of several files of a kind, each under a key of its own. Touches no file.
-    pub fn named(folder: &Path, name: &str, key: Secret<32>) -> Self {
-        Self::named_on(Arc::new(Folder::new(folder)), name, key)
-    }
-
-    /// One of several files of a kind in a folder of any disk.
+    /// One of several files of a kind in a folder of any disk, each under a key of its own. Touches no
+    /// file.
     pub(crate) fn named_on(disk: Arc<dyn Disk>, name: &str, key: Secret<32>) -> Self {
         Self { disk, name: name.to_owned(), key, record: PhantomData }
     }
@@ -123,7 +113,7 @@ impl<R: Record + Default> StateFile<R> {
 
     /// Puts a record in the place of one that cannot be read, which stays under the name that is
     /// returned: another version of the program may read it.
-    pub fn replace(&self, record: &R) -> Result<PathBuf, Error> {
+    pub(crate) fn replace(&self, record: &R) -> Result<PathBuf, Error> {
         let _lock = self.lock()?;
         let beside = |number: u32| format!("{}.unreadable-{number}", self.name);
         let free = (1..).map(beside).find(|name| self.disk.metadata(name).is_err());
@@ -143,7 +133,7 @@ impl<R: Record + Default> StateFile<R> {
     }
 
     /// Removes the file for good, if it is there.
-    pub fn remove(&self) -> Result<(), Error> {
+    pub(crate) fn remove(&self) -> Result<(), Error> {
         let _lock = self.lock()?;
         match self.disk.remove(&self.name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),

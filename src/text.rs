@@ -74,7 +74,7 @@ impl Checksum for Long {
 
 /// Encodes bytes as Bech32 in the case of `prefix`: an upper-case prefix makes an upper-case
 /// string (secrets), a lower-case one a lower-case string (public).
-pub fn bech32_encode(prefix: &'static str, bytes: &[u8]) -> Zeroizing<String> {
+pub(crate) fn bech32_encode(prefix: &'static str, bytes: &[u8]) -> Zeroizing<String> {
     let upper = prefix.bytes().any(|b| b.is_ascii_uppercase());
     let hrp = Hrp::parse(prefix);
     let encode = if upper { bech32::encode_upper::<Long> } else { bech32::encode_lower::<Long> };
@@ -90,7 +90,7 @@ pub fn bech32_encode(prefix: &'static str, bytes: &[u8]) -> Zeroizing<String> {
 }
 
 /// Decodes a Bech32 string that must have `prefix`, in the same case throughout.
-pub fn bech32_decode(prefix: &'static str, text: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(crate) fn bech32_decode(prefix: &'static str, text: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     if text.get(..prefix.len()).is_none_or(|head| head != prefix)
         || text.as_bytes().get(prefix.len()) != Some(&b'1')
     {
@@ -121,12 +121,12 @@ pub fn base64_decode(text: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 /// Standard base64 without padding, as in age headers.
-pub fn base64_encode_unpadded(bytes: &[u8]) -> String {
+pub(crate) fn base64_encode_unpadded(bytes: &[u8]) -> String {
     STANDARD_NO_PAD.encode(bytes)
 }
 
 /// Standard base64 without padding; anything not canonical is refused.
-pub fn base64_decode_unpadded(text: &[u8]) -> Result<Vec<u8>, Error> {
+pub(crate) fn base64_decode_unpadded(text: &[u8]) -> Result<Vec<u8>, Error> {
     STANDARD_NO_PAD.decode(text).map_err(|_| Error::Base64)
 }
 

@@ -1,5 +1,5 @@
 //! Published vectors, each age file under its own name: C2SP/CCTV for sealed files, HPKE and
-//! X-Wing, Wycheproof for the primitives below.
+//! X-Wing. Those of Wycheproof are in the library, with the primitives.
 //!
 //! They are read from the folder `BULLA_VECTORS`, or `../shared/vectors`.
 
@@ -30,7 +30,6 @@ use hpke::kem::XWing;
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _};
 use libtest_mimic::{Arguments, Trial};
-use ml_kem::kem::Decapsulate as _;
 use serde_json::Value;
 
 /// Checks a whole file of vectors, by panicking.
@@ -70,14 +69,9 @@ fn trials(folder: &Path) -> Vec<Trial> {
             Ok(())
         }));
     }
-    let json: [(&str, &str, Check); 7] = [
+    let json: [(&str, &str, Check); 2] = [
         ("hpke::x_wing_hkdf_sha256_chacha20_poly1305", "hpke-pq/test-vectors.json", hpke_base),
         ("x_wing", "hpke-pq/x-wing.json", x_wing),
-        ("wycheproof::chacha20_poly1305", "wycheproof/chacha20_poly1305_test.json", aead),
-        ("wycheproof::x25519", "wycheproof/x25519_test.json", x25519),
-        ("wycheproof::hkdf_sha256", "wycheproof/hkdf_sha256_test.json", hkdf),
-        ("wycheproof::ed25519", "wycheproof/ed25519_test.json", ed25519),
-        ("wycheproof::ml_kem_768", "wycheproof/mlkem_768_semi_expanded_decaps_test.json", ml_kem),
     ];
     for (name, file, check) in json {
         let path = folder.join(file);
@@ -303,105 +297,6 @@ fn x_wing(vectors: &Value) {
         let shared = XWing::decap(&private, None, &enc).unwrap();
         assert_eq!(shared.0.to_vec(), hex(&vector["ss"]));
     }
-}
-
-// -- Wycheproof --
-
-/// Calls `check` with every test; it says whether the input was accepted with the right result.
-/// What is marked "acceptable" is left to `check` itself to judge.
-fn wycheproof(file: &Value, mut check: impl FnMut(&Value, &Value) -> bool) {
-    let mut count = 0;
-    for group in file["testGroups"].as_array().unwrap() {
-        for test in group["tests"].as_array().unwrap() {
-            count += 1;
-            let accepted = check(group, test);
-            let right = match test["result"].as_str().unwrap() {
-                "valid" => accepted,
-                "invalid" => !accepted,
-                _ => true,
-            };
-            assert!(right, "test {}: {} {}", test["tcId"], test["comment"], test["flags"]);
-        }
-    }
-    assert_eq!(count, file["numberOfTests"].as_u64().unwrap());
-}
-
-fn aead(file: &Value) {
-    wycheproof(file, |_, test| {
-        let aead = crypto::Aead::new(&secret(&test["key"]));
-        // Nonces of other lengths cannot be passed: the type refuses them.
-        let Ok(nonce) = hex(&test["iv"]).try_into() else { return false };
-        let (aad, plain, sealed) = (hex(&test["aad"]), hex(&test["msg"]), hex(&test["ct"]));
-        let tag = hex(&test["tag"]).try_into().unwrap();
-        let mut data = sealed.clone();
-        if aead.open(&nonce, &aad, &mut data, &tag).is_err() {
-            assert_eq!(data, sealed, "a refused chunk stays ciphertext");
-            return false;
-        }
-        assert_eq!(data, plain);
-        assert_eq!(aead.seal(&nonce, &aad, &mut data), tag);
-        assert_eq!(data, sealed);
-        true
-    });
-}
-
-fn x25519(file: &Value) {
-    wycheproof(file, |_, test| {
-        let public = hex(&test["public"]).try_into().unwrap();
-        let shared = crypto::x25519(&secret(&test["private"]), &public);
-        // RFC 7748 takes twisted and non-canonical points; a zero secret we always refuse.
-        let zero = test["flags"].as_array().unwrap().contains(&"ZeroSharedSecret".into());
-        match shared {
-            Ok(shared) => {
-                assert!(!zero, "test {}", test["tcId"]);
-                assert_eq!(shared.expose().to_vec(), hex(&test["shared"]));
-                true
-            }
-            Err(_) => {
-                assert!(zero, "test {}", test["tcId"]);
-                false
-            }
-        }
-    });
-}
-
-fn hkdf(file: &Value) {
-    wycheproof(file, |_, test| {
-        let (material, salt, info) = (hex(&test["ikm"]), hex(&test["salt"]), hex(&test["info"]));
-        // The length is a constant in our code, and one that is too long does not compile.
-        macro_rules! derive {
-            ($($size:literal)*) => {
-                match test["size"].as_u64().unwrap() {
-                    $($size => crypto::hkdf::<$size>(&material, &salt, &info).expose().to_vec(),)*
-                    8161 => return false,
-                    size => panic!("a new length of {size}"),
-                }
-            };
-        }
-        derive!(20 32 42 56 64 80 82 128 8160) == hex(&test["okm"])
-    });
-}
-
-fn ed25519(file: &Value) {
-    wycheproof(file, |group, test| {
-        let public = hex(&group["publicKey"]["pk"]).try_into().unwrap();
-        // Signatures of other lengths cannot be passed: the type refuses them.
-        let Ok(signature) = hex(&test["sig"]).try_into() else { return false };
-        crypto::verify(&public, &hex(&test["msg"]), &signature).is_ok()
-    });
-}
-
-fn ml_kem(file: &Value) {
-    wycheproof(file, |_, test| {
-        let (key, sealed) = (hex(&test["dk"]), hex(&test["c"]));
-        let Ok(key) = key.as_slice().try_into() else { return false };
-        let Ok(sealed) = ml_kem::ml_kem_768::Ciphertext::try_from(sealed.as_slice()) else {
-            return false;
-        };
-        #[allow(deprecated, reason = "the vectors hold expanded keys")]
-        let key = ml_kem::ml_kem_768::DecapsulationKey::from_expanded(key);
-        key.is_ok_and(|key| key.decapsulate(&sealed).to_vec() == hex(&test["K"]))
-    });
 }
 
 fn hex(value: &Value) -> Vec<u8> {

@@ -1,5 +1,4 @@
-//! The distributed store over real nodes of PostgreSQL on loopback: the behaviours of every
-//! store, slots that move under load, and nodes and relays that die.
+//! Relays over real nodes of PostgreSQL on loopback, and nodes and relays that die.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,9 +10,6 @@
 
 #[path = "common/cluster.rs"]
 mod cluster;
-#[path = "common/store_suite.rs"]
-#[macro_use]
-mod suite;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -23,13 +19,12 @@ use std::time::{Duration, Instant};
 
 use bulla::crypto::{self, SigningSecret};
 use bulla::relay::client::{self, Client, Transport as _};
-use bulla::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
-use bulla::relay::store::postgres::{self, Distributed, Options};
-use bulla::relay::store::{Error, Push, Put, Quotas, Store, Usage};
+use bulla::relay::protocol::{CapabilityId, Id, Mailbox, Terms};
+use bulla::relay::store::postgres::{Distributed, Options};
+use bulla::relay::store::{Quotas, Store, Usage};
 use bulla::secret::Secret;
 
-use cluster::Node;
-use suite::Pieces;
+use cluster::{Cluster, QUORUM};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
@@ -39,50 +34,9 @@ fn run<T>(future: impl Future<Output = T>) -> T {
         .unwrap()
         .block_on(future)
 }
-
-macro_rules! behaviours {
-    ($($name:ident)*) => {
-        fn behave(node: &Node, blobs: Option<String>) {
-            $({
-                eprintln!("{}", stringify!($name));
-                let url = node.database(concat!("d_", stringify!($name)));
-                let blobs = blobs.clone();
-                let open: suite::Open = Box::new(move || {
-                    let (urls, blobs) = ([url.clone()], blobs.clone());
-                    Box::pin(async move {
-                        let options = Options { quotas: suite::quotas(), blobs, ..Options::default() };
-                        let store = Distributed::open(&urls, options).await.unwrap();
-                        Arc::new(store) as Arc<dyn Store>
-                    })
-                });
-                run(suite::$name(open));
-                node.sql(concat!("DROP DATABASE d_", stringify!($name), " WITH (FORCE)"));
-            })*
-        }
-    };
-}
-
-for_each_behaviour!(behaviours);
-
-#[test]
-fn behaves_as_every_store() {
-    behave(&Node::new(""), None);
-}
-
-#[test]
-fn behaves_as_every_store_with_objects_beside() {
-    let objects = tempfile::tempdir().unwrap();
-    behave(&Node::new(""), Some(format!("file://{}", objects.path().display())));
-}
-
-const CAP: CapabilityId = CapabilityId([7; 32]);
-const NOW: u64 = suite::NOW;
+const NOW: u64 = 1_800_000_000;
 /// When nothing has expired.
 const EVER: u64 = 0;
-
-fn mailbox(n: u8) -> Mailbox {
-    Mailbox([n; 32])
-}
 
 fn message(pusher: usize, n: u64) -> Vec<u8> {
     let long = n % 97 == 13;
@@ -90,13 +44,6 @@ fn message(pusher: usize, n: u64) -> Vec<u8> {
     let seed = crypto::sha256(&[&seed]);
     seed.iter().copied().cycle().take(if long { 300_000 } else { 1024 }).collect()
 }
-
-fn push_to(mailbox: Mailbox, bytes: &[u8]) -> Push {
-    let id = Id(crypto::sha256(&[bytes]));
-    let message = Entry { id, size: bytes.len() as u64, expires: suite::LATER };
-    Push { mailbox, capability: CAP, message, now: NOW }
-}
-
 async fn all_of(store: &dyn Store, mailbox: Mailbox, id: Id) -> Option<Vec<u8>> {
     let mut stored = store.get(mailbox, id, 0, EVER).await.unwrap()?;
     let mut all = Vec::new();
@@ -106,10 +53,10 @@ async fn all_of(store: &dyn Store, mailbox: Mailbox, id: Id) -> Option<Vec<u8>> 
     Some(all)
 }
 
-async fn open(urls: &[String]) -> Arc<Distributed> {
+fn open(url: &str) -> Distributed {
     let quotas = Quotas { mailbox_messages: 10_000_000, ..Quotas::default() };
     let options = Options { quotas, ..Options::default() };
-    Arc::new(Distributed::open(urls, options).await.unwrap())
+    Distributed::start(&[url.to_owned()], options).unwrap()
 }
 
 /// What was promised: ids are noted only after the answer.
@@ -146,277 +93,6 @@ async fn call_in(store: &dyn Store, promises: &Promises) {
         }
     }
 }
-
-/// Pushes and acknowledges until it is over, through stores that may fail.
-async fn load(
-    stores: Vec<Arc<Distributed>>,
-    pusher: usize,
-    promises: Arc<Mutex<Promises>>,
-    over: Arc<AtomicBool>,
-) {
-    let at = mailbox((pusher % 8) as u8);
-    let mut n = 0;
-    let mut mine: Vec<Id> = Vec::new();
-    while !over.load(Ordering::Relaxed) {
-        let store = &stores[(pusher + n as usize) % stores.len()];
-        let bytes = message(pusher, n);
-        let push = push_to(at, &bytes);
-        match store.put(push, &mut Pieces::new(&bytes)).await {
-            Ok(_) => {
-                let known = (at, pusher, n);
-                promises.lock().unwrap().stored.insert(push.message.id, known);
-                mine.push(push.message.id);
-                n += 1;
-            }
-            Err(Error::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
-            Err(other) => panic!("{other:?}"),
-        }
-        if mine.len() >= 20 {
-            let some: Vec<Id> = mine.drain(..12).collect();
-            promises.lock().unwrap().asked.extend(&some);
-            match store.ack(at, some.clone(), suite::LATER).await {
-                Ok(_) => promises.lock().unwrap().deleted.extend(&some),
-                Err(Error::Unavailable(_)) => {}
-                Err(other) => panic!("{other:?}"),
-            }
-        }
-    }
-}
-
-async fn with_boxes(store: &dyn Store) {
-    for n in 0..8 {
-        store.register(mailbox(n), None, NOW).await.unwrap();
-        store.allow(mailbox(n), CAP, Terms::default()).await.unwrap();
-    }
-}
-
-#[test]
-fn slots_move_under_load() {
-    let node = Node::new("");
-    let urls = [node.database("a"), node.database("b")];
-    run(async {
-        let stores = vec![open(&urls).await, open(&urls).await];
-        with_boxes(&*stores[0]).await;
-        let promises = Arc::new(Mutex::new(Promises::default()));
-        let over = Arc::new(AtomicBool::new(false));
-        let tasks: Vec<_> = (0..16)
-            .map(|n| tokio::spawn(load(stores.clone(), n, promises.clone(), over.clone())))
-            .collect();
-        // A reader who never sees a promised message missing, or an acknowledged one.
-        let watcher = tokio::spawn({
-            let (store, promises, over) = (stores[1].clone(), promises.clone(), over.clone());
-            async move {
-                let mut looks = 0;
-                while !over.load(Ordering::Relaxed) {
-                    let at = mailbox((looks % 8) as u8);
-                    let (before, gone) = {
-                        let p = promises.lock().unwrap();
-                        let here = p.stored.iter().filter(|(_, (to, ..))| *to == at);
-                        (here.map(|(id, _)| *id).collect::<Vec<_>>(), p.deleted.clone())
-                    };
-                    match store.list(at, 1_000_000, NOW).await {
-                        Ok(listed) => {
-                            let seen: BTreeSet<Id> = listed.iter().map(|e| e.id).collect();
-                            assert_eq!(seen.len(), listed.len());
-                            assert!(seen.is_disjoint(&gone), "an acknowledged message is back");
-                            let asked = promises.lock().unwrap().asked.clone();
-                            for id in before {
-                                assert!(
-                                    seen.contains(&id) || asked.contains(&id),
-                                    "{id} is missing"
-                                );
-                            }
-                            looks += 1;
-                        }
-                        Err(Error::Unavailable(_)) => {}
-                        Err(other) => panic!("{other:?}"),
-                    }
-                }
-                looks
-            }
-        });
-        for to in [1, 0, 1] {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            let mut moved = 0;
-            // Only the slots with something in them: the rest is a matter of time.
-            for slot in [616u16, 717, 391] {
-                let range = slot..=slot;
-                let url = &urls[to];
-                postgres::shift(&urls, &Options::default(), range, url, &mut |_| moved += 1)
-                    .await
-                    .unwrap();
-            }
-            assert_eq!(moved, 3);
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        over.store(true, Ordering::Relaxed);
-        for task in tasks {
-            task.await.unwrap();
-        }
-        let looks = watcher.await.unwrap();
-        let promises = std::mem::take(&mut *promises.lock().unwrap());
-        eprintln!("{} messages, {looks} looks", promises.stored.len());
-        call_in(&*stores[0], &promises).await;
-        // The old place keeps nothing of it.
-        let fresh = open(&urls).await;
-        call_in(&*fresh, &promises).await;
-        let all: u64 = {
-            let mut all = 0;
-            for n in 0..8 {
-                all += fresh.usage(mailbox(n)).await.unwrap().unwrap().messages;
-            }
-            all
-        };
-        assert_eq!(fresh.totals().await.unwrap().waiting.messages, all);
-    });
-}
-
-/// Pushes of 1 KiB by 64 at once, and rows of the same size inserted one a commit by 64
-/// connections, into the same three nodes.
-#[test]
-#[ignore = "a measurement"]
-fn speed_beside_one_row_a_commit() {
-    const SECONDS: u64 = 6;
-    let cluster = Cluster::new(&std::env::var("BULLA_CLUSTER_SETTINGS").unwrap_or_default());
-    cluster.wait_for_standbys(2);
-    let plain = "CREATE TABLE plain (mailbox bytea, id bytea, expires bigint, body bytea,
-        PRIMARY KEY (mailbox, id))";
-    cluster.primary().sql(plain);
-    let url = cluster.url();
-    let of = |at: u8, n: u64| {
-        let mut bytes = vec![at; 1024];
-        bytes[..8].copy_from_slice(&n.to_be_bytes());
-        bytes
-    };
-    let used = || {
-        let nodes = cluster.nodes.iter().map(Node::processor_time).sum::<f64>();
-        nodes + cluster::processor_time("self")
-    };
-    let start = used();
-    let rows = run(async {
-        let until = Instant::now() + Duration::from_secs(SECONDS);
-        let tasks = (0..64u8).map(|at| {
-            let url = cluster.primary().url("postgres");
-            tokio::spawn(async move {
-                let (db, connection) =
-                    tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-                tokio::spawn(connection);
-                let insert = db.prepare("INSERT INTO plain VALUES ($1, $2, 7, $3)").await.unwrap();
-                let mut n = 0u64;
-                while Instant::now() < until {
-                    let bytes = of(at, n);
-                    let (mailbox, id) = ([at; 32], crypto::sha256(&[&bytes]));
-                    db.execute(&insert, &[&&mailbox[..], &&id[..], &bytes]).await.unwrap();
-                    n += 1;
-                }
-                n
-            })
-        });
-        let mut all = 0;
-        for task in tasks.collect::<Vec<_>>() {
-            all += task.await.unwrap();
-        }
-        all / SECONDS
-    });
-    let middle = used();
-    let pushes = run(async {
-        let store = open(std::slice::from_ref(&url)).await;
-        for n in 0..64 {
-            store.register(mailbox(n), None, NOW).await.unwrap();
-            store.allow(mailbox(n), CAP, Terms::default()).await.unwrap();
-        }
-        let until = Instant::now() + Duration::from_secs(SECONDS);
-        let tasks = (0..64u8).map(|at| {
-            let store = store.clone();
-            tokio::spawn(async move {
-                let mut n = 0u64;
-                while Instant::now() < until {
-                    let bytes = of(at, n);
-                    let push = push_to(mailbox(at), &bytes);
-                    assert_eq!(store.put(push, &mut Pieces::new(&bytes)).await.unwrap(), Put::New);
-                    n += 1;
-                }
-                n
-            })
-        });
-        let mut all = 0;
-        for task in tasks.collect::<Vec<_>>() {
-            all += task.await.unwrap();
-        }
-        all / SECONDS
-    });
-    let end = used();
-    let each = |time: f64, n: u64| time * 1e6 / (n * SECONDS) as f64;
-    eprintln!(
-        "{pushes} pushes a second of {:.0} µs, {rows} rows a second one a commit of {:.0} µs",
-        each(end - middle, pushes),
-        each(middle - start, rows),
-    );
-}
-
-/// Three nodes, of which one takes writes and answers once one of the others has flushed.
-struct Cluster {
-    nodes: Vec<Node>,
-    primary: usize,
-}
-
-const QUORUM: &str = "synchronous_standby_names = 'ANY 1 (n0, n1, n2)'";
-
-impl Cluster {
-    fn new(more: &str) -> Self {
-        let settings = format!("{QUORUM}\n{more}");
-        // Nobody to wait for while the others are made.
-        let first = Node::new(more);
-        let others = [first.standby("n1", &settings), first.standby("n2", &settings)];
-        first.configure(&settings);
-        first.sql("SELECT pg_reload_conf()");
-        let [second, third] = others;
-        Self { nodes: vec![first, second, third], primary: 0 }
-    }
-
-    fn url(&self) -> String {
-        let hosts = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
-        format!("postgres://bulla@{}/postgres", hosts.collect::<Vec<_>>().join(","))
-    }
-
-    fn primary(&self) -> &Node {
-        &self.nodes[self.primary]
-    }
-
-    fn standbys(&self) -> Vec<usize> {
-        (0..3).filter(|n| *n != self.primary).collect()
-    }
-
-    fn wait_for_standbys(&self, least: usize) {
-        let until = Instant::now() + Duration::from_secs(60);
-        while self.primary().streaming() < least {
-            assert!(Instant::now() < until, "the standbys do not stream");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// Fences the primary, promotes the standby that has the most, and brings the old one back
-    /// behind it: what Patroni does.
-    fn fail_over(&mut self, settings: &str) {
-        let old = self.primary;
-        self.nodes[old].kill();
-        let standbys = self.standbys();
-        let best = standbys.iter().copied().max_by_key(|n| self.nodes[*n].received()).unwrap();
-        let other = standbys.into_iter().find(|n| *n != best).unwrap();
-        self.nodes[best].promote();
-        self.primary = best;
-        self.nodes[other].follow(&self.nodes[best], &format!("n{other}"));
-        self.nodes[other].sql("SELECT pg_reload_conf()");
-        let (left, right) = self.nodes.split_at_mut(old.max(best));
-        let (old_node, new_node) = match old < best {
-            true => (&mut left[old], &right[0]),
-            false => (&mut right[0], &left[best]),
-        };
-        old_node.rejoin(new_node, &format!("n{old}"), settings);
-        self.wait_for_standbys(2);
-    }
-}
-
 /// `bulla relay serve` over the cluster.
 struct Relay {
     child: std::process::Child,
@@ -559,9 +235,9 @@ fn nothing_promised_is_lost_when_nodes_and_relays_die() {
     cluster.wait_for_standbys(2);
     let all = format!("{QUORUM}\n{settings}");
     let url = cluster.url();
+    let store = open(&url);
+    assert!(store.is_replicated() || !settings.is_empty());
     run(async {
-        let store = open(std::slice::from_ref(&url)).await;
-        assert!(store.is_replicated() || !settings.is_empty());
         let bearer = CapabilityId::of(&client::bearer_text(&Secret::from_slice(&BEARER).unwrap()));
         for n in 0..16 {
             let at = Mailbox(key(n).public());
@@ -569,6 +245,7 @@ fn nothing_promised_is_lost_when_nodes_and_relays_die() {
             store.allow(at, bearer, Terms::default()).await.unwrap();
         }
     });
+    drop(store);
     let mut relays = [Relay::start(&url), Relay::start(&url)];
     let promises = Mutex::new(Promises::default());
     let mut from = [0u64; 16];
@@ -637,9 +314,7 @@ fn nothing_promised_is_lost_when_nodes_and_relays_die() {
         });
         let promises = promises.lock().unwrap();
         eprintln!("round {round}: {fault:?}, {} promises", promises.stored.len() - before);
-        run(async {
-            let store = open(std::slice::from_ref(&url)).await;
-            call_in(&*store, &promises).await;
-        });
+        let store = open(&url);
+        run(call_in(&store, &promises));
     }
 }

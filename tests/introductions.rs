@@ -5,20 +5,9 @@
 mod common;
 
 use std::fs;
-use std::io;
-use std::sync::Arc;
 
-use bulla::contact::{Introduction, Pairs};
-use bulla::crypto::label;
-use bulla::identity::{Card, Identity};
-use bulla::letter::{Draft, Heading, Notice, Postscript, Sender};
-use bulla::secret::Secret;
-use bulla::state::StateFile;
-use bulla::text::hex_encode;
+use bulla::identity::Identity;
 use common::{Person, Ran, Relay};
-
-const INTRODUCTION: u16 = 1;
-const INVITE: u16 = 2;
 
 /// Carol has paired with both; each of the two has a mailbox and a card that names it.
 struct World {
@@ -48,10 +37,6 @@ fn world() -> World {
 fn identity(of: &Person) -> Identity {
     let text = fs::read_to_string(of.home().join("home/identity")).unwrap();
     Identity::parse(text.lines().find(|line| !line.starts_with('#')).unwrap()).unwrap()
-}
-
-fn card(of: &Person) -> Card {
-    Card::parse_text(&of.run(&["card"]).expect(0).text()).unwrap()
 }
 
 fn introduce(carol: &Person) {
@@ -165,85 +150,4 @@ fn introductions_are_refused_by_removing_them() {
     joiner.run(&["contact", "remove", "carol"]).expect(0);
     joiner.run(&["pair", "--accept", "inviter"]).expect(2);
     joiner.run(&["contact", "list"]).expect(1);
-}
-
-/// The secret of a person's pairing.
-fn pairwise(of: &Person, with: &Card) -> Arc<Secret<32>> {
-    let identity = identity(of);
-    let name = hex_encode(&identity.storage_key(label::STORAGE_FOLDER).expose()[..8]);
-    let folder = of.home().join("home").join(name);
-    let pairs = StateFile::<Pairs>::new(&folder, identity.storage_key(label::STORAGE_PAIRS));
-    pairs.read().unwrap().pairwise_of(&with.fingerprint()).remove(0)
-}
-
-/// A letter with a notice, to a card; by a paired contact when there is a secret.
-fn notice(
-    from: &Identity,
-    pairwise: Option<&Secret<32>>,
-    to: &Card,
-    kind: u16,
-    content: &[u8],
-) -> Vec<u8> {
-    let card = from.card("Mallory\u{301}", None, 0, 1).unwrap();
-    let sender = Sender { identity: from, card: &card, pairwise };
-    let notice = Some(Notice { kind, content: content.to_vec() });
-    let postscript = Postscript { notice, ..Postscript::default() };
-    let draft = Draft::new(Heading::default(), to, Some(sender)).unwrap();
-    let mut sealed = Vec::new();
-    Draft { postscript, ..draft }.seal(io::empty(), &mut sealed).unwrap();
-    sealed
-}
-
-#[test]
-fn what_strangers_and_liars_tell_brings_nobody_in() {
-    let world = world();
-    let World { carol, inviter, joiner, .. } = &world;
-    let (to, strangers) = (card(joiner), Identity::generate().unwrap());
-    let open = |letter: &[u8]| joiner.pipe(&["open"], letter).expect(0).err;
-    let nothing_new = || {
-        assert_eq!(joiner.run(&["contact", "list"]).expect(0).text().lines().count(), 1);
-    };
-    // A true introduction, by somebody who is no contact.
-    let told = {
-        let mut book = bulla::contact::Book::default();
-        let by_hand = || bulla::contact::Trust::CardByHand;
-        for (name, of) in [("inviter", inviter), ("joiner", joiner)] {
-            let relay = Some(world.relay.url.as_str());
-            let card = identity(of).card_without_capability("", relay, 1).unwrap();
-            book.add(name, &card, by_hand(), 1).unwrap();
-        }
-        let of = |name| book.get(name).unwrap();
-        Introduction::of(of("inviter"), of("joiner"), "").unwrap()
-    };
-    let true_one = told[1].to_bytes().unwrap();
-    let said = open(&notice(&strangers, None, &to, INTRODUCTION, &true_one));
-    assert!(said.contains("is no contact"), "{said}");
-    nothing_new();
-    // By a contact: what cannot be read, oneself, and what nobody knows.
-    let (carols, shared) = (identity(carol), pairwise(carol, &to));
-    let shared = Some(&*shared);
-    // Her signature alone is no proof of what changes contacts.
-    joiner.pipe(&["open"], &notice(&carols, None, &to, INTRODUCTION, &true_one)).expect(11);
-    nothing_new();
-    for garbage in [&[][..], &[9; 100], &true_one[..200], &[true_one.as_slice(), &[0]].concat()] {
-        let said = open(&notice(&carols, shared, &to, INTRODUCTION, garbage));
-        assert!(said.contains("is refused"), "{said}");
-    }
-    let oneself = told[0].to_bytes().unwrap();
-    let said = open(&notice(&carols, shared, &to, INTRODUCTION, &oneself));
-    assert!(said.contains("introduces you to yourself"), "{said}");
-    assert!(open(&notice(&carols, shared, &to, 999, b"")).contains("not understood"));
-    nothing_new();
-    // Invites: garbage, and one that others could have read.
-    for line in [&b""[..], b"\xff\xfe", b"bulla-invite-1qqqqqq"] {
-        let said = open(&notice(&strangers, None, &to, INVITE, line));
-        assert!(said.contains("is refused"), "{said}");
-    }
-    let words = carol.run(&["invite", "--words", "--relay", &world.relay.url]).expect(0).text();
-    let said = open(&notice(&strangers, None, &to, INVITE, words.trim().as_bytes()));
-    assert!(said.contains("not a secret one"), "{said}");
-    nothing_new();
-    // Then the true one, by Carol, with a name that is none.
-    let said = open(&notice(&carols, shared, &to, INTRODUCTION, &true_one));
-    assert!(said.contains("carol introduces inviter"), "{said}");
 }

@@ -102,7 +102,7 @@ impl Account {
     }
 
     /// Returns the time in seconds of Unix time.
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.clock.now()
     }
 
@@ -222,7 +222,7 @@ impl Account {
     }
 
     /// Returns the card without a capability: for pairings, and inside letters.
-    pub fn card(&self) -> Result<Card, Error> {
+    pub(crate) fn card(&self) -> Result<Card, Error> {
         self.change_settings(|_| ()).and_then(|settings| self.plain_card(&settings))
     }
 

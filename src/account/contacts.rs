@@ -49,7 +49,7 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// Those of [`Book::add`](crate::contact::Book::add).
+    /// Those of `Book::add`.
     pub fn add_contact(&self, name: &str, card: &Card) -> Result<Added, Error> {
         let now = self.now();
         Ok(self.book_file()?.update(|book| book.add(name, card, Trust::CardByHand, now))?)

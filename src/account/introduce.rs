@@ -27,7 +27,7 @@ impl Context<'_> {
     /// # Errors
     ///
     /// [`Error::NotIntroduced`] names the one who could not be told, and those of
-    /// [`Introduction::of`].
+    /// `Introduction::of`.
     pub fn introduce(&self, one: &str, other: &str, note: &str) -> Result<[String; 2], Error> {
         let book = self.account.book()?;
         let both = [book.get(one)?, book.get(other)?];

@@ -58,7 +58,7 @@ impl<'a> Keyring<'a> {
     }
 
     /// Returns the fingerprints of the accounts.
-    pub fn fingerprints(&self) -> Vec<Fingerprint> {
+    pub(crate) fn fingerprints(&self) -> Vec<Fingerprint> {
         self.accounts.iter().map(|member| member.fingerprint).collect()
     }
 

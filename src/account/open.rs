@@ -79,11 +79,6 @@ impl Arrival {
         self.opened_by.is_some()
     }
 
-    /// Returns whether it is a control message for the program, which has no body.
-    pub fn is_control(&self) -> bool {
-        self.letter.postscript.notice.is_some()
-    }
-
     /// Marks the letter as one that came in an envelope of this id.
     #[must_use]
     pub fn in_envelope(self, id: Id) -> Self {
@@ -186,7 +181,7 @@ impl<K: Keys> LetterOpener<K> {
     /// # Errors
     ///
     /// [`Error::Revoked`], [`Error::OtherSender`], [`Error::Replay`] and those of
-    /// [`letter::open_paired`], before any of the body is let out; [`letter::Error::Age`] when the
+    /// `letter::open_paired`, before any of the body is let out; [`letter::Error::Age`] when the
     /// file breaks off or was changed.
     pub fn open<D: Delivery<Error = K::Error>>(
         &self,

@@ -73,7 +73,7 @@ impl InviteLine {
     ///
     /// # Errors
     ///
-    /// [`Error::DeviceInvite`] and those of [`Invite::parse`].
+    /// [`Error::DeviceInvite`] and those of `Invite::parse`.
     pub fn parse(line: &str) -> Result<Self, Error> {
         if !Self::is_device(line.as_bytes()) {
             return Ok(Self::Contact(Invite::parse(line)?));

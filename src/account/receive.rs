@@ -90,7 +90,7 @@ impl Context<'_> {
     ///
     /// # Errors
     ///
-    /// [`Stopped`]: what was delivered before is marked, and acknowledged if the relay can be reached.
+    /// `Stopped`: what was delivered before is marked, and acknowledged if the relay can be reached.
     pub fn pull<E: From<Error>>(
         &self,
         which: Pull,

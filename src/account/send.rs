@@ -71,7 +71,7 @@ impl Recipient {
     }
 
     /// Returns the contact's name, or else that on the card.
-    pub fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         self.name.as_deref().unwrap_or_else(|| self.card.name())
     }
 

@@ -10,6 +10,7 @@ mod keys;
 mod letters;
 mod lies;
 mod mailbox;
+mod numbers;
 mod pairing;
 mod relays;
 mod revocation;

@@ -50,14 +50,14 @@ pub struct HybridIdentity {
 impl HybridRecipient {
     /// From the 1,216 bytes of an X-Wing public key: one with coefficients out of range (FIPS
     /// 203, section 7.2) or an X25519 share of low order is refused.
-    pub fn from_bytes(bytes: &[u8; HYBRID_RECIPIENT]) -> Result<Self, Error> {
+    pub(crate) fn from_bytes(bytes: &[u8; HYBRID_RECIPIENT]) -> Result<Self, Error> {
         check_last_share(bytes).map_err(|_| KeyError::Invalid)?;
         let key = PublicKey::from_bytes(bytes).map_err(|_| KeyError::Invalid)?;
         Ok(Self(Box::new(key)))
     }
 
     /// Reads `age1pq1…`.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         Self::from_bytes(&exact(&bech32_decode(PREFIX, text).map_err(KeyError::from)?)?)
     }
 

@@ -18,7 +18,7 @@ pub struct FileKey(Secret<FILE_KEY>);
 
 impl FileKey {
     /// A fresh one.
-    pub fn generate() -> Result<Self, Error> {
+    pub(crate) fn generate() -> Result<Self, Error> {
         Ok(Self(crypto::random_secret()?))
     }
 

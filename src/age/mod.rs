@@ -15,7 +15,7 @@
 //! # Ok::<(), bulla::age::Error>(())
 //! ```
 //!
-//! A file is a [header](Sealer::header) of stanzas, one or more for each recipient, with a MAC
+//! A file is a header of stanzas, one or more for each recipient, with a MAC
 //! over all of them, and a payload of chunks of 64 KiB. Each stanza wraps the same [`FileKey`]:
 //!
 //! | stanza | to | from | quantum computer |

@@ -44,7 +44,7 @@ impl<R: Read> Opener<R> {
     }
 
     /// The whole header, from the version line to the line feed after the MAC.
-    pub fn header(&self) -> &[u8] {
+    pub(crate) fn header(&self) -> &[u8] {
         self.header.bytes()
     }
 

@@ -41,7 +41,7 @@ impl Sealer {
 
     /// The whole header, from the version line to the line feed after the MAC. It is bound to
     /// the payload by the file key.
-    pub fn header(&self) -> &[u8] {
+    pub(crate) fn header(&self) -> &[u8] {
         &self.header
     }
 

@@ -29,13 +29,13 @@ pub struct X25519Identity {
 
 impl X25519Recipient {
     /// From the 32 bytes of the public key; those of low order are refused.
-    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Error> {
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Error> {
         check_share(bytes).map_err(|_| KeyError::Invalid)?;
         Ok(Self(*bytes))
     }
 
     /// Reads `age1…`.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         Self::from_bytes(&exact(&bech32_decode(PREFIX, text).map_err(KeyError::from)?)?)
     }
 
@@ -52,7 +52,7 @@ impl X25519Identity {
     }
 
     /// From the 32 bytes of the secret scalar.
-    pub fn new(secret: Secret<32>) -> Self {
+    pub(crate) fn new(secret: Secret<32>) -> Self {
         let recipient = X25519Recipient(crypto::x25519_public(&secret));
         Self { secret, recipient }
     }

@@ -14,7 +14,8 @@ use crate::wire::{self, Decode, Encode, Record};
 /// What a backup begins with, inside its seal.
 const MAGIC: &[u8; 16] = b"bulla/v1/backup\n";
 /// Greatest plaintext, in bytes: three records with their lengths, and an eighth of padding.
-pub const MAX: usize = (MAGIC.len() + 12 + Head::MAX + Book::MAX + Pairs::MAX) / 8 * 9 + 1024;
+pub(crate) const MAX: usize =
+    (MAGIC.len() + 12 + Head::MAX + Book::MAX + Pairs::MAX) / 8 * 9 + 1024;
 
 /// Why a backup was not made, or what came is none.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +85,7 @@ impl Backup {
     /// # Errors
     ///
     /// [`Error::Identity`] when `key_file` is not one of this identity's.
-    pub fn new(
+    pub(crate) fn new(
         identity: &Identity,
         key_file: &[u8],
         book: &Book,
@@ -149,7 +150,7 @@ impl Backup {
     }
 
     /// What is inside the seal.
-    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let line = self.identity.to_line();
         let head = Head {
             created: self.created,
@@ -175,7 +176,7 @@ impl Backup {
     }
 
     /// Reads what is inside the seal; errors as [`Backup::open`].
-    pub fn from_bytes(plain: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn from_bytes(plain: &[u8]) -> Result<Self, Error> {
         let foreign = || Error::Malformed("it does not begin as one");
         let mut rest = plain.strip_prefix(MAGIC).ok_or_else(foreign)?;
         let mut head: Head = record(&mut rest)?;

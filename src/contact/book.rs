@@ -62,7 +62,7 @@ impl Contact {
     }
 
     /// Its card.
-    pub fn card(&self) -> Result<Card, Error> {
+    pub(crate) fn card(&self) -> Result<Card, Error> {
         Ok(Card::from_bytes(&self.card)?)
     }
 
@@ -83,7 +83,7 @@ impl From<&Contact> for Introducer {
     }
 }
 
-/// What [`Book::add`] did.
+/// What `Book::add` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
     /// The contact is new.
@@ -179,7 +179,13 @@ impl Book {
     ///
     /// [`Error::Name`], [`Error::NameTaken`], [`Error::CardKnown`] when the keys are in the
     /// book under another name, [`Error::CardOlder`], [`Error::Full`].
-    pub fn add(&mut self, name: &str, card: &Card, trust: Trust, now: u64) -> Result<Added, Error> {
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        card: &Card,
+        trust: Trust,
+        now: u64,
+    ) -> Result<Added, Error> {
         check_name(name)?;
         let fingerprint = card.fingerprint().to_bytes();
         if let Some(known) = self.contacts.iter().find(|c| c.fingerprint == fingerprint) {
@@ -222,7 +228,7 @@ impl Book {
     /// # Errors
     ///
     /// [`Error::Name`] when the wanted name is none, [`Error::Full`].
-    pub fn pair(
+    pub(crate) fn pair(
         &mut self,
         wanted: Option<&str>,
         card: &Card,
@@ -268,7 +274,7 @@ impl Book {
     }
 
     /// Removes a contact and returns it. What came from it stays remembered, as of a stranger.
-    pub fn remove(&mut self, name: &str) -> Result<Contact, Error> {
+    pub(crate) fn remove(&mut self, name: &str) -> Result<Contact, Error> {
         let at = self.position(name)?;
         if let Some(fingerprint) = self.contacts.get(at).map(Contact::fingerprint) {
             self.verify_as_known(&fingerprint);
@@ -303,7 +309,7 @@ impl Book {
 
     /// What the memory says of a letter, before any of it is let out. `sender` is whom its
     /// authenticator proved, `None` when it is anonymous; `id` the letter's id.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         sender: Option<&Fingerprint>,
         id: &[u8; 16],
@@ -321,7 +327,7 @@ impl Book {
     /// Remembers a letter, when all of it was let out and is durable: killed in between, the
     /// letter comes again rather than being lost. Returns what [`Book::check`] says, which may
     /// have changed meanwhile.
-    pub fn record(
+    pub(crate) fn record(
         &mut self,
         sender: Option<&Fingerprint>,
         id: &[u8; 16],

@@ -40,7 +40,7 @@ struct Told {
 
 /// Introduction to one of the two: the other's card, and a secret that both get.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Introduction {
+pub(crate) struct Introduction {
     told: Told,
     /// The joiner opens their card's mailbox to the [capability](invite_capability) derived from
     /// it, and the inviter pushes the invite with it. Version 1 has none.
@@ -70,7 +70,7 @@ impl Introduction {
     ///
     /// [`Error::Oneself`], [`Error::Unreachable`], [`Error::Note`]; [`Error::HandedCard`] when a
     /// card would pass its capability on.
-    pub fn of(one: &Contact, other: &Contact, note: &str) -> Result<[Self; 2], Error> {
+    pub(crate) fn of(one: &Contact, other: &Contact, note: &str) -> Result<[Self; 2], Error> {
         if one.fingerprint() == other.fingerprint() {
             return Err(Error::Oneself);
         }
@@ -103,7 +103,7 @@ impl Introduction {
     }
 
     /// Reads what an introducer wrote.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let read: Self = wire::decode(bytes).map_err(Error::Introduction)?;
         read.card()?;
         if read.told.note.len() > MAX_NOTE {
@@ -113,17 +113,17 @@ impl Introduction {
     }
 
     /// The record that [`Introduction::from_bytes`] reads.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         wire::encode(self).map_err(Error::Introduction)
     }
 
     /// The card of the other.
-    pub fn card(&self) -> Result<Card, Error> {
+    pub(crate) fn card(&self) -> Result<Card, Error> {
         self.told.card()
     }
 
     /// Returns the secret that both get, if there is one.
-    pub fn secret(&self) -> Option<&Arc<Secret<32>>> {
+    pub(crate) fn secret(&self) -> Option<&Arc<Secret<32>>> {
         self.secret.as_ref()
     }
 }
@@ -160,7 +160,7 @@ impl Introduced {
     }
 
     /// His card, as the introducer has it.
-    pub fn card(&self) -> Result<Card, Error> {
+    pub(crate) fn card(&self) -> Result<Card, Error> {
         self.told.card()
     }
 
@@ -170,7 +170,7 @@ impl Introduced {
     }
 
     /// Whether the invite is made here, and he takes it up.
-    pub fn invites(&self) -> bool {
+    pub(crate) fn invites(&self) -> bool {
         self.told.invites
     }
 
@@ -190,7 +190,7 @@ impl Introduced {
     }
 
     /// His invite, when he was accepted here and accepted too.
-    pub fn invite(&self) -> Option<&Invite> {
+    pub(crate) fn invite(&self) -> Option<&Invite> {
         self.invite.as_ref().filter(|_| self.accepted)
     }
 
@@ -232,7 +232,7 @@ impl Introductions {
     /// # Errors
     ///
     /// [`Error::NotIntroduced`].
-    pub fn get(&self, name: &str, now: u64) -> Result<&Introduced, Error> {
+    pub(crate) fn get(&self, name: &str, now: u64) -> Result<&Introduced, Error> {
         let wanted = name.to_lowercase();
         self.waiting(now)
             .find(|one| one.name.to_lowercase() == wanted)
@@ -245,7 +245,7 @@ impl Introductions {
     /// # Errors
     ///
     /// [`Error::TooMany`].
-    pub fn hear(
+    pub(crate) fn hear(
         &mut self,
         by: Introducer,
         told: Introduction,
@@ -303,7 +303,7 @@ impl Introductions {
     /// # Errors
     ///
     /// [`Error::TooMany`].
-    pub fn announce(
+    pub(crate) fn announce(
         &mut self,
         by: Introducer,
         card: &Card,
@@ -332,7 +332,7 @@ impl Introductions {
     /// # Errors
     ///
     /// [`Error::NotPrivate`] when others could read the invite: it is sealed, so it is a secret one.
-    pub fn invited(
+    pub(crate) fn invited(
         &mut self,
         from: &Fingerprint,
         invite: &Invite,
@@ -362,7 +362,7 @@ impl Introductions {
     /// # Errors
     ///
     /// [`Error::NotIntroduced`].
-    pub fn accept(
+    pub(crate) fn accept(
         &mut self,
         name: &str,
         renamed: Option<&str>,
@@ -387,14 +387,14 @@ impl Introductions {
     /// # Errors
     ///
     /// [`Error::NotIntroduced`].
-    pub fn refuse(&mut self, name: &str, now: u64) -> Result<Introduced, Error> {
+    pub(crate) fn refuse(&mut self, name: &str, now: u64) -> Result<Introduced, Error> {
         let one = self.get(name, now)?.clone();
         self.waiting.retain(|other| *other != one);
         Ok(one)
     }
 
     /// Forgets everything of somebody: he is paired with, or is about to be.
-    pub fn forget(&mut self, fingerprint: &Fingerprint) {
+    pub(crate) fn forget(&mut self, fingerprint: &Fingerprint) {
         let fingerprint = fingerprint.to_bytes();
         self.waiting.retain(|one| one.fingerprint != fingerprint);
         self.early.retain(|early| early.from != fingerprint);

@@ -34,7 +34,7 @@ const LOOSE: usize = 256;
 
 /// A letter's place in what its sender sent to this recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct Place {
+pub(crate) struct Place {
     /// Random id of the stream.
     pub stream: [u8; 16],
     /// Number in the stream, from 1.

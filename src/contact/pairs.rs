@@ -30,7 +30,7 @@ const MAX_LINKS: usize = 1024;
 
 /// What an invite is for. New ones are added at the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// To know somebody.
     #[default]
     Contact,
@@ -56,17 +56,17 @@ impl Purpose {
 #[derive(Debug, Clone, Encode, Decode)]
 pub struct Underway {
     /// What it is for.
-    pub purpose: Purpose,
+    pub(crate) purpose: Purpose,
     /// The name the other side is to have here; else it is what he calls himself.
     pub name: Option<String>,
     /// The mailbox in which its messages come.
     pub meeting: Own,
     /// The mailbox that is made for his letters.
-    pub mailbox: Own,
+    pub(crate) mailbox: Own,
     /// How far it is.
     pub pairing: Pairing,
     /// Whom it is with, when somebody introduced him.
-    pub introduced: Option<Introduced>,
+    pub(crate) introduced: Option<Introduced>,
 }
 
 impl Underway {
@@ -145,7 +145,7 @@ impl Pairs {
     }
 
     /// The one whose messages come in this mailbox.
-    pub fn at(&self, meeting: &Own) -> Option<&Underway> {
+    pub(crate) fn at(&self, meeting: &Own) -> Option<&Underway> {
         self.underway.iter().find(|one| one.meeting == *meeting)
     }
 
@@ -154,7 +154,7 @@ impl Pairs {
     /// # Errors
     ///
     /// [`Error::TooMany`].
-    pub fn begin(&mut self, pairing: Underway) -> Result<(), Error> {
+    pub(crate) fn begin(&mut self, pairing: Underway) -> Result<(), Error> {
         if self.underway.len() >= MAX_UNDERWAY {
             return Err(Error::TooMany { what: "pairings under way", max: MAX_UNDERWAY });
         }
@@ -163,14 +163,14 @@ impl Pairs {
     }
 
     /// Remembers how far a pairing has come.
-    pub fn go_on(&mut self, meeting: &Own, pairing: Pairing) {
+    pub(crate) fn go_on(&mut self, meeting: &Own, pairing: Pairing) {
         if let Some(one) = self.underway.iter_mut().find(|one| one.meeting == *meeting) {
             one.pairing = pairing;
         }
     }
 
     /// Remembers how far the machine at the other end of a pairing has come.
-    pub fn serve(&mut self, meeting: &Own, purpose: Purpose) {
+    pub(crate) fn serve(&mut self, meeting: &Own, purpose: Purpose) {
         if let Some(one) = self.underway.iter_mut().find(|one| one.meeting == *meeting) {
             one.purpose = purpose;
         }
@@ -210,12 +210,12 @@ impl Pairs {
     }
 
     /// The secrets of the pairings with somebody, the last first.
-    pub fn pairwise_of(&self, fingerprint: &Fingerprint) -> Vec<Arc<Secret<32>>> {
+    pub(crate) fn pairwise_of(&self, fingerprint: &Fingerprint) -> Vec<Arc<Secret<32>>> {
         self.links_of(fingerprint).rev().map(|link| link.pairwise.clone()).collect()
     }
 
     /// Those who are paired with, each once.
-    pub fn contacts(&self) -> BTreeSet<[u8; 32]> {
+    pub(crate) fn contacts(&self) -> BTreeSet<[u8; 32]> {
         self.links.iter().map(|link| link.fingerprint).collect()
     }
 
@@ -256,7 +256,7 @@ impl Pairs {
     }
 
     /// The mailboxes that letters come to, and whom each was made for.
-    pub fn mailboxes(&self) -> impl Iterator<Item = (&Own, Fingerprint)> {
+    pub(crate) fn mailboxes(&self) -> impl Iterator<Item = (&Own, Fingerprint)> {
         let of = |link: &Link| Fingerprint::from_bytes(link.fingerprint);
         let open = self.links.iter().filter(|link| link.open);
         open.map(move |link| (&link.mailbox, of(link)))
@@ -273,14 +273,14 @@ impl Pairs {
     }
 
     /// Remembers that a mailbox is closed.
-    pub fn close(&mut self, mailbox: &Own) {
+    pub(crate) fn close(&mut self, mailbox: &Own) {
         for link in self.links.iter_mut().filter(|link| link.mailbox == *mailbox) {
             link.open = false;
         }
     }
 
     /// Forgets the links with somebody.
-    pub fn unlink(&mut self, fingerprint: &Fingerprint) {
+    pub(crate) fn unlink(&mut self, fingerprint: &Fingerprint) {
         self.links.retain(|link| link.fingerprint != fingerprint.to_bytes());
     }
 }

@@ -1,9 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::files::local::Folder;
 use crate::identity::{Card, Fingerprint, Identity};
 use crate::secret::Secret;
 use crate::state;
@@ -19,6 +22,10 @@ fn card(byte: u8, name: &str, created: u64) -> Card {
 
 fn key(byte: u8) -> Secret<32> {
     Secret::take(&mut [byte; 32])
+}
+
+fn book_file(folder: &Path, byte: u8) -> BookFile {
+    BookFile::on(Arc::new(Folder::new(folder)), key(byte))
 }
 
 fn id(number: u64) -> [u8; 16] {
@@ -261,15 +268,12 @@ fn the_fullest_book_fits_its_record() {
 fn the_file_shows_nothing_and_keeps_everything() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let file = BookFile::new(&state, key(1));
+    let file = book_file(&state, 1);
     assert_eq!(file.read().unwrap(), Book::default());
     assert!(!state.exists());
     file.update(|book| book.add("Annabel", &card(1, "", 0), Trust::CardByHand, 0)).unwrap();
     assert_eq!(file.update(|book| book.next_outgoing("annabel")).unwrap().seq, 1);
-    assert_eq!(
-        BookFile::new(&state, key(1)).update(|book| book.next_outgoing("annabel")).unwrap().seq,
-        2
-    );
+    assert_eq!(book_file(&state, 1).update(|book| book.next_outgoing("annabel")).unwrap().seq, 2);
     let bytes = fs::read(state.join("book")).unwrap();
     assert!(!bytes.windows(7).any(|w| w.eq_ignore_ascii_case(b"annabel")));
     assert!(
@@ -282,7 +286,7 @@ fn the_file_shows_nothing_and_keeps_everything() {
 #[test]
 fn a_failed_or_idle_update_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let file = BookFile::new(folder.path(), key(1));
+    let file = book_file(folder.path(), 1);
     file.update(|_| Ok::<_, Error>(())).unwrap();
     let failed = file.update(|book| {
         book.settings.name = "x".into();
@@ -295,10 +299,10 @@ fn a_failed_or_idle_update_writes_nothing() {
 #[test]
 fn a_damaged_book_is_an_error_and_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let file = BookFile::new(folder.path(), key(1));
+    let file = book_file(folder.path(), 1);
     let add = |book: &mut Book| book.add("ann", &card(1, "", 0), Trust::CardByHand, 0);
     file.update(add).unwrap();
-    let stranger = BookFile::new(folder.path(), key(2));
+    let stranger = book_file(folder.path(), 2);
     assert!(matches!(stranger.read(), Err(state::Error::Damaged { .. })));
     let path = folder.path().join("book");
     let mut bytes = fs::read(&path).unwrap();
@@ -314,7 +318,7 @@ fn a_damaged_book_is_an_error_and_stays() {
 #[test]
 fn processes_take_turns() {
     let folder = tempfile::tempdir().unwrap();
-    let file = BookFile::new(folder.path(), key(1));
+    let file = book_file(folder.path(), 1);
     file.update(|book| book.add("ann", &card(1, "", 0), Trust::CardByHand, 0)).unwrap();
     let mut numbers: Vec<u64> = std::thread::scope(|scope| {
         let number = || {

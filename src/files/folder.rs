@@ -23,13 +23,13 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
 
 /// Creates a folder that is for this program's state alone, and its parents (0700). One that is
 /// there and belongs to this user is closed to all others.
-pub fn create_state_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn create_state_folder(path: &Path) -> io::Result<()> {
     create_private_folder(path)?;
     restrict_folder(path)
 }
 
 /// Closes a folder of this user to all others (0700).
-pub fn restrict_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn restrict_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Opens a private file to be read from its beginning and written at its end, and makes it if it is
 /// not there.
-pub fn open_private_append(path: &Path) -> io::Result<File> {
+pub(crate) fn open_private_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]

@@ -103,7 +103,7 @@ impl Identity {
     /// Returns the card to hand out.
     ///
     /// `name` is what the owners call themselves (at most 64 characters, may be empty), `relay`
-    /// where letters are pushed, `generation` that of the [capability](Self::card_capability),
+    /// where letters are pushed, `generation` that of the capability,
     /// `created` the Unix time in seconds at which these were settled: of two cards with the same
     /// keys the later holds. The same arguments give the same card.
     pub fn card(
@@ -118,7 +118,7 @@ impl Identity {
 
     /// Makes the same card without a capability: for pairings and inside letters. It proves the
     /// keys, and does not allow to push.
-    pub fn card_without_capability(
+    pub(crate) fn card_without_capability(
         &self,
         name: &str,
         relay: Option<&str>,
@@ -164,7 +164,7 @@ impl Card {
     }
 
     /// Reads a card and checks its signature, its keys and its texts.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let mut capability = None;
         let layout = if bytes.first() == Some(&WithoutCapability::VERSION) {
             WithoutCapability::read(bytes)?
@@ -208,7 +208,7 @@ impl Card {
     }
 
     /// The record, as [`Card::from_bytes`] reads it.
-    pub fn to_bytes(&self) -> &[u8] {
+    pub(crate) fn to_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -228,7 +228,7 @@ impl Card {
     }
 
     /// The Ed25519 public key that signs the owner's letters.
-    pub fn signer(&self) -> &[u8; 32] {
+    pub(crate) fn signer(&self) -> &[u8; 32] {
         &self.signer
     }
 
@@ -249,7 +249,7 @@ impl Card {
     }
 
     /// When name, relay and capability were settled, in seconds of Unix time, as the owner says.
-    pub fn created(&self) -> u64 {
+    pub(crate) fn created(&self) -> u64 {
         self.created
     }
 }

@@ -57,7 +57,7 @@ impl Identity {
     }
 
     /// The Ed25519 key that signs cards and letters, and labelled messages only.
-    pub fn signer(&self) -> SigningSecret {
+    pub(crate) fn signer(&self) -> SigningSecret {
         SigningSecret::from_seed(&derive(&self.seed, label::IDENTITY_SIGN))
     }
 
@@ -75,31 +75,31 @@ impl Identity {
     /// The capability on the card, to push to [`Identity::card_mailbox`]. Of each `generation`
     /// there is one, the same wherever this identity is; the next takes the place of one that
     /// got into the wrong hands.
-    pub fn card_capability(&self, generation: u32) -> Secret<32> {
+    pub(crate) fn card_capability(&self, generation: u32) -> Secret<32> {
         self.mailbox_secret(&[label::MAILBOX_CAPABILITY, &generation.to_be_bytes()])
     }
 
     /// The key of one contact's mailbox. Indices are random: nobody without the identity can tell
     /// that two such mailboxes belong to one person.
-    pub fn contact_mailbox(&self, index: &[u8; 16]) -> SigningSecret {
+    pub(crate) fn contact_mailbox(&self, index: &[u8; 16]) -> SigningSecret {
         SigningSecret::from_seed(&self.mailbox_secret(&[label::MAILBOX_CONTACT, index]))
     }
 
     /// The capability to push to [`Identity::contact_mailbox`]; generations as on the
     /// [card](Self::card_capability).
-    pub fn contact_capability(&self, index: &[u8; 16], generation: u32) -> Secret<32> {
+    pub(crate) fn contact_capability(&self, index: &[u8; 16], generation: u32) -> Secret<32> {
         let generation = generation.to_be_bytes();
         self.mailbox_secret(&[label::MAILBOX_CONTACT_CAPABILITY, index, &generation])
     }
 
     /// The key of a mailbox where one pairing meets, an invite's or that for the answer to one,
     /// by a random index.
-    pub fn meeting_mailbox(&self, index: &[u8; 16]) -> SigningSecret {
+    pub(crate) fn meeting_mailbox(&self, index: &[u8; 16]) -> SigningSecret {
         SigningSecret::from_seed(&self.mailbox_secret(&[label::MAILBOX_MEETING, index]))
     }
 
     /// The capability to push to [`Identity::meeting_mailbox`].
-    pub fn meeting_capability(&self, index: &[u8; 16]) -> Secret<32> {
+    pub(crate) fn meeting_capability(&self, index: &[u8; 16]) -> Secret<32> {
         self.mailbox_secret(&[label::MAILBOX_MEETING_CAPABILITY, index])
     }
 
@@ -122,7 +122,7 @@ impl Identity {
     }
 
     /// The key of what is kept of its kind for one contact, whose fingerprint is `salt`.
-    pub fn storage_key_for(&self, label: &'static [u8], salt: &[u8]) -> Secret<32> {
+    pub(crate) fn storage_key_for(&self, label: &'static [u8], salt: &[u8]) -> Secret<32> {
         let root: Secret<32> = derive(&self.seed, label::IDENTITY_STORAGE);
         crypto::hkdf(root.expose(), salt, label)
     }

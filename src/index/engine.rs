@@ -82,7 +82,7 @@ impl Index {
     }
 
     /// The same, for an index that finds the other forms of a word in these languages too.
-    pub fn create_stemmed(
+    pub(crate) fn create_stemmed(
         folder: &Path,
         wrapping: &Secret<32>,
         stems: &Stems,
@@ -205,17 +205,18 @@ impl Index {
     }
 
     /// The languages whose stems it holds.
-    pub fn stems(&self) -> &Stems {
+    #[cfg(test)]
+    pub(crate) fn stems(&self) -> &Stems {
         &self.stems
     }
 
     /// The folder of the index.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.directory.folder()
     }
 
     /// Sees what writers have committed since the index was opened.
-    pub fn reload(&self) -> Result<(), Error> {
+    pub(crate) fn reload(&self) -> Result<(), Error> {
         retried(&self.directory, || self.reader.reload())
     }
 

@@ -21,14 +21,13 @@ mod storage;
 mod writer;
 
 pub use analysis::stemmer::{Stems, StemsError};
-pub use document::{Document, Flag, Kind, MAX_BODY, Summary, is_tag, thread_key};
+pub use document::{Document, Flag, Kind, MAX_BODY, Summary};
 pub use engine::{Index, Stats};
 pub use error::Error;
 #[cfg(feature = "pdf")]
 pub use ingest::PdfError;
 pub use ingest::{
-    BuildOptions, Lost, MAX_FILE, Original, Part, Pdf, PdfReader, Report, Skipped, Type,
-    is_panic_expected,
+    BuildOptions, Lost, MAX_FILE, Original, Part, Pdf, Report, Skipped, Type, is_panic_expected,
 };
 pub use query::{Explained, Query, QueryError};
 pub use search::highlight::Snippet;

@@ -1,5 +1,11 @@
 //! The index on a disk that lies, and what the disk shows.
 
+mod corpus;
+mod ingest;
+mod query;
+mod store;
+mod threads;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

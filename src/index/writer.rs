@@ -241,7 +241,7 @@ impl Writer<'_> {
     }
 
     /// Makes everything so far durable, and visible to this index.
-    pub fn commit(&mut self) -> Result<(), Error> {
+    pub(crate) fn commit(&mut self) -> Result<(), Error> {
         let committed = self.engine.prepare_commit().and_then(|mut prepared| {
             if let Some(catalogue) = &self.catalogue {
                 prepared.set_payload(catalogue);

@@ -88,7 +88,7 @@ fn has_twins(pairs: &[(String, String)]) -> bool {
 /// What the sender's program tells the recipient's, beside what people write. Anonymous letters
 /// have none of it.
 #[derive(Clone, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Postscript {
+pub(crate) struct Postscript {
     /// The mailbox of the recipient's machine that this copy is for: what stands below is not for
     /// another one, to which a relay may have given it.
     pub machine: Option<[u8; 32]>,
@@ -102,7 +102,7 @@ pub struct Postscript {
 
 /// A message from program to program. The letter around it has an empty body.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// What it is about, not zero. A reader that does not know the kind says so and goes on.
     pub kind: u16,
     /// At most 16 KiB, as the kind has them.
@@ -198,10 +198,15 @@ pub struct Letter {
     /// What the sender wrote on top.
     pub heading: Heading,
     /// What the sender's program adds.
-    pub postscript: Postscript,
+    pub(crate) postscript: Postscript,
 }
 
 impl Letter {
+    /// Returns whether it is a control message for the program, which has no body.
+    pub fn is_control(&self) -> bool {
+        self.postscript.notice.is_some()
+    }
+
     /// Decodes and verifies a header before anything of the letter is let out. Of a signed letter
     /// it also returns what the body's signature is verified with, when the body has come.
     pub(super) fn verify(

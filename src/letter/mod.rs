@@ -14,8 +14,10 @@ pub use envelope::{
     Envelope, EnvelopeReader, EnvelopeSink, EnvelopeWriter, Routing, write_failure,
 };
 pub use error::Error;
-pub use header::{Heading, Letter, Notice, Postscript};
-pub use open::{Content, open, open_paired};
+pub use header::{Heading, Letter};
+pub(crate) use header::{Notice, Postscript};
+pub(crate) use open::open_paired;
+pub use open::{Content, open};
 pub use proof::{Pairwise, Proof};
 pub use seal::{Draft, Sender, seal};
 pub use sniff::{Input, sniff};

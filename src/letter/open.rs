@@ -52,7 +52,7 @@ where
 }
 
 /// Does what [`open`] does for somebody who paired with others, whose letters a MAC proves.
-pub fn open_paired<R, W, E>(
+pub(crate) fn open_paired<R, W, E>(
     opener: age::Opener<R>,
     me: &[Fingerprint],
     pairwise: &dyn Pairwise,

@@ -29,23 +29,23 @@ pub struct Sender<'a> {
 #[derive(Debug)]
 pub struct Draft<'a> {
     /// Random; the same in each copy, when the recipient has several machines.
-    pub id: [u8; 16],
+    pub(crate) id: [u8; 16],
     /// The recipient.
-    pub to: &'a Card,
+    pub(crate) to: &'a Card,
     /// Without a sender the letter is anonymous and says so.
-    pub sender: Option<Sender<'a>>,
+    pub(crate) sender: Option<Sender<'a>>,
     /// What the sender writes on top.
-    pub heading: Heading,
+    pub(crate) heading: Heading,
     /// What his program adds.
-    pub postscript: Postscript,
+    pub(crate) postscript: Postscript,
     /// The key of the ratchet that it is sealed under; without one it is sealed to the key on the
     /// recipient's card.
-    pub key: Option<LetterKey>,
+    pub(crate) key: Option<LetterKey>,
 }
 
 impl<'a> Draft<'a> {
     /// A letter with a random id, to the key on a card.
-    pub fn new(
+    pub(crate) fn new(
         heading: Heading,
         to: &'a Card,
         sender: Option<Sender<'a>>,

@@ -1,3 +1,6 @@
+mod letters;
+mod pairwise;
+
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 

@@ -1,9 +1,14 @@
 //! Makes age files that are right, wrong or nearly right, each under a valid MAC where the
 //! mutation is not about the MAC, so that what is behind the MAC is reached too.
 
-use bulla::crypto::{self, Aead};
-use bulla::secret::Secret;
-use bulla::text::{base64_encode, base64_encode_unpadded};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
+use chacha20poly1305::aead::AeadInOut as _;
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use x25519_dalek::{PublicKey, StaticSecret};
 
 const CHUNK: usize = 65_536;
 
@@ -73,20 +78,36 @@ fn stanza(args: &str, body: &[u8]) -> Vec<u8> {
     }
 }
 
-fn wrapped(key: &Secret<32>, file_key: &[u8]) -> Vec<u8> {
-    let mut body = file_key.to_vec();
-    let tag = Aead::new(key).seal(&[0; 12], &[], &mut body);
-    body.extend_from_slice(&tag);
-    body
+fn base64_encode_unpadded(bytes: &[u8]) -> String {
+    BASE64_STANDARD_NO_PAD.encode(bytes)
+}
+
+fn hkdf(material: &[u8], salt: &[u8], label: &[u8]) -> [u8; 32] {
+    let mut key = [0; 32];
+    Hkdf::<Sha256>::new(Some(salt), material).expand(label, &mut key).unwrap();
+    key
+}
+
+/// Ciphertext and tag.
+fn encrypted(key: &[u8; 32], nonce: [u8; 12], plain: &[u8]) -> Vec<u8> {
+    let mut out = plain.to_vec();
+    let cipher = ChaCha20Poly1305::new(key.into());
+    let tag = cipher.encrypt_inout_detached(&Nonce::from(nonce), &[], out.as_mut_slice().into());
+    out.extend_from_slice(&tag.unwrap());
+    out
+}
+
+fn wrapped(key: &[u8; 32], file_key: &[u8]) -> Vec<u8> {
+    encrypted(key, [0; 12], file_key)
 }
 
 /// The share and the body of an X25519 stanza.
 fn x25519(random: &mut Random, keys: &Keys, file_key: &[u8]) -> ([u8; 32], Vec<u8>) {
-    let secret = Secret::take(&mut random.bytes::<32>());
-    let share = crypto::x25519_public(&secret);
-    let shared = crypto::x25519(&secret, &keys.recipient).unwrap();
+    let secret = StaticSecret::from(random.bytes::<32>());
+    let share = PublicKey::from(&secret).to_bytes();
+    let shared = secret.diffie_hellman(&PublicKey::from(keys.recipient));
     let salt = [share, keys.recipient].concat();
-    let key = crypto::hkdf(shared.expose(), &salt, b"age-encryption.org/v1/X25519");
+    let key = hkdf(shared.as_bytes(), &salt, b"age-encryption.org/v1/X25519");
     (share, wrapped(&key, file_key))
 }
 
@@ -94,10 +115,9 @@ fn scrypt(random: &mut Random, keys: &Keys, file_key: &[u8], factor: u8) -> ([u8
     let salt = random.bytes::<16>();
     let labelled = [b"age-encryption.org/v1/scrypt".as_slice(), &salt].concat();
     let params = scrypt::Params::new(factor, 8, 1).unwrap();
-    let key = Secret::build(|out: &mut [u8; 32]| {
-        scrypt::scrypt(keys.passphrase.as_bytes(), &labelled, &params, out)
-    });
-    (salt, wrapped(&key.unwrap(), file_key))
+    let mut key = [0; 32];
+    scrypt::scrypt(keys.passphrase.as_bytes(), &labelled, &params, &mut key).unwrap();
+    (salt, wrapped(&key, file_key))
 }
 
 impl File {
@@ -122,8 +142,10 @@ impl File {
     }
 
     fn mac(&self) -> String {
-        let key: Secret<32> = crypto::hkdf(&self.file_key, &[], b"header");
-        base64_encode_unpadded(&crypto::hmac_sha256(key.expose(), &[&self.covered()]))
+        let key = hkdf(&self.file_key, &[], b"header");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+        mac.update(&self.covered());
+        base64_encode_unpadded(&mac.finalize().into_bytes())
     }
 
     fn header(&self) -> Vec<u8> {
@@ -133,16 +155,13 @@ impl File {
     /// Chunks with the numbers and marks that are given.
     fn payload(&self, random: &mut Random, chunks: &[(&[u8], u64, bool)]) -> Vec<u8> {
         let nonce = random.bytes::<16>();
-        let cipher = Aead::new(&crypto::hkdf(&self.file_key, &nonce, b"payload"));
+        let key = hkdf(&self.file_key, &nonce, b"payload");
         let mut out = nonce.to_vec();
         for (plain, number, last) in chunks {
             let mut nonce = [0; 12];
             nonce[3..11].copy_from_slice(&number.to_be_bytes());
             nonce[11] = u8::from(*last);
-            let mut chunk = plain.to_vec();
-            let tag = cipher.seal(&nonce, &[], &mut chunk);
-            out.extend_from_slice(&chunk);
-            out.extend_from_slice(&tag);
+            out.extend_from_slice(&encrypted(&key, nonce, plain));
         }
         out
     }
@@ -295,7 +314,7 @@ fn stanzas(random: &mut Random, keys: &Keys, add: Add<'_>) {
         ),
         ("share of 31 bytes", vec![stanza(&format!("X25519 {}", text(&good.0[1..])), body)]),
         ("share of 33 bytes", vec![stanza(&format!("X25519 {}", text(&[0; 33])), body)]),
-        ("padded share", vec![stanza(&format!("X25519 {}", base64_encode(&good.0)), body)]),
+        ("padded share", vec![stanza(&format!("X25519 {}", BASE64_STANDARD.encode(good.0)), body)]),
         ("no share", vec![stanza("X25519", body)]),
         ("two shares", vec![stanza(&format!("X25519 {share} {share}"), body)]),
         ("lower case", vec![stanza(&format!("x25519 {share}"), body)]),
@@ -326,7 +345,7 @@ fn stanzas(random: &mut Random, keys: &Keys, add: Add<'_>) {
 fn macs(random: &mut Random, keys: &Keys, add: Add<'_>) {
     let file = File::new(random, keys, 10);
     let (covered, mac) = (file.covered(), file.mac());
-    let bytes = bulla::text::base64_decode_unpadded(mac.as_bytes()).unwrap();
+    let bytes = BASE64_STANDARD_NO_PAD.decode(&mac).unwrap();
     let mut left_over = mac.clone();
     let last = left_over.pop().unwrap();
     left_over.push(char::from(last as u8 + 1));
@@ -408,7 +427,7 @@ fn armors(random: &mut Random, keys: &Keys, add: Add<'_>) {
         while file.bytes(random).len() % 3 != extra {
             file.plain.push(1);
         }
-        let text = base64_encode(&file.bytes(random));
+        let text = BASE64_STANDARD.encode(file.bytes(random));
         let columns = |width: usize| {
             let lines =
                 text.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap());

@@ -8,6 +8,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod silence;
 mod watch;
 mod wire;
 

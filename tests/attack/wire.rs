@@ -177,7 +177,7 @@ pub(crate) fn capability() -> String {
 /// Random bytes.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    crypto::fill_random(&mut bytes).unwrap();
+    getrandom::fill(&mut bytes).unwrap();
     bytes
 }
 

@@ -320,3 +320,66 @@ impl Drop for Node {
         self.kill();
     }
 }
+
+/// Three nodes, of which one takes writes and answers once one of the others has flushed.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    primary: usize,
+}
+
+pub(crate) const QUORUM: &str = "synchronous_standby_names = 'ANY 1 (n0, n1, n2)'";
+
+impl Cluster {
+    pub(crate) fn new(more: &str) -> Self {
+        let settings = format!("{QUORUM}\n{more}");
+        // Nobody to wait for while the others are made.
+        let first = Node::new(more);
+        let others = [first.standby("n1", &settings), first.standby("n2", &settings)];
+        first.configure(&settings);
+        first.sql("SELECT pg_reload_conf()");
+        let [second, third] = others;
+        Self { nodes: vec![first, second, third], primary: 0 }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let hosts = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
+        format!("postgres://bulla@{}/postgres", hosts.collect::<Vec<_>>().join(","))
+    }
+
+    pub(crate) fn primary(&self) -> &Node {
+        &self.nodes[self.primary]
+    }
+
+    pub(crate) fn standbys(&self) -> Vec<usize> {
+        (0..3).filter(|n| *n != self.primary).collect()
+    }
+
+    pub(crate) fn wait_for_standbys(&self, least: usize) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.primary().streaming() < least {
+            assert!(Instant::now() < until, "the standbys do not stream");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Fences the primary, promotes the standby that has the most, and brings the old one back
+    /// behind it: what Patroni does.
+    pub(crate) fn fail_over(&mut self, settings: &str) {
+        let old = self.primary;
+        self.nodes[old].kill();
+        let standbys = self.standbys();
+        let best = standbys.iter().copied().max_by_key(|n| self.nodes[*n].received()).unwrap();
+        let other = standbys.into_iter().find(|n| *n != best).unwrap();
+        self.nodes[best].promote();
+        self.primary = best;
+        self.nodes[other].follow(&self.nodes[best], &format!("n{other}"));
+        self.nodes[other].sql("SELECT pg_reload_conf()");
+        let (left, right) = self.nodes.split_at_mut(old.max(best));
+        let (old_node, new_node) = match old < best {
+            true => (&mut left[old], &right[0]),
+            false => (&mut right[0], &left[best]),
+        };
+        old_node.rejoin(new_node, &format!("n{old}"), settings);
+        self.wait_for_standbys(2);
+    }
+}

@@ -15,7 +15,9 @@ pub(crate) fn because(why: &str) {
 /// shown, so `.ci/run` prints what is written to a file too.
 pub(crate) fn optional(why: &str) {
     eprintln!("SKIPPED: {why}");
-    let list = concat!(env!("CARGO_TARGET_TMPDIR"), "/skipped");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tmp");
+    std::fs::create_dir_all(folder).unwrap();
+    let list = format!("{folder}/skipped");
     let mut list = OpenOptions::new().create(true).append(true).open(list).unwrap();
     list.write_all(format!("{why}\n").as_bytes()).unwrap();
 }

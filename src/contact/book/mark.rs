@@ -11,7 +11,7 @@ const MAX_MARKS: usize = 4096;
 impl Book {
     /// Records that a fingerprint was verified at `now`, in seconds of Unix time. A weaker way than
     /// the one on record changes nothing.
-    pub fn verify(&mut self, fingerprint: &Fingerprint, trust: &Trust, now: u64) {
+    pub(crate) fn verify(&mut self, fingerprint: &Fingerprint, trust: &Trust, now: u64) {
         self.mark(fingerprint, |mark| {
             let known = mark.verified.as_ref().map(|(known, _)| known.strength());
             if known.is_none_or(|known| known <= trust.strength()) {
@@ -39,12 +39,12 @@ impl Book {
 
     /// Records that a fingerprint is revoked since `now`, in seconds of Unix time. An earlier date
     /// stands.
-    pub fn revoke(&mut self, fingerprint: &Fingerprint, now: u64) {
+    pub(crate) fn revoke(&mut self, fingerprint: &Fingerprint, now: u64) {
         self.mark(fingerprint, |mark| mark.revoked = mark.revoked.or(Some(now)));
     }
 
     /// Lifts the revocation of a fingerprint. Returns whether there was one.
-    pub fn unrevoke(&mut self, fingerprint: &Fingerprint) -> bool {
+    pub(crate) fn unrevoke(&mut self, fingerprint: &Fingerprint) -> bool {
         self.revoked(fingerprint).is_some()
             && self.mark(fingerprint, |mark| mark.revoked.take()).is_some()
     }

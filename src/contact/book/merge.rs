@@ -6,7 +6,7 @@ use crate::contact::memory::Received;
 use crate::contact::name::check_name;
 use crate::identity::Card;
 
-/// What [`Book::merge`] did.
+/// What `Book::merge` did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Merged {
     /// Contacts that were not in the book.
@@ -34,7 +34,7 @@ impl Book {
     /// # Errors
     ///
     /// [`Error::Full`]; and when the other was not written by a book: [`Error::Card`]. The book is changed in part then, and to be dropped.
-    pub fn merge(&mut self, other: Self) -> Result<Merged, Error> {
+    pub(crate) fn merge(&mut self, other: Self) -> Result<Merged, Error> {
         let mut merged = Merged::default();
         if other.settings.changed > self.settings.changed {
             self.settings = other.settings;

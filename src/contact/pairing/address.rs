@@ -28,7 +28,7 @@ impl Address {
 
 /// Bytes for a mailbox. Pushing the same bytes again is one message.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Outgoing {
+pub(crate) struct Outgoing {
     /// The other side's mailbox.
     pub address: Address,
     /// [`MESSAGE`](super::MESSAGE) bytes that look random.

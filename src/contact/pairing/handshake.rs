@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::contact::pairing::address::{Address, Outgoing};
 use crate::contact::pairing::digits::Digits;
 use crate::contact::pairing::error::Error;
@@ -17,7 +15,7 @@ use crate::contact::pairing::step::{End, Event, Waits};
 use crate::contact::pairing::words::Words;
 use crate::crypto;
 use crate::identity::Fingerprint;
-use crate::wire::{self, Decode, Encode, Record};
+use crate::wire::{Decode, Encode, Record};
 
 /// How long a pairing is kept after its last step or its invite's end: as long as relays keep
 /// messages, 30 days in seconds.
@@ -27,7 +25,7 @@ pub(super) const KEPT: u64 = 30 * 24 * 3600;
 /// leaves and before the relay may forget the message that was received.
 #[derive(Debug)]
 #[must_use]
-pub struct Step {
+pub(crate) struct Step {
     /// The pairing from here on.
     pub state: Pairing,
     /// What to push, in any order.
@@ -57,7 +55,7 @@ struct Head {
 /// The method that the joiner expects an invite to be for, from the inviter and not from the line:
 /// a line that came over a channel that others can change says what they want it to say.
 #[derive(Debug, Clone, Copy)]
-pub enum Expected<'a> {
+pub(crate) enum Expected<'a> {
     /// The invite came over a private channel, which no one else can read or change.
     Secret,
     /// The two sides will compare digits.
@@ -101,7 +99,7 @@ impl Pairing {
     /// # Errors
     ///
     /// [`Error::Expired`], [`Error::OneMailbox`], [`Error::NotTheOwner`], or of an address.
-    pub fn offer_secret(
+    pub(crate) fn offer_secret(
         own: &Own<'_>,
         meeting: Address,
         expires: u64,
@@ -173,7 +171,7 @@ impl Pairing {
     ///
     /// [`Error::OtherMethod`], [`Error::Expired`], [`Error::OneMailbox`], [`Error::NotTheOwner`],
     /// or of an address.
-    pub fn join(
+    pub(crate) fn join(
         invite: &Invite,
         expected: Expected<'_>,
         own: &Own<'_>,
@@ -210,16 +208,6 @@ impl Pairing {
         }))
     }
 
-    /// Reads a stored pairing.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        Ok(wire::decode(bytes)?)
-    }
-
-    /// The record to store, sealed: it holds the secrets of the pairing.
-    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        message::encode(self)
-    }
-
     /// Takes a message from [`Pairing::mailbox`].
     ///
     /// `None`: it is not for this pairing, or not yet. A message that overtook another is
@@ -229,7 +217,7 @@ impl Pairing {
     ///
     /// The message is from somebody who has the invite and breaks a rule. The pairing stays as it
     /// is, and the message can be dropped.
-    pub fn receive(&self, bytes: &[u8], now: u64) -> Result<Option<Step>, Error> {
+    pub(crate) fn receive(&self, bytes: &[u8], now: u64) -> Result<Option<Step>, Error> {
         if bytes.len() != message::MESSAGE {
             return Ok(None);
         }
@@ -257,7 +245,7 @@ impl Pairing {
     ///
     /// [`Error::NoDigits`], [`Error::OwnDigits`] and [`Error::Confirmed`]; the pairing stays as
     /// it is.
-    pub fn confirm(&self, typed: Digits, now: u64) -> Result<Step, Error> {
+    pub(crate) fn confirm(&self, typed: Digits, now: u64) -> Result<Step, Error> {
         match self.state.clone() {
             State::Comparing(comparing) => {
                 Ok(self.head.clone().step(comparing.confirm(typed, now)?))
@@ -284,12 +272,13 @@ impl Pairing {
     }
 
     /// Who one is.
-    pub fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> Role {
         self.head.role
     }
 
     /// One's own mailbox in which this pairing's messages come.
-    pub fn mailbox(&self) -> &[u8; 32] {
+    #[cfg(test)]
+    pub(crate) fn mailbox(&self) -> &[u8; 32] {
         &self.head.mailbox
     }
 
@@ -300,7 +289,7 @@ impl Pairing {
     }
 
     /// The invite, while nobody has taken it up.
-    pub fn invite(&self) -> Option<&Invite> {
+    pub(crate) fn invite(&self) -> Option<&Invite> {
         match &self.state {
             State::Offered(offered) => Some(&offered.invite),
             _ => None,

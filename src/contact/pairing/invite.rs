@@ -47,7 +47,7 @@ impl Invite {
 
     /// Reads a line `bulla-invite-1…` (Bech32, BIP 173 without its length limit), also in upper
     /// case, as QR codes have it.
-    pub fn parse(line: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(line: &str) -> Result<Self, Error> {
         let line = line.trim();
         let lower = line.bytes().any(|byte| byte.is_ascii_lowercase());
         let line = Zeroizing::new(if lower { line.into() } else { line.to_ascii_lowercase() });
@@ -61,13 +61,13 @@ impl Invite {
     }
 
     /// Whether what begins with these bytes may be an invite.
-    pub fn may_begin(bytes: &[u8]) -> bool {
+    pub(crate) fn may_begin(bytes: &[u8]) -> bool {
         let bytes = bytes.trim_ascii_start();
         bytes.get(..PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(PREFIX.as_bytes()))
     }
 
     /// The line [`Invite::parse`] reads, without a line feed. A secret invite is a secret.
-    pub fn to_line(&self) -> Result<SecretString, Error> {
+    pub(crate) fn to_line(&self) -> Result<SecretString, Error> {
         Ok(text::bech32_encode(PREFIX, &self.record()?))
     }
 
@@ -77,12 +77,12 @@ impl Invite {
     }
 
     /// The inviter's mailbox for this pairing.
-    pub fn address(&self) -> &Address {
+    pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
     /// The second of Unix time at which it is no longer good.
-    pub fn expires(&self) -> u64 {
+    pub(crate) fn expires(&self) -> u64 {
         self.expires
     }
 

@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use crate::wire::{self, Decode, Encode, Record};
 
 /// Bytes of every message of every pairing.
-pub const MESSAGE: usize = 8192;
+pub(crate) const MESSAGE: usize = 8192;
 /// Bytes of the salt a message begins with.
 const SALT: usize = 32;
 /// Bytes of what is sealed: length (big-endian `u16`), record, zeros.

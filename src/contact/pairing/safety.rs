@@ -23,7 +23,11 @@ pub struct SafetyNumber([u8; DIGITS]);
 impl SafetyNumber {
     /// Computes the digits of two identities, in any order. `pairwise` is the secret of their last
     /// pairing, which stands for its transcript; `None` for a card that came by hand.
-    pub fn of(one: &Fingerprint, other: &Fingerprint, pairwise: Option<&Secret<32>>) -> Self {
+    pub(crate) fn of(
+        one: &Fingerprint,
+        other: &Fingerprint,
+        pairwise: Option<&Secret<32>>,
+    ) -> Self {
         let mut both = [one.to_bytes(), other.to_bytes()];
         both.sort_unstable();
         let salt = crypto::sha256(&[label::CONTACT_FINGERPRINTS, &both[0], &both[1]]);

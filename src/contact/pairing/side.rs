@@ -14,7 +14,7 @@ use crate::wire::{Decode, Encode};
 
 /// What one side brings to a pairing.
 #[derive(Debug)]
-pub struct Own<'a> {
+pub(crate) struct Own<'a> {
     /// Signs the keys of this pairing, so that nobody hands over another's card.
     pub identity: &'a Identity,
     /// The card to hand over, which has no capability: what the other side may push to is the
@@ -26,7 +26,7 @@ pub struct Own<'a> {
 
 /// Who one is in a pairing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub enum Role {
+pub(crate) enum Role {
     /// The one who made the invite.
     Inviter,
     /// The one who was given it.
@@ -35,7 +35,7 @@ pub enum Role {
 
 impl Role {
     /// The other one.
-    pub fn other(self) -> Self {
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Inviter => Self::Joiner,
             Self::Joiner => Self::Inviter,

@@ -40,23 +40,23 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Paired {
     /// The other side's card, which it owns.
-    pub card: Card,
+    pub(crate) card: Card,
     /// The mailbox it made for letters from here.
-    pub address: Address,
+    pub(crate) address: Address,
     /// What only the two know.
-    pub pairwise: Secret<32>,
+    pub(crate) pairwise: Secret<32>,
     /// Hash of everything that was said.
-    pub transcript: [u8; 32],
+    pub(crate) transcript: [u8; 32],
     /// Who one was.
-    pub role: Role,
+    pub(crate) role: Role,
     /// Their X-Wing public key, fresh for this pairing.
     pub(crate) their_key: Box<[u8; PUBLIC_KEY]>,
     /// The seed of one's own X-Wing key, fresh for this pairing.
     pub(crate) own_seed: Secret<32>,
     /// How trust came.
-    pub trust: Trust,
+    pub(crate) trust: Trust,
     /// When, in seconds of Unix time.
-    pub since: u64,
+    pub(crate) since: u64,
 }
 
 /// What a pairing waits for.

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::*;
 use crate::contact::Trust;
 use crate::contact::pairing::handshake::Way;
@@ -10,6 +12,16 @@ use crate::pake;
 use crate::secret::Secret;
 use crate::text::{self, hex_encode};
 use crate::wire;
+
+impl Pairing {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Ok(wire::decode(bytes)?)
+    }
+
+    fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        message::encode(self)
+    }
+}
 
 const NOW: u64 = 1_767_225_600;
 const DAY: u64 = 24 * 3600;

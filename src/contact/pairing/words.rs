@@ -40,7 +40,7 @@ impl Words {
     }
 
     /// The words as they are spoken, a blank between them.
-    pub fn to_text(&self) -> SecretString {
+    pub(crate) fn to_text(&self) -> SecretString {
         // As long as it can be, so that growing leaves no copy behind.
         let mut text = Zeroizing::new(String::with_capacity(WORDS * 16));
         for (at, word) in self.0.iter().enumerate() {

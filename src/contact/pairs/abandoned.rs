@@ -21,7 +21,7 @@ pub struct Unfinished {
 impl Pairs {
     /// Ends a pairing here: forgets it, remembers an attempt that someone in between may have used
     /// for a try, and leaves its mailboxes in [`Pairs::closing`]. `now` is in seconds of Unix time.
-    pub fn end(&mut self, meeting: &Own, now: u64) {
+    pub(crate) fn end(&mut self, meeting: &Own, now: u64) {
         let Some(at) = self.underway.iter().position(|one| one.meeting == *meeting) else { return };
         let one = self.underway.remove(at);
         if is_try(&one) {
@@ -67,7 +67,7 @@ impl Pairs {
     }
 
     /// Forgets the attempts under a name, which have led to a contact.
-    pub fn finished(&mut self, name: Option<&str>, fingerprint: &Fingerprint) {
+    pub(crate) fn finished(&mut self, name: Option<&str>, fingerprint: &Fingerprint) {
         let fingerprint = Some(fingerprint.to_bytes());
         self.abandoned.retain(|one| {
             !is_same_name(one.name.as_deref(), name) && one.fingerprint != fingerprint

@@ -42,7 +42,7 @@ impl Pairs {
     /// # Errors
     ///
     /// [`Error::TooMany`].
-    pub fn merge(&mut self, other: Self) -> Result<usize, Error> {
+    pub(crate) fn merge(&mut self, other: Self) -> Result<usize, Error> {
         let mut links = other.links;
         links.retain(|link| !self.links.iter().any(|known| known.mailbox == link.mailbox));
         let added = links.len();
@@ -66,7 +66,7 @@ impl Pairs {
     /// # Errors
     ///
     /// Of `own`; [`Error::TooMany`].
-    pub fn take_over<E: From<Error>>(
+    pub(crate) fn take_over<E: From<Error>>(
         &mut self,
         other: Self,
         own: impl Fn(&Fingerprint, &Own) -> Result<Own, E>,

@@ -23,7 +23,7 @@ pub struct Machine {
 
 /// A contact was revoked, or the revocation was lifted.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct News {
+pub(crate) struct News {
     pub(super) fingerprint: [u8; 32],
     /// When, in seconds of Unix time.
     pub date: u64,
@@ -47,12 +47,12 @@ impl Record for Letter {
 
 impl News {
     /// Makes news of a contact.
-    pub fn new(contact: &Fingerprint, date: u64, revoked: bool) -> Self {
+    pub(crate) fn new(contact: &Fingerprint, date: u64, revoked: bool) -> Self {
         Self { fingerprint: contact.to_bytes(), date, revoked }
     }
 
     /// Returns the contact's fingerprint.
-    pub fn contact(&self) -> Fingerprint {
+    pub(crate) fn contact(&self) -> Fingerprint {
         Fingerprint::from_bytes(self.fingerprint)
     }
 }
@@ -60,17 +60,17 @@ impl News {
 impl Machine {
     /// Makes what each of two machines keeps of the other. `id` is the fingerprint that the newer
     /// one had before.
-    pub fn new(id: &Fingerprint, newer_here: bool, relay: &str) -> Self {
+    pub(crate) fn new(id: &Fingerprint, newer_here: bool, relay: &str) -> Self {
         Self { id: id.to_bytes(), newer_here, relay: relay.to_owned(), news: Vec::new() }
     }
 
     /// Returns what names the pair of machines.
-    pub fn id(&self) -> &[u8; 32] {
+    pub(crate) fn id(&self) -> &[u8; 32] {
         &self.id
     }
 
     /// Derives the mailbox that this machine reads.
-    pub fn inbox(&self, identity: &Identity) -> Own {
+    pub(crate) fn inbox(&self, identity: &Identity) -> Own {
         self.mailbox(identity, self.newer_here)
     }
 
@@ -85,7 +85,7 @@ impl Machine {
     }
 
     /// Returns what the other machine is to be told.
-    pub fn news(&self) -> &[News] {
+    pub(crate) fn news(&self) -> &[News] {
         &self.news
     }
 
@@ -94,7 +94,7 @@ impl Machine {
     /// # Errors
     ///
     /// Of the encoding.
-    pub fn letter(&self) -> Result<Vec<u8>, wire::Error> {
+    pub(crate) fn letter(&self) -> Result<Vec<u8>, wire::Error> {
         wire::encode(&Letter { from: self.id, news: self.news.clone() })
     }
 }

@@ -68,7 +68,7 @@ impl Pairs {
     }
 
     /// Forgets news that another machine was told.
-    pub fn told(&mut self, id: &[u8; 32], news: &[News]) {
+    pub(crate) fn told(&mut self, id: &[u8; 32], news: &[News]) {
         for machine in self.machines.iter_mut().filter(|machine| machine.id == *id) {
             machine.news.retain(|one| !news.contains(one));
         }

@@ -11,14 +11,14 @@ use crate::wire::{Decode, Encode};
 pub struct Own {
     /// The relay's URL.
     pub relay: String,
-    /// As [`contact_mailbox`](crate::identity::Identity::contact_mailbox) or
-    /// [`meeting_mailbox`](crate::identity::Identity::meeting_mailbox) take it.
+    /// As `contact_mailbox` or
+    /// `meeting_mailbox` take it.
     pub index: [u8; 16],
 }
 
 /// Something at a relay that is to be closed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Closing {
+pub(crate) enum Closing {
     /// A mailbox that was made for a contact, here or on another machine.
     Mailbox(Own),
     /// A mailbox in which a pairing met.
@@ -34,7 +34,7 @@ pub enum Closing {
 
 impl Closing {
     /// Returns the relay's URL.
-    pub fn relay(&self) -> &str {
+    pub(crate) fn relay(&self) -> &str {
         match self {
             Self::Mailbox(own) | Self::Meeting(own) => &own.relay,
             Self::Capability { relay, .. } => relay,

@@ -8,7 +8,7 @@ impl Pairs {
     /// Revokes a contact: every mailbox for the contact that is known, here and on other machines,
     /// is to be closed; what the contact introduced is forgotten; and no pairing that is under way
     /// ends with the contact. Returns how many mailboxes there were: here, and elsewhere.
-    pub fn revoke(&mut self, contact: &Fingerprint) -> (usize, usize) {
+    pub(crate) fn revoke(&mut self, contact: &Fingerprint) -> (usize, usize) {
         let fingerprint = contact.to_bytes();
         let here = self.mailboxes_of(contact);
         let elsewhere = self.elsewhere.extract_if(.., |(of, _)| *of == fingerprint);
@@ -51,7 +51,7 @@ impl Pairs {
 
     /// Returns what is to be closed and was not tried for long enough; `now` is in seconds of Unix
     /// time.
-    pub fn closing(&self, now: u64) -> impl Iterator<Item = &Closing> {
+    pub(crate) fn closing(&self, now: u64) -> impl Iterator<Item = &Closing> {
         self.closing.iter().filter(move |(_, until)| now < *until).map(|(closing, _)| closing)
     }
 
@@ -70,7 +70,7 @@ impl Pairs {
     }
 
     /// Remembers that something was closed.
-    pub fn closed(&mut self, closing: &Closing) {
+    pub(crate) fn closed(&mut self, closing: &Closing) {
         self.closing.retain(|(one, _)| one != closing);
     }
 

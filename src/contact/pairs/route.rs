@@ -9,7 +9,7 @@ use crate::wire::{Decode, Encode};
 
 /// The secret that an introducer gave both, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Route {
+pub(crate) struct Route {
     pub(super) of: [u8; 32],
     pub(super) by: [u8; 32],
     pub(super) secret: Arc<Secret<32>>,
@@ -28,7 +28,7 @@ pub(super) enum State {
 
 impl Route {
     /// Derives the capability; `joiner` is the fingerprint of the contact who takes the invite up.
-    pub fn capability(&self, joiner: &Fingerprint) -> Secret<32> {
+    pub(crate) fn capability(&self, joiner: &Fingerprint) -> Secret<32> {
         invite_capability(&self.secret, joiner)
     }
 }

@@ -22,7 +22,7 @@ impl Pairs {
     /// # Errors
     ///
     /// As [`Introductions::hear`](crate::contact::Introductions::hear).
-    pub fn hear(
+    pub(crate) fn hear(
         &mut self,
         by: Introducer,
         told: &Introduction,
@@ -78,12 +78,12 @@ impl Pairs {
     }
 
     /// Remembers that the mailbox on the own card is open to a route's capability.
-    pub fn opened(&mut self, route: &Route, relay: &str) {
+    pub(crate) fn opened(&mut self, route: &Route, relay: &str) {
         self.change(route, State::Open(relay.to_owned()));
     }
 
     /// Remembers that the invite was pushed by a route.
-    pub fn sent(&mut self, route: &Route) {
+    pub(crate) fn sent(&mut self, route: &Route) {
         self.change(route, State::Sent);
     }
 

@@ -108,7 +108,7 @@ impl fmt::Display for Stems {
 
 impl Stems {
     /// Whether words stand for themselves alone.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

@@ -32,7 +32,7 @@ const MAX_MESSAGE_ID: usize = 998;
 
 /// Whether a text may be a tag: 1 to `MAX_TAG` bytes without blanks, control characters,
 /// quotation marks, commas and parentheses, and neither `-` nor `+` in front.
-pub fn is_tag(text: &str) -> bool {
+pub(crate) fn is_tag(text: &str) -> bool {
     let fits = |c: char| {
         !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '(' | ')' | ',' | '*')
     };
@@ -67,7 +67,7 @@ impl DerefMut for Document {
 }
 
 /// The key of the thread that a message with this Message-ID began: 32 hexadecimal digits.
-pub fn thread_key(root: &str) -> String {
+pub(crate) fn thread_key(root: &str) -> String {
     id(&[b"thread\0", root.as_bytes()])
 }
 

@@ -63,7 +63,7 @@ pub enum Flag {
 
 impl Flag {
     /// Every flag.
-    pub const ALL: [Self; 6] =
+    pub(crate) const ALL: [Self; 6] =
         [Self::Unread, Self::Flagged, Self::Replied, Self::Passed, Self::Draft, Self::Trashed];
 
     /// The word for it in JSON and behind `is:`.
@@ -112,12 +112,12 @@ pub struct Summary {
     pub in_reply_to: Vec<String>,
     /// Message-IDs of what came before it in its thread, the first first.
     pub references: Vec<String>,
-    /// Names its thread, alike in all of its documents; [`thread_key`](crate::index::thread_key) makes one. Empty for a
+    /// Names its thread, alike in all of its documents; `thread_key` makes one. Empty for a
     /// document that is in none.
     pub thread: String,
     /// What its mail folder says of it.
     pub flags: BTreeSet<Flag>,
-    /// Words its reader put on it ([`is_tag`](crate::index::is_tag)).
+    /// Words its reader put on it (`is_tag`).
     pub tags: BTreeSet<String>,
     /// Further `key`, `value` pairs of a letter: kept, not searched.
     pub headers: Vec<(String, String)>,

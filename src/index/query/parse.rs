@@ -35,7 +35,7 @@ impl Query {
     }
 
     /// Reads a query as if it were so many seconds since 1970-01-01T00:00:00Z.
-    pub fn parse_at(text: &str, now: i64) -> Result<Self, QueryError> {
+    pub(crate) fn parse_at(text: &str, now: i64) -> Result<Self, QueryError> {
         parse(text, now).map(Self)
     }
 }

@@ -54,7 +54,7 @@ impl Hit {
 
 impl Index {
     /// Counts the documents a query finds.
-    pub fn count(&self, query: &Query) -> Result<u64, Error> {
+    pub(crate) fn count(&self, query: &Query) -> Result<u64, Error> {
         let options = SearchOptions { limit: 0, ..SearchOptions::default() };
         Ok(Found::new(self, query, &options)?.total)
     }

@@ -25,7 +25,7 @@ impl Writer<'_> {
     /// Puts tags on what a query finds, takes tags away, and commits. What was added before is
     /// committed first.
     ///
-    /// A tag that is none ([`is_tag`]) is refused, and so is one too many (`MAX_TAGS`); then
+    /// A tag that is none (`is_tag`) is refused, and so is one too many (`MAX_TAGS`); then
     /// nothing has changed.
     pub fn tag(
         &mut self,

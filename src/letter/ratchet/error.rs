@@ -16,7 +16,7 @@ pub enum Error {
     #[error("the letter's ratchet stanza is damaged")]
     Damaged,
     /// The contact has not answered our offer yet: seal to the
-    /// contact's card, with [`Ratchet::offer`](crate::letter::ratchet::Ratchet::offer) inside.
+    /// contact's card, with `Ratchet::offer` inside.
     #[error("the contact has not answered the offer of a new session")]
     Unanswered,
     /// Every number was used.

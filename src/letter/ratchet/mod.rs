@@ -12,8 +12,8 @@ mod state;
 
 pub(crate) use deferred::{Due, Owed};
 pub use error::Error;
-pub use receiving::WINDOW;
-pub use session::{Offer, Start};
-pub use sessions::{Machine, Next, Sessions};
-pub use stanza::{KIND, LetterKey};
-pub use state::{Fault, Opened, Outcome, Pending, Ratchet, Sealed};
+pub(crate) use session::{Offer, Start};
+pub(crate) use sessions::{Machine, Next, Sessions};
+pub use stanza::KIND;
+pub(crate) use stanza::LetterKey;
+pub(crate) use state::{Opened, Outcome, Pending, Ratchet};

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::wire::{Decode, Encode};
 
 /// How far ahead of the last letter a letter is found.
-pub const WINDOW: u32 = 2_048;
+pub(crate) const WINDOW: u32 = 2_048;
 /// Hours for which keys of letters that have not come, and a session that was replaced, are kept.
 pub(crate) const KEEP: u32 = 30 * 24;
 /// Keys offered and not answered; when there are so many, letters repeat the last.
@@ -100,8 +100,8 @@ struct Begun {
 
 /// What a letter can be, once its header was opened.
 pub(super) enum Verdict {
-    Fresh(LetterSecret),
-    Late(LetterSecret),
+    /// Its key is there.
+    Open(LetterSecret),
     Replay,
     Conflict,
     /// It answers a key that this state does not have.
@@ -254,15 +254,15 @@ impl Receiving {
         }
         Ok(match (&found.place, epoch) {
             (Place::Next, _) => match self.begin(header)? {
-                Some(begun) => Verdict::Fresh(begun.chain.peek(found.number)),
+                Some(begun) => Verdict::Open(begun.chain.peek(found.number)),
                 None => Verdict::Lost,
             },
             (Place::Ahead, Some(Epoch { chain: Some(chain), next, .. })) => {
-                Verdict::Fresh(chain.peek(found.number.saturating_sub(*next)))
+                Verdict::Open(chain.peek(found.number.saturating_sub(*next)))
             }
             (Place::Skipped(_), Some(epoch)) => {
                 match epoch.skipped.iter().find(|skipped| skipped.number == found.number) {
-                    Some(skipped) => Verdict::Late(skipped.key.copy()),
+                    Some(skipped) => Verdict::Open(skipped.key.copy()),
                     None => Verdict::Conflict,
                 }
             }

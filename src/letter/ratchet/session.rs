@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use crate::wire::{self, Decode, Encode, Record};
 
 /// What both sides hold after pairing.
-pub struct Start<'a> {
+pub(crate) struct Start<'a> {
     /// The pairwise secret.
     pub secret: &'a Secret<32>,
     /// Hash of the whole transcript.
@@ -30,7 +30,7 @@ pub struct Start<'a> {
 /// A new start, for a letter sealed to the contact's card: the sender has lost his state, or has
 /// reason to think that one of the two is a copy.
 #[derive(Encode, Decode)]
-pub struct Offer {
+pub(crate) struct Offer {
     pub(super) created: u64,
     pub(super) fresh: Secret<32>,
     pub(super) key: Box<[u8; kem::PUBLIC_KEY]>,
@@ -44,7 +44,7 @@ impl Record for Offer {
 
 impl Offer {
     /// As bytes, for a letter.
-    pub fn encode(&self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
         wire::encode(self).map_err(Error::Record)
     }
 
@@ -53,7 +53,7 @@ impl Offer {
     /// # Errors
     ///
     /// [`Error::Record`], and [`Error::Key`] when its key is none.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let offer: Self = wire::decode(bytes).map_err(Error::Record)?;
         PublicKey::from_bytes(&offer.key)?;
         Ok(offer)

@@ -9,17 +9,17 @@ use crate::letter::ratchet::error::Error;
 use crate::letter::ratchet::receiving::KEEP;
 use crate::letter::ratchet::session::Offer;
 use crate::letter::ratchet::stanza::LetterKey;
-use crate::letter::ratchet::state::{Adopted, Outcome, Pending, Ratchet, Sealed};
+use crate::letter::ratchet::state::{Adopted, Outcome, Pending, Ratchet};
 use crate::secret::Secret;
 use crate::state::StateFile;
 use crate::wire::{Decode, Encode, Record};
 
 /// A machine of a contact, by the mailbox in which it takes letters from here.
-pub type Machine = [u8; 32];
+pub(crate) type Machine = [u8; 32];
 
 /// The ratchets with one contact, one for each of his machines.
 #[derive(Default, Encode, Decode)]
-pub struct Sessions(Vec<(Machine, Ratchet)>);
+pub(crate) struct Sessions(Vec<(Machine, Ratchet)>);
 
 impl Record for Sessions {
     const NAME: &'static str = "ratchets";
@@ -29,7 +29,7 @@ impl Record for Sessions {
 
 /// How the next letter to a machine is sealed.
 #[derive(Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// Under this key.
     Key(Box<LetterKey>),
     /// To the contact's card, with this offer inside, until he answers it.
@@ -45,7 +45,7 @@ impl Sessions {
     /// Begins with a machine after a pairing; one that is known keeps its ratchet. Those with other
     /// machines are kept for opening only, for `KEEP` hours: letters go to this one alone now, so
     /// no exchange would heal them.
-    pub fn begin(&mut self, machine: Machine, now: u64, ratchet: impl FnOnce() -> Ratchet) {
+    pub(crate) fn begin(&mut self, machine: Machine, now: u64, ratchet: impl FnOnce() -> Ratchet) {
         self.prune(now);
         if self.get(&machine).is_none() {
             self.0.iter_mut().for_each(|(_, ratchet)| ratchet.retire(now));
@@ -55,7 +55,7 @@ impl Sessions {
 
     /// The key of the next letter, once the state that is past it is on the disk. Where there is no
     /// state a new start is offered, with the secret of the pairing.
-    pub fn next(
+    pub(crate) fn next(
         file: &StateFile<Self>,
         machine: &Machine,
         secret: &Secret<32>,
@@ -72,18 +72,17 @@ impl Sessions {
             if let Some(offer) = ratchet.offer() {
                 return Ok(Next::Offer { offer, new });
             }
-            let Sealed { key, .. } = ratchet.seal(now)?;
-            Ok(Next::Key(Box::new(key)))
+            Ok(Next::Key(Box::new(ratchet.seal(now)?)))
         })
     }
 
     /// Forgets a machine.
-    pub fn forget(&mut self, machine: &Machine) {
+    pub(crate) fn forget(&mut self, machine: &Machine) {
         self.0.retain(|(known, _)| known != machine);
     }
 
     /// Whether a stanza is, as far as can be seen at once, the next of one of these.
-    pub fn expect(&self, stanza: &age::Stanza) -> Result<bool, Error> {
+    pub(crate) fn expect(&self, stanza: &age::Stanza) -> Result<bool, Error> {
         for (_, ratchet) in &self.0 {
             if ratchet.expects(stanza)? {
                 return Ok(true);
@@ -93,7 +92,7 @@ impl Sessions {
     }
 
     /// As [`Ratchet::open`], with all of them; says whose it was.
-    pub fn open(&self, stanza: &age::Stanza) -> Result<Option<(Machine, Outcome)>, Error> {
+    pub(crate) fn open(&self, stanza: &age::Stanza) -> Result<Option<(Machine, Outcome)>, Error> {
         for (machine, ratchet) in &self.0 {
             if let Some(outcome) = ratchet.open(stanza)? {
                 return Ok(Some((*machine, outcome)));
@@ -103,7 +102,7 @@ impl Sessions {
     }
 
     /// As [`Ratchet::apply`]. What has faults is offered a new start at once; says whether it was.
-    pub fn apply(
+    pub(crate) fn apply(
         &mut self,
         machine: &Machine,
         pending: Pending,
@@ -152,7 +151,7 @@ impl Sessions {
 
     /// Offers a new start to each machine, because the user wants one; where an offer waits for its
     /// answer it stays.
-    pub fn renew(&mut self, secret: &Secret<32>, now: u64) -> Result<(), Error> {
+    pub(crate) fn renew(&mut self, secret: &Secret<32>, now: u64) -> Result<(), Error> {
         self.0.iter_mut().try_for_each(|(_, ratchet)| {
             let fault = ratchet.in_use();
             ratchet.resync(&fault, secret, now).map(drop)

@@ -102,7 +102,7 @@ fn argument<const N: usize>(text: &str) -> Result<[u8; N], Error> {
 }
 
 /// The key of one letter. It is an age recipient, for the one stanza of the letter's header.
-pub struct LetterKey {
+pub(crate) struct LetterKey {
     pub(super) number: u32,
     pub(super) keys: HeaderKeys,
     pub(super) header: Header,

@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 use crate::age;
 use crate::crypto;
 use crate::kem::PublicKey;
@@ -14,7 +12,7 @@ use crate::letter::ratchet::receiving::{Found, KEEP, Verdict};
 use crate::letter::ratchet::session::{Offer, Session, Start};
 use crate::letter::ratchet::stanza::{Header, LetterKey, Parsed, Random};
 use crate::secret::Secret;
-use crate::wire::{self, Decode, Encode, Record};
+use crate::wire::{Decode, Encode, Record};
 
 /// Keys kept of letters that have not come, over all sessions.
 pub(crate) const MAX_SKIPPED: usize = 4_096;
@@ -30,7 +28,7 @@ const MAX_FAULTS: usize = 256;
 /// It is a value: the caller keeps [`Ratchet::encode`] sealed at rest, and under a lock from
 /// reading it to writing it.
 #[derive(Encode, Decode)]
-pub struct Ratchet {
+pub(crate) struct Ratchet {
     current: Session,
     /// For opening only; the last replaced is last.
     replaced: VecDeque<Session>,
@@ -45,16 +43,9 @@ impl Record for Ratchet {
     const MAX: usize = 384 << 10;
 }
 
-/// A letter's key, once the state that is past it is safe.
-#[must_use = "nothing is sealed before the state is committed"]
-pub struct Sealed<'a> {
-    ratchet: &'a Ratchet,
-    pub(super) key: LetterKey,
-}
-
 /// What a stanza of ours turned out to be.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Its key was there.
     Opened(Box<Opened>),
     /// This very letter was opened before: its key is gone.
@@ -70,11 +61,9 @@ pub enum Outcome {
 
 /// A letter whose key was there.
 #[derive(Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// Opens the file.
     pub file_key: Secret<16>,
-    /// Whether later ones of its line were opened before it.
-    pub late: bool,
     /// For [`Ratchet::apply`].
     pub pending: Pending,
 }
@@ -82,7 +71,7 @@ pub struct Opened {
 /// What a letter changes, once all of it was verified and is safely out.
 #[derive(Clone, Encode, Decode)]
 #[must_use = "the key of the letter stays until this is applied"]
-pub struct Pending {
+pub(crate) struct Pending {
     tag: [u8; TAG],
     salt: [u8; SALT],
     header: Header,
@@ -90,7 +79,7 @@ pub struct Pending {
 
 /// A session whose two sides do not agree, and by what letter that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     session: [u8; 32],
     letter: Option<[u8; 8]>,
 }
@@ -109,19 +98,19 @@ pub(crate) enum Adopted {
 
 impl Ratchet {
     /// After pairing.
-    pub fn new(start: Start<'_>) -> Self {
+    pub(crate) fn new(start: Start<'_>) -> Self {
         Self::of(Session::paired(start))
     }
 
     /// With the pairwise secret alone, when the state is lost: letters are sealed to the contact's
     /// card, with [`Ratchet::offer`] inside, until he answers. `now` is Unix time in seconds, here
     /// and below.
-    pub fn recover(secret: &Secret<32>, now: u64) -> Result<Self, Error> {
+    pub(crate) fn recover(secret: &Secret<32>, now: u64) -> Result<Self, Error> {
         Ok(Self::of(Session::offering(secret, now, &mut crypto::fill_random)?))
     }
 
     /// From the contact's offer, when there is no state.
-    pub fn answer(offer: &Offer, secret: &Secret<32>, now: u64) -> Result<Self, Error> {
+    pub(crate) fn answer(offer: &Offer, secret: &Secret<32>, now: u64) -> Result<Self, Error> {
         Ok(Self::of(Session::answering(offer, secret, now)?))
     }
 
@@ -131,7 +120,7 @@ impl Ratchet {
     }
 
     /// Our offer, if it was not answered yet.
-    pub fn offer(&self) -> Option<Offer> {
+    pub(crate) fn offer(&self) -> Option<Offer> {
         self.current.offer()
     }
 
@@ -223,19 +212,20 @@ impl Ratchet {
         self.starts.push_back(start);
     }
 
-    /// The key of the next letter, for one file.
+    /// Returns the key of the next letter, for one file. The caller makes the state durable before it
+    /// hands the key out, so that a number whose letter left is never used again.
     ///
     /// # Errors
     ///
     /// [`Error::Unanswered`]: nothing changed, and the letter is to be sealed to the card.
-    pub fn seal(&mut self, now: u64) -> Result<Sealed<'_>, Error> {
+    pub(crate) fn seal(&mut self, now: u64) -> Result<LetterKey, Error> {
         self.seal_from(now, &mut crypto::fill_random)
     }
 
-    fn seal_from(&mut self, now: u64, random: &mut Random<'_>) -> Result<Sealed<'_>, Error> {
+    fn seal_from(&mut self, now: u64, random: &mut Random<'_>) -> Result<LetterKey, Error> {
         let key = self.current.seal(random)?;
         self.prune(now);
-        Ok(Sealed { ratchet: self, key })
+        Ok(key)
     }
 
     /// Whether a stanza is one of the next few that are due, which is told fast.
@@ -243,7 +233,7 @@ impl Ratchet {
     /// # Errors
     ///
     /// [`Error::Malformed`].
-    pub fn expects(&self, stanza: &age::Stanza) -> Result<bool, Error> {
+    pub(crate) fn expects(&self, stanza: &age::Stanza) -> Result<bool, Error> {
         let Some(parsed) = Parsed::read(stanza)? else { return Ok(false) };
         Ok(self.sessions().any(|session| session.receiving.expects(&parsed.tag)))
     }
@@ -255,15 +245,14 @@ impl Ratchet {
     ///
     /// [`Error::Malformed`] before anything is tried; [`Error::Damaged`], [`Error::Record`] and
     /// [`Error::Key`] when the tag is one of ours and the rest is not what its sender wrote.
-    pub fn open(&self, stanza: &age::Stanza) -> Result<Option<Outcome>, Error> {
+    pub(crate) fn open(&self, stanza: &age::Stanza) -> Result<Option<Outcome>, Error> {
         let Some(parsed) = Parsed::read(stanza)? else { return Ok(None) };
         let Some((session, found)) = self.locate(&parsed.tag) else { return Ok(None) };
         let Some(keys) = session.receiving.keys(&found) else { return Ok(None) };
         let header = parsed.header(keys)?;
         let fault = Fault { session: session.id, letter: Some(short(&parsed.salt)) };
-        let (key, late) = match session.receiving.judge(&found, &parsed.salt, &header)? {
-            Verdict::Fresh(key) => (key, false),
-            Verdict::Late(key) => (key, true),
+        let key = match session.receiving.judge(&found, &parsed.salt, &header)? {
+            Verdict::Open(key) => key,
             Verdict::Replay => return Ok(Some(Outcome::Replay)),
             Verdict::Conflict => return Ok(Some(Outcome::Conflict(fault))),
             Verdict::Lost => return Ok(Some(Outcome::Lost(fault))),
@@ -272,7 +261,6 @@ impl Ratchet {
         PublicKey::from_bytes(&header.offered)?;
         Ok(Some(Outcome::Opened(Box::new(Opened {
             file_key,
-            late,
             pending: Pending { tag: parsed.tag, salt: parsed.salt, header },
         }))))
     }
@@ -288,7 +276,7 @@ impl Ratchet {
     /// # Errors
     ///
     /// [`Error::Spent`]: somebody else was faster, and nothing changed.
-    pub fn apply(
+    pub(crate) fn apply(
         &mut self,
         pending: Pending,
         written: u64,
@@ -311,16 +299,6 @@ impl Ratchet {
         let fault = Fault { session: session.id, letter: Some(short(&salt)) };
         self.prune(now);
         Ok((left || behind).then_some(fault))
-    }
-
-    /// The state as bytes: they are secret.
-    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        Ok(Zeroizing::new(wire::encode(self).map_err(Error::Record)?))
-    }
-
-    /// Reads what [`Ratchet::encode`] wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        wire::decode(bytes).map_err(Error::Record)
     }
 
     fn locate(&self, tag: &[u8; TAG]) -> Option<(&Session, Found)> {
@@ -352,18 +330,6 @@ impl Ratchet {
     }
 }
 
-impl Sealed<'_> {
-    /// Hands the state to `write`, which makes it durable, and only when that went well the key
-    /// out: a number whose letter left is never used again. When it fails, nothing left.
-    pub fn commit<E: From<Error>>(
-        self,
-        write: impl FnOnce(&[u8]) -> Result<(), E>,
-    ) -> Result<LetterKey, E> {
-        write(&self.ratchet.encode()?)?;
-        Ok(self.key)
-    }
-}
-
 fn hour(now: u64) -> u32 {
     u32::try_from(now / 3600).unwrap_or(u32::MAX)
 }
@@ -371,12 +337,6 @@ fn hour(now: u64) -> u32 {
 impl fmt::Debug for Ratchet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ratchet(..)")
-    }
-}
-
-impl fmt::Debug for Sealed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sealed(..)")
     }
 }
 

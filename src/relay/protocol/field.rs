@@ -3,6 +3,7 @@
 
 use std::num::ParseIntError;
 
+#[cfg(any(test, feature = "serve"))]
 use crate::relay::protocol::types::{DEFAULT_LIST, MAX_LIST, MAX_WAIT};
 
 /// How far an upload has come (draft-ietf-httpbis-resumable-upload, section 4).
@@ -13,19 +14,21 @@ pub(crate) const UPLOAD_LENGTH: &str = "upload-length";
 pub(crate) const UPLOAD_COMPLETE: &str = "upload-complete";
 
 /// Decimal digits and nothing else: `str::parse` alone would take a sign.
-pub fn integer(text: &str) -> Option<u64> {
+pub(crate) fn integer(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse()).and_then(|number: Result<u64, ParseIntError>| number.ok())
 }
 
 /// The first byte of `Range: bytes=N-` (RFC 9110, section 14.1.2). Any other range is one that
 /// a server may ignore, and is.
-pub fn range_from(text: &str) -> Option<u64> {
+#[cfg(any(test, feature = "serve"))]
+pub(crate) fn range_from(text: &str) -> Option<u64> {
     integer(text.strip_prefix("bytes=")?.strip_suffix('-')?)
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750, section 2.1), not empty.
-pub fn bearer(value: &[u8]) -> Option<&str> {
+#[cfg(any(test, feature = "serve"))]
+pub(crate) fn bearer(value: &[u8]) -> Option<&str> {
     let (scheme, token) = value.split_first_chunk::<7>()?;
     let right = scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty();
     let visible = token.iter().all(u8::is_ascii_graphic);
@@ -33,8 +36,9 @@ pub fn bearer(value: &[u8]) -> Option<&str> {
 }
 
 /// What a list is asked for.
+#[cfg(any(test, feature = "serve"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListQuery {
+pub(crate) struct ListQuery {
     /// Seconds to wait for a message, at most `MAX_WAIT`.
     pub wait: u64,
     /// Most messages, 1 to [`MAX_LIST`].
@@ -43,7 +47,8 @@ pub struct ListQuery {
 
 /// Reads `wait=S&limit=N`: either, both or none, other numbers brought within their bounds,
 /// other names passed over. `None` when one of the two is no number or is given twice.
-pub fn list_query(query: &str) -> Option<ListQuery> {
+#[cfg(any(test, feature = "serve"))]
+pub(crate) fn list_query(query: &str) -> Option<ListQuery> {
     let (mut wait, mut limit) = (None, None);
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -2,17 +2,21 @@
 //! (`application/vnd.bulla.messages`): for each its id (32 bytes), its size (8 bytes,
 //! big-endian) and its bytes.
 
+#[cfg(any(test, feature = "serve"))]
 use bytes::Bytes;
 
-use crate::relay::protocol::types::{Id, MAX_BATCH, MAX_FRAME};
+use crate::relay::protocol::types::Id;
+#[cfg(any(test, feature = "serve"))]
+use crate::relay::protocol::types::{MAX_BATCH, MAX_FRAME};
 
 /// Bytes before the body of a message.
 pub const HEAD: usize = 40;
 
 /// Why bytes are no batch.
+#[cfg(any(test, feature = "serve"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub(crate) enum Error {
     /// They end inside a frame.
     #[error("the batch ends inside a message")]
     Truncated,
@@ -28,7 +32,7 @@ pub enum Error {
 }
 
 /// What stands before the body of a message.
-pub fn head(id: &Id, size: u64) -> [u8; HEAD] {
+pub(crate) fn head(id: &Id, size: u64) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     let (name, length) = head.split_at_mut(32);
     name.copy_from_slice(&id.0);
@@ -37,7 +41,7 @@ pub fn head(id: &Id, size: u64) -> [u8; HEAD] {
 }
 
 /// Appends one frame.
-pub fn push(out: &mut Vec<u8>, id: &Id, body: &[u8]) {
+pub(crate) fn push(out: &mut Vec<u8>, id: &Id, body: &[u8]) {
     out.extend_from_slice(&head(id, body.len() as u64));
     out.extend_from_slice(body);
 }
@@ -48,7 +52,8 @@ pub fn push(out: &mut Vec<u8>, id: &Id, body: &[u8]) {
 /// # Errors
 ///
 /// The first rule that is broken; then nothing of the batch counts.
-pub fn decode(mut batch: Bytes) -> Result<Vec<(Id, Bytes)>, Error> {
+#[cfg(any(test, feature = "serve"))]
+pub(crate) fn decode(mut batch: Bytes) -> Result<Vec<(Id, Bytes)>, Error> {
     let mut messages = Vec::new();
     while !batch.is_empty() {
         if messages.len() == MAX_BATCH {

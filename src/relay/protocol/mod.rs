@@ -2,20 +2,20 @@
 //!
 //! `PROTOCOL.md` beside this file is the page for readers, `openapi.json` the same for machines.
 
-pub mod field;
+pub(crate) mod field;
 pub mod frame;
 pub mod pin;
 pub mod pow;
 pub mod signature;
 mod types;
 
-#[cfg(feature = "serve")]
-pub(crate) use self::types::MAX_REQUEST_JSON;
 pub(crate) use self::types::{
-    Acked, MAX_ACK, MAX_ANSWER_JSON, MAX_SKEW, MAX_WAIT, MESSAGES, PARTIAL, VERSION,
+    Acked, Capabilities, Failure, Ids, MAX_ACK, MAX_ANSWER_JSON, MAX_LIST, MAX_SKEW, MAX_WAIT,
+    MESSAGES, PARTIAL, PushResult, Pushes, VERSION,
 };
 pub use self::types::{
-    Capabilities, Capability, CapabilityId, Entry, Failure, Id, Ids, Info, Limits, Listing,
-    MAX_BATCH, MAX_BATCH_BYTES, MAX_FRAME, MAX_LIST, Mailbox, NAME, PushResult, Pushes,
-    Registration, Status, TAG, Terms, TokenId, Versions, WINDOW,
+    Capability, CapabilityId, Entry, Id, Info, Limits, Listing, MAX_BATCH, MAX_BATCH_BYTES,
+    MAX_FRAME, Mailbox, Registration, Status, Terms, TokenId, Versions,
 };
+#[cfg(feature = "serve")]
+pub(crate) use self::types::{MAX_REQUEST_JSON, NAME, WINDOW};

@@ -21,7 +21,7 @@ impl Pin {
     /// # Errors
     ///
     /// What rustls says of bytes that are no certificate.
-    pub fn of(certificate: &CertificateDer<'_>) -> Result<Self, rustls::Error> {
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Result<Self, rustls::Error> {
         let key = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
         Ok(Self(crypto::sha256(&[&key])))
     }

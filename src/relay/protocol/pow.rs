@@ -30,7 +30,7 @@ pub struct Task {
 
 /// What a sender shows: `challenge=HEX, nonce=HEX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// The relay's.
     pub challenge: [u8; CHALLENGE],
     /// What makes the hash begin with zeros.
@@ -86,7 +86,7 @@ impl FromStr for Proof {
 impl Task {
     /// Does the work for one message: some `2^bits` hashes. `None` when that is more than
     /// `MAX_BITS` allow.
-    pub fn solve(&self, mailbox: &Mailbox, id: &Id) -> Option<Proof> {
+    pub(crate) fn solve(&self, mailbox: &Mailbox, id: &Id) -> Option<Proof> {
         if self.bits > MAX_BITS {
             return None;
         }
@@ -98,7 +98,7 @@ impl Task {
 
 impl Proof {
     /// Zero bits its hash begins with.
-    pub fn bits(&self, mailbox: &Mailbox, id: &Id) -> u32 {
+    pub(crate) fn bits(&self, mailbox: &Mailbox, id: &Id) -> u32 {
         let hash = crypto::sha256(&[&self.challenge, &mailbox.0, &id.0, &self.nonce]);
         let zeros = hash.iter().take_while(|byte| **byte == 0).count();
         let rest = hash.get(zeros).map_or(0, |byte| byte.leading_zeros());

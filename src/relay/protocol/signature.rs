@@ -89,7 +89,7 @@ pub struct Verified {
 
 /// The signature base (RFC 9421, section 2.5) of components with their values, and of the
 /// component list with its parameters.
-pub fn base(components: &[(&str, &str)], parameters: &str) -> String {
+pub(crate) fn base(components: &[(&str, &str)], parameters: &str) -> String {
     let mut base = String::new();
     for (name, value) in components {
         base.push_str(&format!("\"{name}\": {value}\n"));
@@ -100,7 +100,7 @@ pub fn base(components: &[(&str, &str)], parameters: &str) -> String {
 }
 
 /// `Content-Digest` (RFC 9530) of a body.
-pub fn content_digest(body: &[u8]) -> String {
+pub(crate) fn content_digest(body: &[u8]) -> String {
     format!("sha-256=:{}:", text::base64_encode(&crypto::sha256(&[body])))
 }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,13 +10,15 @@ use crate::crypto;
 use crate::text;
 
 /// Name of the protocol in `GET /v1/info`.
-pub const NAME: &str = "bulla-relay";
+#[cfg(any(test, feature = "serve"))]
+pub(crate) const NAME: &str = "bulla-relay";
 /// The one version there is.
 pub(crate) const VERSION: u16 = 1;
 /// `tag` parameter of every signature (RFC 9421, section 2.3).
-pub const TAG: &str = "bulla-relay-v1";
+pub(crate) const TAG: &str = "bulla-relay-v1";
 /// Seconds a signature's `created` may lie from the relay's clock, either way.
-pub const WINDOW: u64 = 90;
+#[cfg(any(test, feature = "serve"))]
+pub(crate) const WINDOW: u64 = 90;
 /// Seconds that a relay's clock may lie from the client's, either way, for the client to sign by it.
 pub(crate) const MAX_SKEW: u64 = 24 * 3600;
 /// Greatest JSON body of a request, in bytes.
@@ -26,8 +27,9 @@ pub(crate) const MAX_REQUEST_JSON: usize = 128 << 10;
 /// Greatest JSON body of an answer, in bytes: a full list is a sixth of it.
 pub(crate) const MAX_ANSWER_JSON: u64 = 1 << 20;
 /// Most messages one list shows.
-pub const MAX_LIST: usize = 1000;
+pub(crate) const MAX_LIST: usize = 1000;
 /// Messages a list shows when `limit` is not given.
+#[cfg(any(test, feature = "serve"))]
 pub(crate) const DEFAULT_LIST: usize = 100;
 /// Most ids one ack or take names.
 pub(crate) const MAX_ACK: usize = 1000;
@@ -163,30 +165,10 @@ pub struct Capability {
     pub bytes: u64,
 }
 
-impl Id {
-    /// The id and the length of all that `body` holds from where it stands.
-    pub fn of(body: &mut impl Read) -> io::Result<(Self, u64)> {
-        let mut hash = crypto::Hash::default();
-        let mut length = 0;
-        let mut piece = vec![0; 64 << 10];
-        loop {
-            match body.read(&mut piece) {
-                Ok(0) => return Ok((Self(hash.finish()), length)),
-                Ok(read) => {
-                    hash.update(piece.get(..read).unwrap_or_default());
-                    length += read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
 /// Answer of `GET /v1/info`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info {
-    /// [`NAME`].
+    /// `NAME`.
     pub protocol: String,
     /// Versions the relay speaks.
     pub versions: Versions,
@@ -258,7 +240,7 @@ pub struct Entry {
 
 /// Body of `POST /v1/m/{mailbox}/ack` and `POST /v1/m/{mailbox}/take`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ids {
+pub(crate) struct Ids {
     /// Messages, at most `MAX_ACK`.
     pub ids: Vec<Id>,
 }
@@ -272,14 +254,14 @@ pub(crate) struct Acked {
 
 /// Answer of `POST /v1/m/{mailbox}/push`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pushes {
+pub(crate) struct Pushes {
     /// What became of each message, in their order.
     pub results: Vec<PushResult>,
 }
 
 /// What became of one message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PushResult {
+pub(crate) struct PushResult {
     /// Its id.
     pub id: Id,
     /// The status a push of this message alone would have been answered with.
@@ -291,7 +273,7 @@ pub struct PushResult {
 
 /// Answer of `GET /v1/m/{mailbox}/capabilities`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capabilities {
+pub(crate) struct Capabilities {
     /// In no order.
     pub capabilities: Vec<Capability>,
 }
@@ -311,7 +293,7 @@ pub struct Status {
 
 /// Body of every answer that is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// One of the codes of the protocol page; a client that does not know it goes by the status.
     pub error: String,
     /// For people.
@@ -356,8 +338,8 @@ mod tests {
         assert_eq!(info.limits.frame_bytes, MAX_FRAME);
         assert_eq!((info.limits.wait_seconds, info.limits.window_seconds), (MAX_WAIT, WINDOW));
         let listing: Listing = serde_json::from_str(listing).unwrap();
-        let (id, size) = Id::of(&mut &b"hello"[..]).unwrap();
-        assert_eq!((listing.messages[0].id, listing.messages[0].size), (id, size));
+        let id = Id(crypto::sha256(&[b"hello"]));
+        assert_eq!((listing.messages[0].id, listing.messages[0].size), (id, 5));
         assert_eq!(listing.messages[0].expires % 3600, 0);
     }
 

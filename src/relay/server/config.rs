@@ -12,16 +12,17 @@ use crate::relay::store::Quotas;
 
 /// The time in Unix seconds: the operating system's, or one that tests bring.
 #[derive(Clone)]
-pub struct Clock(Option<Arc<dyn Fn() -> u64 + Send + Sync>>);
+pub(crate) struct Clock(Option<Arc<dyn Fn() -> u64 + Send + Sync>>);
 
 impl Clock {
     /// Returns a clock that tests set.
-    pub fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+    #[cfg(test)]
+    pub(crate) fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(now)))
     }
 
     /// Returns the operating system's clock.
-    pub fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Self(None)
     }
 
@@ -79,7 +80,7 @@ pub struct Config {
     /// whom it speaks for. With an onion service before the relay anybody could say so.
     pub proxied: bool,
     /// The time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 impl Default for Config {

@@ -24,8 +24,10 @@ mod limits;
 mod owner;
 mod sender;
 mod serve;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 
 pub use self::background::Background;
-pub use self::config::{Clock, Config};
+pub use self::config::Config;
 pub use self::serve::{Error, Server};

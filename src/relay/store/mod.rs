@@ -23,7 +23,7 @@ use crate::relay::protocol::{Capability, CapabilityId, Entry, Id, Mailbox, Terms
 
 /// Bodies up to this many bytes go in batches and lie with the records that name them; longer ones
 /// go alone.
-pub const INLINE: u64 = 256 << 10;
+pub(crate) const INLINE: u64 = 256 << 10;
 
 /// What a method of a store returns.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -269,7 +269,7 @@ pub trait Store: Send + Sync {
     fn get(&self, mailbox: Mailbox, id: Id, from: u64, now: u64) -> Answer<'_, Option<Stored>>;
 
     /// The bodies of those of these messages that are there, not expired and at most
-    /// [`INLINE`] bytes long, in the order asked; ends before `limit` bytes would be exceeded.
+    /// `INLINE` bytes long, in the order asked; ends before `limit` bytes would be exceeded.
     fn take(
         &self,
         mailbox: Mailbox,
@@ -339,7 +339,7 @@ struct Place {
 
 /// Somebody who waits at a mailbox; leaves when dropped.
 #[derive(Debug)]
-pub struct Waiter<'a> {
+pub(crate) struct Waiter<'a> {
     arrivals: &'a Arrivals,
     mailbox: Mailbox,
     ticket: u64,
@@ -348,12 +348,12 @@ pub struct Waiter<'a> {
 
 /// Others came to wait, more than there is room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Displaced;
+pub(crate) struct Displaced;
 
 impl Arrivals {
     /// Begins to wait: what arrives from now on is not missed. Where `MAX_WAITING` wait already,
     /// the first of them gives way: it may be a connection whose other end is long gone.
-    pub fn wait_at(&self, mailbox: Mailbox) -> Waiter<'_> {
+    pub(crate) fn wait_at(&self, mailbox: Mailbox) -> Waiter<'_> {
         let mut waiting = self.waiting();
         let ticket = waiting.next;
         waiting.next += 1;
@@ -369,14 +369,15 @@ impl Arrivals {
     }
 
     /// Says that a message is there to be listed.
-    pub fn tell(&self, mailbox: &Mailbox) {
+    pub(crate) fn tell(&self, mailbox: &Mailbox) {
         if let Some(place) = self.waiting().places.get(mailbox) {
             place.told.send_replace(());
         }
     }
 
     /// The mailboxes somebody waits at.
-    pub fn mailboxes(&self) -> Vec<Mailbox> {
+    #[cfg(any(test, feature = "distributed"))]
+    pub(crate) fn mailboxes(&self) -> Vec<Mailbox> {
         self.waiting().places.keys().copied().collect()
     }
 
@@ -391,7 +392,7 @@ impl Waiter<'_> {
     /// # Errors
     ///
     /// [`Displaced`], and from then on always.
-    pub async fn arrived(&mut self) -> Result<(), Displaced> {
+    pub(crate) async fn arrived(&mut self) -> Result<(), Displaced> {
         // Fails when the place is gone, which it is not before everybody has left it or was
         // displaced.
         let _ = self.told.changed().await;
@@ -413,32 +414,4 @@ impl Drop for Waiter<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BOX: Mailbox = Mailbox([7; 32]);
-
-    #[tokio::test]
-    async fn the_first_gives_way_when_too_many_wait() {
-        let arrivals = Arrivals::default();
-        let mut waiters: Vec<_> = (0..MAX_WAITING).map(|_| arrivals.wait_at(BOX)).collect();
-        // Who left takes no place, however often others come and go.
-        for _ in 0..3 * MAX_WAITING {
-            waiters.pop();
-            waiters.push(arrivals.wait_at(BOX));
-        }
-        arrivals.tell(&BOX);
-        for waiter in &mut waiters {
-            assert_eq!(waiter.arrived().await, Ok(()));
-        }
-        waiters.push(arrivals.wait_at(BOX));
-        assert_eq!(waiters[0].arrived().await, Err(Displaced));
-        arrivals.tell(&BOX);
-        for waiter in &mut waiters[1..] {
-            assert_eq!(waiter.arrived().await, Ok(()));
-        }
-        assert_eq!(arrivals.mailboxes(), [BOX]);
-        drop(waiters);
-        assert!(arrivals.mailboxes().is_empty());
-    }
-}
+mod tests;

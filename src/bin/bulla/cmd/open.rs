@@ -381,7 +381,7 @@ impl Delivery for Rules<'_> {
         };
         let sender = letter.letter.from.as_ref().map(|card| Sender::new(card, letter.book));
         self.demand_sender(letter, sender.as_ref())?;
-        if letter.letter.postscript.notice.is_some() {
+        if letter.letter.is_control() {
             return Ok(());
         }
         self.demand_known(self.origin(sender.as_ref(), true), sender.as_ref())

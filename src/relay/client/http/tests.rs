@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::crypto::SigningSecret;
+use crate::crypto::{self, SigningSecret};
 use crate::relay::client::error::Error;
 use crate::relay::client::http::answer::unix_now;
 use crate::relay::client::pull::{self, Delivered};
@@ -98,7 +98,7 @@ fn inbox() -> Inbox {
 }
 
 fn id_of(body: &[u8]) -> Id {
-    Id::of(&mut &*body).unwrap().0
+    Id(crypto::sha256(&[body]))
 }
 
 fn entry(body: &[u8]) -> Entry {

@@ -36,9 +36,9 @@ mod round;
 mod run;
 mod types;
 
-pub(crate) use self::run::pull_again;
-pub use self::run::{follow, pull};
-pub use self::types::{Delivered, Options, Owned, Report, Stopped};
+pub(crate) use self::run::{follow, pull, pull_again};
+pub(crate) use self::types::Stopped;
+pub use self::types::{Delivered, Options, Owned, Report};
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// reached. A relay that cannot be reached does not keep the others from being asked; then its
 /// error is that of the whole. A mailbox that its relay does not have is reported as
 /// [gone](Report::gone), and is no error.
-pub fn pull<E>(
+pub(crate) fn pull<E>(
     boxes: &[Owned],
     spool: &mut Spool,
     options: Options,
@@ -43,7 +43,7 @@ pub fn pull<E>(
 ///
 /// When a connection breaks, `broken` is told, and it is mended, however long that takes. Messages
 /// that were put off ([`Delivered::Later`]) are offered again every minute or so.
-pub fn follow<E>(
+pub(crate) fn follow<E>(
     boxes: &[Owned],
     spool: &mut Spool,
     options: Options,

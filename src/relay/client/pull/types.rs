@@ -82,7 +82,7 @@ pub struct Report {
 /// Reason why a pull stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Stopped<E> {
+pub(crate) enum Stopped<E> {
     /// The relay, the line or the spool.
     #[error(transparent)]
     Relay(#[from] Error),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -57,16 +57,11 @@ struct Arriving {
 }
 
 impl Spool {
-    /// Opens the spool in `folder`, or makes it.
+    /// Opens the spool in a folder of any disk, or makes it.
     ///
     /// # Errors
     ///
     /// [`Error::SpoolInUse`] when another process has it, [`Error::Io`].
-    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, Error> {
-        Self::on(Arc::new(Folder::new(&folder.into())))
-    }
-
-    /// Opens the spool in a folder of any disk, or makes it.
     pub(crate) fn on(disk: Arc<dyn Disk>) -> Result<Self, Error> {
         disk.make()?;
         let lock = disk.lock_with_children("lock")?;
@@ -149,28 +144,28 @@ impl Spool {
     }
 
     /// Whether the message was delivered or given out, as far as is remembered.
-    pub fn is_done(&self, id: &Id) -> bool {
+    pub(crate) fn is_done(&self, id: &Id) -> bool {
         matches!(self.state(id), Some(State::Given(..) | State::Done))
     }
 
     /// Whether the message waits to be delivered.
-    pub fn is_waiting(&self, id: &Id) -> bool {
+    pub(crate) fn is_waiting(&self, id: &Id) -> bool {
         matches!(self.state(id), Some(State::Waiting | State::Deferred))
     }
 
     /// Messages that wait, in order of arrival, but for those that [`Spool::deferred`] lists.
-    pub fn waiting(&self) -> Vec<Id> {
+    pub(crate) fn waiting(&self) -> Vec<Id> {
         self.all(|state| state == State::Waiting)
     }
 
     /// Messages that wait and were refused by the reader they were given to, in order of arrival.
     /// They are given out after all others, so that they keep none from coming.
-    pub fn deferred(&self) -> Vec<Id> {
+    pub(crate) fn deferred(&self) -> Vec<Id> {
         self.all(|state| state == State::Deferred)
     }
 
     /// Messages that were given out and not opened since, in order of arrival.
-    pub fn given(&self) -> Vec<Id> {
+    pub(crate) fn given(&self) -> Vec<Id> {
         self.all(|state| matches!(state, State::Given(..)))
     }
 
@@ -180,13 +175,13 @@ impl Spool {
     }
 
     /// Whether the message is here or was delivered: it need not be fetched.
-    pub fn knows(&self, id: &Id) -> bool {
+    pub(crate) fn knows(&self, id: &Id) -> bool {
         self.numbers.contains_key(id)
     }
 
     /// Takes in a message whose hash was checked. It is here, durably, after [`Spool::settle`].
     /// One that is here or was delivered already is left as it is.
-    pub fn put(&mut self, id: Id, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn put(&mut self, id: Id, bytes: &[u8]) -> io::Result<()> {
         if self.knows(&id) || self.arriving.iter().any(|other| other.id == id) {
             return Ok(());
         }
@@ -199,7 +194,7 @@ impl Spool {
 
     /// Makes durable what was put and marked, with one sync of the folder, and lets the bytes of
     /// delivered messages go.
-    pub fn settle(&mut self) -> io::Result<()> {
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
         let arriving = std::mem::take(&mut self.arriving);
         sync(&arriving)?;
         for Arriving { number, id, unnamed, .. } in arriving {
@@ -226,7 +221,7 @@ impl Spool {
 
     /// Begins to take in a long message, or goes on with one of which a part came before. Of others
     /// the parts are dropped: a relay that breaks off every message fills no disk.
-    pub fn partial(&mut self, id: Id) -> io::Result<Partial> {
+    pub(crate) fn partial(&mut self, id: Id) -> io::Result<Partial> {
         let name = format!("{id}{PARTIAL}");
         for other in self.disk.list()? {
             if other.ends_with(PARTIAL) && other != name {
@@ -252,7 +247,7 @@ impl Spool {
     /// # Errors
     ///
     /// [`Error::WrongHash`], with which all of it is dropped.
-    pub fn complete(&mut self, partial: Partial) -> Result<(), Error> {
+    pub(crate) fn complete(&mut self, partial: Partial) -> Result<(), Error> {
         let id = partial.id;
         if partial.hash.finish() != id.0 {
             self.disk.remove(&partial.name)?;
@@ -270,7 +265,7 @@ impl Spool {
     }
 
     /// Opens a message that waits or was given out; `None` when there is none of that id.
-    pub fn open_message(&self, id: &Id) -> io::Result<Option<File>> {
+    pub(crate) fn open_message(&self, id: &Id) -> io::Result<Option<File>> {
         match (self.numbers.get(id), self.state(id)) {
             (None, _) | (_, None | Some(State::Done)) => Ok(None),
             (Some(number), Some(state)) => self.disk.open_file(&name(*number, id, state)).map(Some),
@@ -280,7 +275,7 @@ impl Spool {
     /// Marks a message as given to a reader who may lose it: its bytes are kept so long, or
     /// until a reader leaves word that it was opened ([`Word::Opened`]). A crash before [`Spool::settle`] may
     /// undo this.
-    pub fn give(&mut self, id: &Id, keep: Duration) -> io::Result<()> {
+    pub(crate) fn give(&mut self, id: &Id, keep: Duration) -> io::Result<()> {
         let turn = self.turn;
         let until = unix_time(SystemTime::now() + keep.min(KEPT));
         if self.change(id, State::Given(turn, until))?.is_some() {
@@ -291,7 +286,7 @@ impl Spool {
 
     /// Marks a message as delivered. A crash before [`Spool::settle`] may undo this, and only
     /// then its bytes go: a mark that is undone must find them.
-    pub fn done(&mut self, id: &Id) -> io::Result<()> {
+    pub(crate) fn done(&mut self, id: &Id) -> io::Result<()> {
         let name = self.change(id, State::Done)?;
         self.full.extend(name);
         Ok(())
@@ -415,7 +410,7 @@ fn sync(files: &[Arriving]) -> io::Result<()> {
 
 /// A long message on its way: append to it what comes.
 #[derive(Debug)]
-pub struct Partial {
+pub(crate) struct Partial {
     id: Id,
     name: String,
     file: Arc<dyn Handle>,
@@ -425,7 +420,7 @@ pub struct Partial {
 
 impl Partial {
     /// How many bytes of it are here.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 

@@ -15,7 +15,7 @@
 //! A message goes from one state to the next by one rename, so a crash leaves it in one of them.
 //! Turns count in the order in which messages were given out, numbers in that of their arrival.
 //! Names are made of numbers and of ids that were read as such: nothing a relay says becomes a
-//! path. Renames are durable after [`Spool::settle`], which serves many at once.
+//! path. Renames are durable after `Spool::settle`, which serves many at once.
 //!
 //! The names tell a thief what the relay knew: ids and sizes of sealed bytes, and the order of
 //! arrival. Not the mailbox, not the relay.
@@ -25,5 +25,5 @@ mod state;
 mod word;
 
 pub(crate) use self::folder::KEPT;
-pub use self::folder::{Partial, Spool};
+pub use self::folder::Spool;
 pub use self::word::Word;

@@ -95,7 +95,7 @@ pub(crate) struct Tokens {
 
 /// A mailbox without its messages: what a backup keeps of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Registered {
+pub(crate) struct Registered {
     /// Its name.
     pub mailbox: Mailbox,
     /// Who may push to it.
@@ -104,7 +104,7 @@ pub struct Registered {
 
 /// A capability without what it pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Allowed {
+pub(crate) struct Allowed {
     /// SHA-256 of its text.
     pub id: CapabilityId,
     /// What it allows.
@@ -213,7 +213,7 @@ impl Operator {
     }
 
     /// Some mailboxes behind a name, in the order of their names; none at the end.
-    pub fn mailboxes(&self, after: Option<Mailbox>) -> Result<Vec<Registered>, Error> {
+    pub(crate) fn mailboxes(&self, after: Option<Mailbox>) -> Result<Vec<Registered>, Error> {
         match &self.0 {
             Reach::Socket(path) => {
                 let behind = after.map_or(String::new(), |name| format!("/{name}"));
@@ -225,7 +225,7 @@ impl Operator {
 
     /// Registers a mailbox on nobody's account and allows what a backup says. Only of a store that
     /// no relay has open: [`Error::Refused`] otherwise.
-    pub fn restore(&self, registered: &Registered, now: u64) -> Result<(), Error> {
+    pub(crate) fn restore(&self, registered: &Registered, now: u64) -> Result<(), Error> {
         let Reach::Store(store, runtime) = &self.0 else {
             return Err(Error::Refused("a backup goes into a store that no relay serves".into()));
         };

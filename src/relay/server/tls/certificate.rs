@@ -87,17 +87,6 @@ impl Tls {
         Ok(Self { config: Arc::new(config), shown })
     }
 
-    /// TLS with the certificate of these files.
-    ///
-    /// # Errors
-    ///
-    /// [`Certificate::read`]'s.
-    pub fn open(certificates: &Path, key: &Path) -> Result<Self, Error> {
-        let tls = Self::new()?;
-        tls.show(Certificate::read(certificates, key)?);
-        Ok(tls)
-    }
-
     /// Shows another certificate from the next handshake on; says whether it is another.
     pub fn show(&self, certificate: Certificate) -> bool {
         let mut shown = self.shown.certificate.write().unwrap_or_else(PoisonError::into_inner);

@@ -10,7 +10,7 @@ mod locate;
 mod log;
 mod mover;
 mod open;
-mod options;
+pub(crate) mod options;
 mod read;
 mod record;
 mod recover;
@@ -26,4 +26,3 @@ mod writer;
 mod tests;
 
 pub use self::open::Embedded;
-pub use self::options::Options;

@@ -1,7 +1,7 @@
 //! The open store: its folder, its lock, and the queue of its writer.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -47,7 +47,11 @@ impl Embedded {
     }
 
     /// The same with other options than the usual.
-    pub fn open_with(folder: &Path, quotas: Quotas, options: Options) -> Result<Self, Error> {
+    pub(crate) fn open_with(
+        folder: &Path,
+        quotas: Quotas,
+        options: Options,
+    ) -> Result<Self, Error> {
         let failed = |why: std::io::Error| Error::Open {
             place: folder.display().to_string(),
             why: why.to_string(),
@@ -95,11 +99,6 @@ impl Embedded {
             .name("relay-writer".into())
             .spawn(move || writer.run(jobs))?;
         Ok(Self { shared, queue: Some(queue), writer: Some(writer), _lock: None })
-    }
-
-    /// Stretches of the log and messages that were found damaged since the store was opened.
-    pub fn damaged(&self) -> u64 {
-        self.shared.damaged.load(Ordering::Relaxed)
     }
 
     /// Has the writer do something in its turn, and waits until it is durable. The records it

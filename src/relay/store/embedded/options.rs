@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How an embedded store behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Options {
+pub(crate) struct Options {
     /// Bytes of one file of the log: 4 MiB to 1 GiB.
     pub segment: u64,
     /// Free bytes on the file system below which no message is taken. Below twice as many no

@@ -48,4 +48,5 @@ mod writer;
 
 pub use self::open::Distributed;
 pub use self::options::Options;
-pub use self::shift::{shift, shift_blocking};
+pub(crate) use self::shift::shift;
+pub use self::shift::shift_blocking;

@@ -59,7 +59,7 @@ pub(super) struct Cluster {
 }
 
 impl Distributed {
-    /// Opens the clusters as [`Distributed::open`] does, with threads of its own for its work.
+    /// Opens the clusters as `Distributed::open` does, with threads of its own for its work.
     /// Blocks.
     pub fn start(urls: &[String], options: Options) -> Result<Self, Error> {
         let failed = |e: std::io::Error| Error::Unavailable(e.to_string());
@@ -77,7 +77,7 @@ impl Distributed {
     /// Opens the clusters at these addresses (`postgres://user@host[:port][,host…]/database`),
     /// the first of which has the table of slots, and makes what is missing in them. Takes the
     /// runtime it is called in for its own work.
-    pub async fn open(urls: &[String], options: Options) -> Result<Self, Error> {
+    pub(crate) async fn open(urls: &[String], options: Options) -> Result<Self, Error> {
         let options = Arc::new(options);
         let arrivals = Arc::new(Arrivals::default());
         let mut tasks = JoinSet::new();

@@ -76,7 +76,7 @@ const TABLES: &[(&str, &str)] = &[
 
 /// Moves slots, from 0 to 1023, to one of the clusters, all of which are named in `urls`, the
 /// first of them first. Says each slot once it is there. One at a time may do it.
-pub async fn shift(
+pub(crate) async fn shift(
     urls: &[String],
     options: &Options,
     slots: RangeInclusive<u16>,

@@ -14,5 +14,6 @@ mod text;
 
 #[cfg(feature = "pdf")]
 pub use read::PdfError;
+pub use text::Pdf;
+pub(crate) use text::PdfReader;
 pub(in crate::index) use text::{Attached, is_of};
-pub use text::{Pdf, PdfReader};

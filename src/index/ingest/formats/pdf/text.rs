@@ -36,7 +36,7 @@ impl Record for Pdf {
 /// What strangers send may keep a reader of PDFs busy for hours, have it take all memory, overflow its
 /// stack. This function has to return all the same; the program `bulla` has one that calls
 /// [`Pdf::read`] in a process that the kernel bounds.
-pub type PdfReader = fn(&[u8]) -> Result<Pdf, String>;
+pub(crate) type PdfReader = fn(&[u8]) -> Result<Pdf, String>;
 
 /// What says of a document which bytes it was made of.
 const CONTENT: &str = "sha256";

@@ -4,6 +4,13 @@ use std::io::Read as _;
 use super::*;
 use crate::files::sim::{SimDisk, cut_everywhere};
 
+impl Spool {
+    /// Opens the spool in a folder of the real disk.
+    pub(crate) fn open(folder: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::on(Arc::new(Folder::new(folder.as_ref())))
+    }
+}
+
 fn put(spool: &mut Spool, byte: u8) -> Id {
     let id = Id([byte; 32]);
     spool.put(id, &[byte; 5]).unwrap();

@@ -5,13 +5,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use bulla::relay::protocol::{Capability, CapabilityId, Entry, Id, Mailbox, Terms, TokenId, frame};
-use bulla::relay::store::{
+use crate::relay::protocol::{Capability, CapabilityId, Entry, Id, Mailbox, Terms, TokenId, frame};
+use crate::relay::store::{
     Answer, Arrivals, Chunks, Error, Push, Put, Store, Stored, Token, Totals, Upload, Usage,
 };
 use bytes::Bytes;
 
-use crate::harness::*;
+use crate::relay::server::tests::harness::*;
 
 /// A store that notes what it is asked, and how many pieces of bodies it read.
 struct Noting {
@@ -286,7 +286,7 @@ fn whoever_is_not_the_owner_learns_nothing() {
 #[ignore = "compares times: for a quiet machine"]
 fn refusals_take_the_same_time() {
     let scene = Scene::new();
-    let time = |mailbox: &bulla::crypto::SigningSecret, bearer: &str| {
+    let time = |mailbox: &crate::crypto::SigningSecret, bearer: &str| {
         let ask = push(&Mailbox(mailbox.public()), bearer, b"new");
         let one = |_| {
             let start = std::time::Instant::now();

@@ -1,16 +1,13 @@
 //! Every operator of the query language against a scan of the same documents, in queries made at
 //! random; the order of what is found; tags; what comes before a search is over.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use bulla::index::{
-    Document, Error, Flag, Index, Kind, Query, SearchOptions, Sort, Thread, thread_key,
-};
-use bulla::secret::Secret;
+use crate::index::document::thread_key;
+use crate::index::{Document, Error, Flag, Index, Kind, Query, SearchOptions, Sort, Thread};
+use crate::secret::Secret;
 
 fn key() -> Secret<32> {
     Secret::from_slice(&[7; 32]).unwrap()
@@ -573,7 +570,7 @@ fn tags_stay_until_they_are_taken_off() {
     let build = || {
         let mut writer = index.writer().unwrap();
         let paths = [notes.clone(), mail.clone()];
-        let report = writer.build(&paths, &Default::default(), &bulla::progress::Silent).unwrap();
+        let report = writer.build(&paths, &Default::default(), &crate::progress::Silent).unwrap();
         writer.finish().unwrap();
         (report.added + report.updated, report.unchanged)
     };

@@ -3,14 +3,6 @@
 //! An id is noted only when the answer that promises something has come; afterwards every
 //! noted promise is called in. `BULLA_SOAK=n` makes both tests n times as long.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking, also in its helpers"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
@@ -21,16 +13,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bulla::crypto::{self, SigningSecret};
-use bulla::files::{Access, AtomicFile, Existing};
-use bulla::relay::client::pull::{self, Delivered, Owned};
-use bulla::relay::client::spool::Spool;
-use bulla::relay::client::{Client, Error, Inbox, Options, Transport as _, bearer_text};
-use bulla::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
-use bulla::relay::server::{Config, Server};
-use bulla::relay::store::Quotas;
-use bulla::relay::store::embedded::Embedded;
-use bulla::secret::Secret;
+use crate::crypto::{self, SigningSecret};
+use crate::files::{Access, AtomicFile, Existing};
+use crate::relay::client::pull::{self, Delivered, Owned};
+use crate::relay::client::spool::Spool;
+use crate::relay::client::{Client, Error, Inbox, Options, Transport as _, bearer_text};
+use crate::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms};
+use crate::relay::server::{Config, Server};
+use crate::relay::store::Quotas;
+use crate::relay::store::embedded::Embedded;
+use crate::secret::Secret;
 
 const FOLDER: &str = "BULLA_TEST_FOLDER";
 
@@ -40,7 +32,8 @@ struct Process(Child);
 impl Process {
     fn start(test: &str, folder: &Path) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--ignored", "--nocapture"])
+            .args(["--exact", &format!("relay::store::tests::crash::{test}")])
+            .args(["--ignored", "--nocapture"])
             .env(FOLDER, folder)
             // It ends itself when this pipe does, so it does not outlive the test.
             .stdin(Stdio::piped())
@@ -107,8 +100,7 @@ fn relay(folder: &Path) -> (Process, String) {
 fn child_relay() {
     let Some(folder) = child_folder() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut config = Config::default();
-    config.sweep_every = Duration::from_millis(100);
+    let config = Config { sweep_every: Duration::from_millis(100), ..Config::default() };
     let store = Embedded::open(&folder.join("relay"), Quotas::default()).unwrap();
     let server = Server::new(config, Arc::new(store), listener).unwrap();
     let mut file =
@@ -153,9 +145,7 @@ fn child_puller() {
 }
 
 fn client(url: &str) -> Client {
-    let mut options = Options::default();
-    options.retries = 0;
-    options.timeout = Duration::from_secs(10);
+    let options = Options { retries: 0, timeout: Duration::from_secs(10), ..Options::default() };
     Client::new(url, options).unwrap()
 }
 

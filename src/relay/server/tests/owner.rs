@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use bulla::relay::protocol::{Mailbox, Terms, TokenId, WINDOW, signature};
-use bulla::relay::server::{self, Config, Server};
-use bulla::relay::store::Token;
+use crate::relay::protocol::{Mailbox, Terms, TokenId, WINDOW, signature};
+use crate::relay::server::{self, Config, Server};
+use crate::relay::store::Token;
 use serde_json::json;
 
-use crate::harness::*;
+use crate::relay::server::tests::harness::*;
 
 #[test]
 fn every_request_of_an_owner() {
@@ -112,11 +112,11 @@ fn registering_may_take_a_token() {
         store
     };
     let closed = |config: &mut Config| {
-        config.registration = bulla::relay::protocol::Registration::Token;
+        config.registration = crate::relay::protocol::Registration::Token;
     };
     let relay = Relay::start_with(closed, add, |server| server);
     assert_eq!(relay.send(&ask("GET", "/v1/info")).json()["registration"], "token");
-    let put = |key: &bulla::crypto::SigningSecret, token: &str| {
+    let put = |key: &crate::crypto::SigningSecret, token: &str| {
         let target = format!("/v1/m/{}", Mailbox(key.public()));
         relay.send(&ask("PUT", target).bearer(token).signed(key))
     };

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use bulla::crypto::{self, SigningSecret};
-use bulla::relay::protocol::{CapabilityId, Id, Mailbox, Terms, signature};
-use bulla::relay::server::{self, Clock, Config, Server};
-use bulla::relay::store::Store;
-use bulla::relay::store::embedded::Embedded;
-use bulla::secret::Secret;
+use crate::crypto::{self, SigningSecret};
+use crate::relay::protocol::{CapabilityId, Id, Mailbox, Terms, signature};
+use crate::relay::server::config::Clock;
+use crate::relay::server::{self, Config, Server};
+use crate::relay::store::Store;
+use crate::relay::store::embedded::Embedded;
+use crate::secret::Secret;
 use tokio::sync::oneshot;
 
 /// A relay whose clock the test moves.
@@ -44,9 +45,11 @@ impl Relay {
     ) -> Self {
         let ahead = Arc::new(AtomicU64::new(0));
         let moved = ahead.clone();
-        let mut config = Config::default();
-        config.clock = Clock::new(move || unix_now() + moved.load(Ordering::Relaxed));
-        config.sweep_every = Duration::from_millis(50);
+        let mut config = Config {
+            clock: Clock::new(move || unix_now() + moved.load(Ordering::Relaxed)),
+            sweep_every: Duration::from_millis(50),
+            ..Config::default()
+        };
         change(&mut config);
         let store = open(&config);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

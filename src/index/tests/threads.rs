@@ -1,16 +1,14 @@
 //! Threads of mail whose answers say little of what they answer, in whichever order they come, and
 //! mail whose folder was renamed as a whole.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use bulla::index::{BuildOptions, Index, Query, Report, SearchOptions};
-use bulla::progress::Silent;
-use bulla::secret::Secret;
+use crate::index::{BuildOptions, Index, Query, Report, SearchOptions};
+use crate::progress::Silent;
+use crate::secret::Secret;
 
 struct Place {
     folder: tempfile::TempDir,

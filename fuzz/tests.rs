@@ -1,50 +1,86 @@
 //! The fuzz targets over their committed corpus and some hundred thousand changes of it, the same
-//! in every run. `cargo fuzz run NAME` in `fuzz/` goes on from there for as long as one likes.
+//! in every run. `cargo fuzz run NAME` in `fuzz/` continues from there without a limit.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "../fuzz/targets.rs"]
-mod targets;
-
-use std::path::Path;
-use std::process::ExitCode;
-use std::sync::Mutex;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
-
-use libtest_mimic::{Arguments, Failed, Trial};
+use std::{fs, panic, thread};
 
 /// Most time for the changes of one target.
 const TIME: Duration = Duration::from_secs(2);
 /// Most changes of one target.
 const CHANGES: u32 = 20_000;
 
-/// A panic in any thread: those of a server's tasks are caught by its runtime.
+/// A panic in a thread that is not a test's: those of a server's tasks are caught by its runtime.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    std::panic::set_hook(Box::new(|panic| {
-        if !bulla::index::is_panic_expected() {
-            PANIC.lock().unwrap().get_or_insert_with(|| panic.to_string());
-        }
-    }));
-    let trials = targets::ALL
-        .iter()
-        .map(|(name, target)| Trial::test(*name, move || exercise(name, *target)));
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+macro_rules! targets {
+    ($($name:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[test]
+            fn $name() {
+                exercise(stringify!($name), super::$name);
+            }
+        )*
+    };
 }
 
-fn exercise(name: &str, target: fn(&[u8])) -> Result<(), Failed> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+targets! {
+    backup
+    card
+    envelope
+    field
+    frame
+    http
+    invite
+    json
+    log
+    mail
+    manifest
+    pack
+    pdf
+    query
+    request
+    segment
+    signature
+}
+
+#[test]
+fn each_corpus_has_its_target() {
+    let found = fs::read_dir(corpora()).unwrap();
+    let found: BTreeSet<String> =
+        found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(found, NAMES.iter().map(|name| (*name).to_owned()).collect());
+}
+
+fn corpora() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
+}
+
+fn exercise(name: &str, target: fn(&[u8])) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            // The panic of a test ends that test by itself.
+            let is_test = thread::current().name().is_some_and(|name| name.contains("tests::"));
+            if !is_test && !crate::index::is_panic_expected() {
+                PANIC.lock().unwrap().get_or_insert_with(|| panic.to_string());
+            }
+            before(panic);
+        }));
+    });
+    let folder = corpora().join(name);
     let mut files: Vec<_> =
-        std::fs::read_dir(&folder)?.map(|entry| entry.unwrap().path()).collect();
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let corpus: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
-    if corpus.is_empty() {
-        return Err(format!("{} is empty", folder.display()).into());
-    }
+    let corpus: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    assert!(!corpus.is_empty(), "{} is empty", folder.display());
     for (file, data) in files.iter().zip(&corpus) {
-        run(target, data).map_err(|why| format!("{}: {why}", file.display()))?;
+        run(target, data).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
     }
     let start = Instant::now();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
@@ -53,13 +89,12 @@ fn exercise(name: &str, target: fn(&[u8])) -> Result<(), Failed> {
             break;
         }
         let data = change(&corpus, &mut random);
-        run(target, &data).map_err(|why| format!("{why}\n{}", data.escape_ascii()))?;
+        run(target, &data).unwrap_or_else(|why| panic!("{why}\n{}", data.escape_ascii()));
     }
-    Ok(())
 }
 
 fn run(target: fn(&[u8]), data: &[u8]) -> Result<(), String> {
-    let panicked = std::panic::catch_unwind(|| target(data)).is_err();
+    let panicked = panic::catch_unwind(|| target(data)).is_err();
     match PANIC.lock().unwrap().take() {
         Some(why) => Err(why),
         None if panicked => Err("it panicked".to_owned()),

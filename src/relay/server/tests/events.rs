@@ -5,11 +5,11 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use bulla::crypto::SigningSecret;
-use bulla::relay::protocol::{Id, Mailbox, Terms};
+use crate::crypto::SigningSecret;
+use crate::relay::protocol::{Id, Mailbox, Terms};
 use serde_json::json;
 
-use crate::harness::*;
+use crate::relay::server::tests::harness::*;
 
 #[test]
 fn a_waiting_list_wakes_up() {
@@ -134,7 +134,7 @@ fn a_stream_goes_on_where_a_full_list_ended() {
     for some in bodies.chunks(550) {
         let mut batch = Vec::new();
         for body in some {
-            bulla::relay::protocol::frame::push(&mut batch, &id_of(body), body);
+            crate::relay::protocol::frame::push(&mut batch, &id_of(body), body);
         }
         let target = format!("/v1/m/{}/push", Mailbox(owner.public()));
         relay.send(&ask("POST", target).bearer(CAP).body(batch)).is(200);

@@ -4,10 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use bulla::crypto;
-use bulla::relay::protocol::{Id, Mailbox, Terms};
+use crate::crypto;
+use crate::relay::protocol::{Id, Mailbox, Terms};
 
-use crate::harness::*;
+use crate::relay::server::tests::harness::*;
 
 struct Parts<'a> {
     relay: &'a Relay,

@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
-use bulla::relay::protocol::{Mailbox, Registration, Terms, TokenId};
-use bulla::relay::server::admin::operator::Operator;
-use bulla::relay::server::{self, Config, Server};
-use bulla::relay::store::Token;
+use crate::relay::protocol::{Mailbox, Registration, Terms, TokenId};
+use crate::relay::server::admin::operator::Operator;
+use crate::relay::server::{self, Config, Server};
+use crate::relay::store::Token;
 
-use crate::harness::*;
+use crate::relay::server::tests::harness::*;
 
 fn token() -> Token {
     let id = TokenId::of("let-me-in");

@@ -4,17 +4,15 @@
 //!
 //! `for_each_behaviour!(mine)` calls the macro `mine!` with all their names.
 
-#![allow(dead_code, unused_macros, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulla::crypto;
-use bulla::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms, TokenId};
-use bulla::relay::store::{
+use crate::crypto;
+use crate::relay::protocol::{CapabilityId, Entry, Id, Mailbox, Terms, TokenId};
+use crate::relay::store::{
     Answer, BodyError, Chunks, Error, INLINE, Push, Put, Quotas, Store, Token, Upload, Usage,
 };
 use bytes::Bytes;
@@ -889,7 +887,7 @@ pub(crate) async fn all_of_it_is_there_after_a_restart(open: Open) {
     for id in &order[2..] {
         assert_eq!(body(&store, BOX, *id).await.as_ref(), bodies.get(id));
     }
-    let sorted = |mut all: Vec<bulla::relay::protocol::Capability>| {
+    let sorted = |mut all: Vec<crate::relay::protocol::Capability>| {
         all.sort_by_key(|one| one.id);
         all
     };

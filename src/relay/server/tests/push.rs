@@ -4,10 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use bulla::relay::protocol::pow::Task;
-use bulla::relay::protocol::{Mailbox, Terms, frame};
+use crate::relay::protocol::pow::Task;
+use crate::relay::protocol::{Mailbox, Terms, frame};
 
-use crate::harness::*;
+use crate::relay::server::tests::harness::*;
 
 #[test]
 fn a_push_takes_a_capability() {
@@ -28,7 +28,7 @@ fn a_push_takes_a_capability() {
     let twice = push(&Mailbox(owner.public()), CAP, b"x").bearer(CAP);
     relay.send(&twice).refuses(400, "malformed");
     // Revoked, it opens nothing any more; what it pushed stays.
-    let id = bulla::relay::protocol::CapabilityId::of(CAP);
+    let id = crate::relay::protocol::CapabilityId::of(CAP);
     relay.owner(&owner, "DELETE", &format!("/capabilities/{id}")).is(204);
     relay.owner(&owner, "DELETE", &format!("/capabilities/{id}")).is(204);
     relay.push(&owner, CAP, b"two").refuses(404, "no_mailbox");

@@ -1,13 +1,5 @@
 //! The relay over a real loopback socket: every request, every refusal, byte by byte.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking, also in its helpers"
-)]
-
 mod events;
 mod golden;
 mod harness;
@@ -15,6 +7,5 @@ mod operator;
 mod owner;
 mod page;
 mod push;
-mod silence;
 mod uniform;
 mod upload;

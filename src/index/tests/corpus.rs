@@ -1,21 +1,17 @@
 //! The index from outside: real mail against a scan, a thief's view of the folder.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "common/skip.rs"]
-mod skip;
-
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use bulla::index::{
+use crate::index::{
     BuildOptions, Document, Error, Index, Kind, Query, SearchOptions, Sort, Writer, destroy,
 };
-use bulla::progress::Silent;
-use bulla::secret::Secret;
+use crate::progress::Silent;
+use crate::secret::Secret;
+use crate::skip;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
@@ -53,7 +49,7 @@ fn with_notes(folder: &Path, notes: &[(&str, &str)]) -> Index {
     index
 }
 
-fn build(writer: &mut Writer<'_>, path: &Path) -> bulla::index::Report {
+fn build(writer: &mut Writer<'_>, path: &Path) -> crate::index::Report {
     writer.build(&[path.to_owned()], &BuildOptions::default(), &Silent).unwrap()
 }
 

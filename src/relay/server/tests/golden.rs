@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use bulla::relay::protocol::{CapabilityId, Mailbox, frame};
-use bulla::relay::server::Clock;
-use bulla::text;
+use crate::relay::protocol::{CapabilityId, Mailbox, frame};
+use crate::relay::server::config::Clock;
+use crate::text;
 use serde_json::{Value, json};
 
-use crate::harness::*;
+use crate::relay::server::tests::harness::*;
 
 /// The first hour of 2027.
 const NOW: u64 = 1_798_761_600;

@@ -1,11 +1,6 @@
 //! The index on the disk: what damage costs, what killed writers leave, a full disk, and that
 //! deleted is gone. `BULLA_SOAK=n` kills n times as often.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "common/skip.rs"]
-mod skip;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -13,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bulla::index::{BuildOptions, Document, Error, Index, Kind, Query, SearchOptions};
-use bulla::progress::Silent;
-use bulla::secret::Secret;
+use crate::index::{BuildOptions, Document, Error, Index, Kind, Query, SearchOptions};
+use crate::progress::Silent;
+use crate::secret::Secret;
+use crate::skip;
 
 fn key() -> Secret<32> {
     Secret::from_slice(&[1; 32]).unwrap()
@@ -580,7 +576,12 @@ fn killed_writers_lose_nothing_committed() {
             });
         }
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_writes_until_killed", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "index::tests::store::child_writes_until_killed",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(CHILD, folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

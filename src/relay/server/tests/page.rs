@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::harness::*;
+use crate::relay::server::tests::harness::*;
 
-const PAGE: &str = include_str!("../../src/relay/protocol/PROTOCOL.md");
-const OPENAPI: &str = include_str!("../../src/relay/protocol/openapi.json");
+const PAGE: &str = include_str!("../../protocol/PROTOCOL.md");
+const OPENAPI: &str = include_str!("../../protocol/openapi.json");
 
 /// What a request may be answered with: statuses of success, and refusals by status and code.
 #[derive(Debug, Default, PartialEq, Eq)]

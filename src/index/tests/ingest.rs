@@ -1,10 +1,5 @@
 //! Folders that change between two builds, whatever lies in them, and what a build says of it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "common/skip.rs"]
-mod skip;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
@@ -13,11 +8,12 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use bulla::index::{
+use crate::index::{
     BuildOptions, Document, Flag, Index, Kind, Query, Report, SearchOptions, Stems, Type, Writer,
 };
-use bulla::progress::{Progress, Silent};
-use bulla::secret::Secret;
+use crate::progress::{Progress, Silent};
+use crate::secret::Secret;
+use crate::skip;
 
 /// A folder to index, and an index of it.
 struct Place {
@@ -381,7 +377,7 @@ fn types_excludes_and_sizes() {
     let wrong = BuildOptions { exclude: vec!["{a".into()], ..BuildOptions::default() };
     let mut writer = place.index.writer().unwrap();
     let error = writer.build(&[place.tree()], &wrong, &Silent).unwrap_err();
-    assert!(matches!(error, bulla::index::Error::Pattern { .. }), "{error}");
+    assert!(matches!(error, crate::index::Error::Pattern { .. }), "{error}");
 }
 
 #[test]

@@ -2,12 +2,6 @@
 //!
 //! `BULLA_SOAK=n` makes the kills n times as many.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "common/store_suite.rs"]
-#[macro_use]
-mod suite;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -17,12 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bulla::crypto;
-use bulla::relay::protocol::{Id, Terms};
-use bulla::relay::store::embedded::{Embedded, Options};
-use bulla::relay::store::{Put, Quotas, Store};
-
-use self::suite::{BOX, CAP, NOW, Pieces, body, entry, push, text};
+use crate::crypto;
+use crate::relay::protocol::{Id, Terms};
+use crate::relay::store::embedded::Embedded;
+use crate::relay::store::embedded::options::Options;
+use crate::relay::store::tests::suite::{self, BOX, CAP, NOW, Pieces, body, entry, push, text};
+use crate::relay::store::{Put, Quotas, Store};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -30,7 +24,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 
 macro_rules! embedded {
     ($($name:ident)*) => {
-        mod embedded {
+        mod behaves {
             $(
                 #[test]
                 fn $name() {
@@ -38,8 +32,8 @@ macro_rules! embedded {
                     let path = folder.path().to_owned();
                     let open: super::suite::Open = Box::new(move || {
                         // Small ones, so that a test can fill some and have them gone through.
-                        let mut options = super::Options::default();
-                        options.segment = 4 << 20;
+                        let options =
+                            super::Options { segment: 4 << 20, ..super::Options::default() };
                         let quotas = super::suite::quotas();
                         let store = super::Embedded::open_with(&path, quotas, options).unwrap();
                         let store: super::Arc<dyn super::Store> = super::Arc::new(store);
@@ -58,9 +52,8 @@ const FOLDER: &str = "BULLA_TEST_FOLDER";
 const FIRST: &str = "BULLA_TEST_FIRST";
 
 fn open(folder: &Path) -> Arc<dyn Store> {
-    let mut options = Options::default();
     // Small ones, so that many are sealed, gone through and dropped.
-    options.segment = 4 << 20;
+    let options = Options { segment: 4 << 20, ..Options::default() };
     let quotas = Quotas { mailbox_messages: 1 << 20, ..Quotas::default() };
     Arc::new(Embedded::open_with(folder, quotas, options).unwrap())
 }
@@ -132,7 +125,13 @@ fn a_killed_store_keeps_every_promise() {
     let (mut acked, mut next, mut count) = (BTreeSet::<Id>::new(), 0, 0);
     for round in 0..20 * soak {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_store", "--ignored", "--nocapture", "--quiet"])
+            .args([
+                "--exact",
+                concat!("relay::store::tests::embedded::", "child_store"),
+                "--ignored",
+                "--nocapture",
+                "--quiet",
+            ])
             .env(FOLDER, folder.path())
             .env(FIRST, next.to_string())
             .stdin(Stdio::piped())
