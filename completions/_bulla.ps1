@@ -780,6 +780,7 @@ Register-ArgumentCompleter -Native -CommandName 'bulla' -ScriptBlock {
             [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run a shell command for each letter: the letter on its stdin, its id in BULLA_ID')
             [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'How long what goes to stdout can be given out again, at most 7d; 0 for not at all')
             [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'Take at most so many')
+            [CompletionResult]::new('--max-size', '--max-size', [CompletionResultType]::ParameterName, 'Leave letters at the relay that are longer than this (64M, 2G), and end with 25')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line; errors end with one on stderr')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No progress, no notes: errors and warnings only')

@@ -2987,7 +2987,7 @@ _bulla() {
             return 0
             ;;
         bulla__subcmd__relay__subcmd__pull)
-            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --wait --follow --output-dir --exec --peek --again --keep --limit --help"
+            opts="-q -v -i -h --json --quiet --verbose --no-input --identity --passphrase --relay --timeout --unlink --retry --wait --follow --output-dir --exec --peek --again --keep --limit --max-size --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3070,6 +3070,10 @@ _bulla() {
                     return 0
                     ;;
                 --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

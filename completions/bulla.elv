@@ -738,6 +738,7 @@ set edit:completion:arg-completer[bulla] = {|@words|
             cand --exec 'Run a shell command for each letter: the letter on its stdin, its id in BULLA_ID'
             cand --keep 'How long what goes to stdout can be given out again, at most 7d; 0 for not at all'
             cand --limit 'Take at most so many'
+            cand --max-size 'Leave letters at the relay that are longer than this (64M, 2G), and end with 25'
             cand --json 'Print one JSON object a line; errors end with one on stderr'
             cand -q 'No progress, no notes: errors and warnings only'
             cand --quiet 'No progress, no notes: errors and warnings only'

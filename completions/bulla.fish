@@ -422,6 +422,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l exec -d 'Run a shell command for each letter: the letter on its stdin, its id in BULLA_ID' -r -f -a "(__fish_complete_command)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l keep -d 'How long what goes to stdout can be given out again, at most 7d; 0 for not at all' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l limit -d 'Take at most so many' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l max-size -d 'Leave letters at the relay that are longer than this (64M, 2G), and end with 25' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Say more of what is done'

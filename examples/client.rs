@@ -73,6 +73,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             if let Some(ended) = standing.ended {
                 return Err(ended.into());
             }
+            for error in &standing.failed {
+                eprintln!("a pairing could not go on: {error}");
+            }
             eprintln!("pairings that wait: {}", standing.waiting);
         }
         ["send", name] => client.send(&[name], &Heading::default(), io::stdin().lock())?,

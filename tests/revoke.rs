@@ -51,7 +51,7 @@ fn seal(from: &Person, to: &str, body: &str) -> Vec<u8> {
 /// Pushes; says whether every relay took it.
 fn push(from: &Person, letters: &[u8]) -> bool {
     let ran = from.pipe(&["relay", "push"], letters);
-    assert!(ran.status == 0 || ran.status == 77, "{}", ran.err);
+    assert!(matches!(ran.status, 0 | 25 | 77), "{}", ran.err);
     ran.status == 0
 }
 

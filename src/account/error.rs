@@ -131,6 +131,16 @@ pub enum Error {
         /// The relay's URL.
         relay: String,
     },
+    /// Mailboxes at a relay failed alike.
+    #[error("{mailboxes} at {relay}")]
+    Mailboxes {
+        /// Which they are, in words.
+        mailboxes: String,
+        /// The relay's URL.
+        relay: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The card's capability cannot be renewed again.
     #[error("there is no further generation")]
     LastGeneration,
@@ -317,9 +327,34 @@ impl Error {
         }
     }
 
+    /// Names the relay that failed, and whose mailbox it is.
+    pub(crate) fn of_mailbox(self, name: &str, relay: &str) -> Self {
+        match self {
+            Self::Relay(error) if !error.is_local() => Self::Mailboxes {
+                mailboxes: format!("the pairing with {name}"),
+                relay: relay.to_owned(),
+                source: Box::new(Self::Relay(error)),
+            },
+            other => other,
+        }
+    }
+
+    /// Returns whether a relay failed in a way that may pass.
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Relay(error) => error.is_temporary(),
+            Self::Mailboxes { source, .. } => source.is_temporary(),
+            _ => false,
+        }
+    }
+
     /// Returns whether a relay takes nothing there: the mailbox is closed, or the capability revoked.
     pub(crate) fn is_denied(&self) -> bool {
-        matches!(self, Self::Relay(RelayError::Denied | RelayError::NoMailbox))
+        match self {
+            Self::Relay(RelayError::Denied | RelayError::NoMailbox) => true,
+            Self::Mailboxes { source, .. } => source.is_denied(),
+            _ => false,
+        }
     }
 }
 

@@ -50,8 +50,8 @@ pub enum Event<'a> {
     /// A control message breaks a rule.
     ControlRefused { name: &'a str, error: &'a Error },
 
-    /// The connection to a relay broke while letters were awaited; it is tried again.
-    LineBroken { error: &'a RelayError },
+    /// A relay failed while letters were awaited; its mailbox, perhaps of a contact, is visited again.
+    LineBroken { relay: String, name: Option<&'a str>, error: &'a RelayError },
 
     // -- mailboxes --
     /// A mailbox for a contact is gone at the relay.

@@ -210,7 +210,15 @@ impl Context<'_> {
                 self.events.event(Event::InviteCannotCome { name: &one.name, error: &error });
             }
             match one.invite().filter(|invite| now < invite.expires()) {
-                Some(invite) => drop(self.take_up_introduced(one, invite)?),
+                Some(invite) => match self.take_up_introduced(one, invite) {
+                    Ok(_) => {}
+                    Err(error) if error.is_temporary() => {
+                        waiting += 1;
+                        self.events
+                            .event(Event::InviteCannotCome { name: &one.name, error: &error });
+                    }
+                    Err(error) => return Err(error),
+                },
                 None => waiting += 1,
             }
         }

@@ -1,7 +1,10 @@
 //! Mailboxes of the account: the one on its card, those made for contacts, and those between its
 //! devices.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use crate::account::context::Context;
 use crate::account::error::Error;
@@ -9,7 +12,7 @@ use crate::account::event::Event;
 use crate::contact::pairing::{Address, Pairing};
 use crate::contact::{self, Introduced, Own, Purpose, Underway};
 use crate::crypto::{self, SigningSecret};
-use crate::relay::client::pull::Owned;
+use crate::relay::client::pull::{Away, Owned};
 use crate::relay::client::{Error as RelayError, Transport, bearer_text};
 use crate::relay::protocol::{Capability, CapabilityId, Terms};
 use crate::secret::Secret;
@@ -45,6 +48,71 @@ impl MailboxPurpose {
         match self {
             Self::Contact(_, name) => Some(name),
             _ => None,
+        }
+    }
+}
+
+/// Answers of relays for mailboxes of the account.
+#[derive(Debug)]
+pub struct Asked<T> {
+    /// The mailboxes whose relay answered, each with the answer.
+    pub answers: Vec<(OwnMailbox, T)>,
+    /// Mailboxes that failed; those at one relay that failed alike are one error.
+    pub failed: Vec<Error>,
+    /// How many mailboxes did not fail.
+    pub visited: usize,
+}
+
+/// Mailboxes that failed, by relay and reason.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(Vec<Failure>);
+
+#[derive(Debug)]
+struct Failure {
+    relay: String,
+    /// The text of the reason.
+    why: String,
+    mailboxes: Vec<String>,
+    error: Error,
+}
+
+impl Failures {
+    /// Adds a mailbox that failed.
+    pub(crate) fn add(&mut self, mailbox: &OwnMailbox, error: Error) {
+        let (relay, why) = (mailbox.owned.relay.url(), error.to_string());
+        let title = mailbox.purpose.to_string();
+        match self.0.iter_mut().find(|it| it.relay == relay && it.why == why) {
+            Some(same) => same.mailboxes.push(title),
+            None => self.0.push(Failure { relay, why, mailboxes: vec![title], error }),
+        }
+    }
+
+    /// Returns how many mailboxes failed.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().map(|it| it.mailboxes.len()).sum()
+    }
+
+    /// Returns an error for each relay and reason. One that names the mailbox itself stays as it is.
+    pub(crate) fn finish(self) -> Vec<Error> {
+        let error = |Failure { relay, mut mailboxes, error, .. }: Failure| {
+            if matches!(error, Error::MailboxGone { .. }) {
+                return error;
+            }
+            mailboxes.sort();
+            mailboxes.dedup();
+            let mailboxes = mailboxes.join(", ");
+            Error::Mailboxes { mailboxes, relay, source: Box::new(error) }
+        };
+        self.0.into_iter().map(error).collect()
+    }
+}
+
+impl fmt::Display for MailboxPurpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Card => f.write_str("the mailbox on the card"),
+            Self::Contact(_, name) => write!(f, "the mailbox for {name}"),
+            Self::Device => f.write_str("the mailbox between your machines"),
         }
     }
 }
@@ -120,6 +188,48 @@ impl Context<'_> {
             Ok(OwnMailbox { owned, purpose })
         };
         places.into_iter().map(at_relay).collect()
+    }
+
+    /// Asks all relays for each of the mailboxes, at the same time, so that none holds another. Two
+    /// mailboxes in a row that cannot be reached stand for all at their relay.
+    pub fn ask_all<T: Send>(
+        &self,
+        ask: impl Fn(&OwnMailbox) -> Result<T, RelayError> + Sync,
+    ) -> Result<Asked<T>, Error> {
+        let all = self.mailboxes()?;
+        let mut relays: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, mailbox) in all.iter().enumerate() {
+            relays.entry(mailbox.owned.relay.url()).or_default().push(at);
+        }
+        let answers = Mutex::new(BTreeMap::new());
+        let (all_boxes, tell, ask) = (&all, &answers, &ask);
+        thread::scope(|scope| {
+            for boxes in relays.values() {
+                scope.spawn(move || {
+                    let mut away = Away::default();
+                    for &at in boxes {
+                        let Some(mailbox) = all_boxes.get(at) else { continue };
+                        let answer = away.error().map_or_else(|| ask(mailbox), Err);
+                        away.count(answer.as_ref().err());
+                        let mut answers = tell.lock().unwrap_or_else(PoisonError::into_inner);
+                        answers.insert(at, answer);
+                    }
+                });
+            }
+        });
+        let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = Failures::default();
+        let (mut there, count) = (Vec::new(), all.len());
+        for (at, mailbox) in all.into_iter().enumerate() {
+            let Some(answer) = answers.remove(&at) else { continue };
+            match self.if_there(&mailbox.purpose, answer) {
+                Ok(Some(answer)) => there.push((mailbox, answer)),
+                Ok(None) => {}
+                Err(error) => failures.add(&mailbox, error),
+            }
+        }
+        let visited = count.saturating_sub(failures.count());
+        Ok(Asked { answers: there, failed: failures.finish(), visited })
     }
 
     /// Returns the outcome of a request to one of the mailboxes; `None` when the relay has no such

@@ -56,7 +56,7 @@ pub use self::context::Context;
 pub use self::error::Error;
 pub use self::event::{Event, Events, Silent};
 pub use self::keyring::{Keyring, Keys};
-pub use self::mailboxes::{MailboxPurpose, OwnMailbox, Registered};
+pub use self::mailboxes::{Asked, MailboxPurpose, OwnMailbox, Registered};
 pub use self::newcomer::{Newcomer, TakenOver};
 pub use self::open::{Arrival, Delivery, LetterOpener, Opened, Sighted};
 pub use self::pair::{Expectation, Invitation, InviteLine, Method, is_invite, method};

@@ -7,6 +7,7 @@ use crate::account::context::Context;
 use crate::account::error::Error;
 use crate::account::event::Event;
 use crate::account::keyring::Keyring;
+use crate::account::mailboxes::{Failures, OwnMailbox};
 use crate::account::open::{Arrival, Delivery, LetterOpener, Opened, Sighted};
 use crate::account::record::Kept;
 use crate::account::sessions::erase_all_deferred;
@@ -32,8 +33,11 @@ pub enum Pull {
 pub struct Pulled {
     /// What was delivered.
     pub report: Report,
-    /// A mailbox that its relay does not have, and should.
-    pub missing: Option<Error>,
+    /// Mailboxes that could not be visited, or that their relay should have and does not. Mailboxes at
+    /// one relay that failed alike are one [`Error::Mailboxes`].
+    pub failed: Vec<Error>,
+    /// How many mailboxes were visited.
+    pub visited: usize,
 }
 
 /// Takes letters, each of which is safe when it returns.
@@ -85,40 +89,60 @@ where
 impl Context<'_> {
     /// Pulls sealed letters from all mailboxes through the spool, and hands each to `deliver`.
     ///
-    /// What is left of a revocation is tried again first, and keys whose erasure was deferred are
-    /// erased.
+    /// Keys whose erasure was deferred are erased first. What is left of a revocation is tried again
+    /// after the pull, or before one that follows.
     ///
     /// # Errors
     ///
-    /// `Stopped`: what was delivered before is marked, and acknowledged if the relay can be reached.
+    /// Those of this machine, and of `deliver`: what was delivered before is marked, and acknowledged
+    /// if the relay can be reached. A relay that fails is no error: see [`Pulled::failed`].
     pub fn pull<E: From<Error>>(
         &self,
         which: Pull,
         options: Options,
         deliver: impl FnMut(Id, &mut File) -> Result<Delivered, E>,
     ) -> Result<Pulled, E> {
-        self.close_revoked_once()?;
+        if which == Pull::Follow {
+            self.close_revoked_once()?;
+        }
         self.account.erase_expired_keys()?;
         let mine = self.mailboxes()?;
         let mut spool = Spool::on(self.account.spool()?).map_err(Error::from)?;
         erase_all_deferred(self.account, self.events, |id| spool.is_waiting(id))?;
         let boxes: Vec<_> = mine.iter().map(|mine| mine.owned.clone()).collect();
-        let broken = |error: &RelayError| self.events.event(Event::LineBroken { error });
+        let broken = |at: usize, error: &RelayError| {
+            if let Some(OwnMailbox { owned, purpose }) = mine.get(at) {
+                let (relay, name) = (owned.relay.url(), purpose.contact());
+                self.events.event(Event::LineBroken { relay, name, error });
+            }
+        };
         let outcome = match which {
             Pull::Once => pull(&boxes, &mut spool, options, deliver),
             Pull::Follow => follow(&boxes, &mut spool, options, deliver, broken),
             Pull::Again => pull_again(&mut spool, options, deliver),
         };
-        let report = outcome.map_err(|stopped| match stopped {
+        let mut report = outcome.map_err(|stopped| match stopped {
             Stopped::Relay(error) => Error::from(error).into(),
             Stopped::Deliver(error) => error,
         })?;
-        // Of the mailboxes that are not there, the first that should be is the error of the run.
-        let gone = report.gone.iter().filter_map(|at| mine.get(*at));
-        let missing = gone
-            .map(|mine| self.if_there::<()>(&mine.purpose, Err(RelayError::NoMailbox)))
-            .find_map(Result::err);
-        Ok(Pulled { report, missing })
+        if which != Pull::Follow {
+            self.close_revoked_once()?;
+        }
+        let mut failed = Failures::default();
+        for at in &report.gone {
+            let Some(mine) = mine.get(*at) else { continue };
+            let gone = Err(RelayError::NoMailbox);
+            if let Err(error) = self.if_there::<()>(&mine.purpose, gone) {
+                failed.add(mine, error);
+            }
+        }
+        for (at, error) in std::mem::take(&mut report.failed) {
+            if let Some(mine) = mine.get(at) {
+                failed.add(mine, error.into());
+            }
+        }
+        let visited = mine.len().saturating_sub(failed.count());
+        Ok(Pulled { report, failed: failed.finish(), visited })
     }
 
     /// Receives letters: each is pulled, opened, checked against replay, delivered, recorded, and its
@@ -130,14 +154,13 @@ impl Context<'_> {
     ///
     /// # Errors
     ///
-    /// That of a relay, of the state, or of `delivery`, whose letter comes again.
+    /// That of the state, or of `delivery`, whose letter comes again; or the first of the relays that
+    /// failed, when all others were visited. Further ones are [events](Event::Failed).
     pub fn receive(&self, options: Options, delivery: &mut impl Receive) -> Result<Report, Error> {
         let keys = Keyring::new(vec![self.account.clone()], Vec::new(), self.events);
         let mut opener = LetterOpener::new(keys);
         let options = Options { keep: KEPT, ..options };
-        let Pulled { report, missing } = self.pull(Pull::Once, options, |id, sealed| match self
-            .receive_one(&mut opener, delivery, sealed)
-        {
+        let take = |id, sealed: &mut File| match self.receive_one(&mut opener, delivery, sealed) {
             Ok(()) => Ok(Delivered::Yes),
             Err(error) if error.is_settled() => {
                 self.events.event(Event::LetterRefused { id, error: &error });
@@ -148,8 +171,12 @@ impl Context<'_> {
                 Ok(Delivered::GivenOut)
             }
             Err(error) => Err(error),
-        })?;
-        missing.map_or(Ok(report), Err)
+        };
+        let Pulled { report, failed, .. } = self.pull(Pull::Once, options, take)?;
+        let mut failed = failed.into_iter();
+        let first = failed.next();
+        failed.for_each(|error| self.events.event(Event::Failed { error: &error }));
+        first.map_or(Ok(report), Err)
     }
 
     fn receive_one<D: Receive>(

@@ -16,7 +16,7 @@ use crate::contact::{self, Own, Pairs, Purpose, Trust, Underway, Unfinished};
 use crate::crypto::SigningSecret;
 use crate::kem::PublicKey;
 use crate::letter::ratchet::{self, Ratchet, Start};
-use crate::relay::client::Transport;
+use crate::relay::client::{Error as RelayError, Transport};
 use crate::relay::protocol::{Entry, MAX_LIST};
 use crate::secret::Secret;
 use crate::text::hex_encode;
@@ -41,6 +41,10 @@ pub struct Standing {
     pub digits: usize,
     /// Why a pairing ended without a contact, if one did.
     pub ended: Option<Error>,
+    /// Why pairings could not go on. The others did.
+    pub failed: Vec<Error>,
+    /// How many pairings could go on.
+    pub reached: usize,
 }
 
 /// What a look at the relays is for. The default looks once for all pairings.
@@ -59,27 +63,41 @@ impl Context<'_> {
     ///
     /// # Errors
     ///
-    /// That of the last relay that failed; one that is away does not keep the others from being asked.
+    /// Those of the state. A relay that fails is no error: see [`Standing::failed`].
     pub fn advance_pairings(&self, look: Look<'_>) -> Result<Standing, Error> {
         let Look { only, again, wait } = look;
         let file = self.account.pairs_file()?;
-        let (mut failed, mut ended) = (None, None);
+        let (mut failed, mut ended, mut reached) = (Vec::new(), None, 0);
         let underway = file.read()?;
         let wanted = |one: &&Underway| only.is_none_or(|only| *only == one.meeting);
         let alone = underway.underway().iter().filter(wanted).count() == 1;
         let wait = if alone { wait } else { Duration::ZERO };
-        for one in underway.underway().iter().filter(wanted) {
-            match self.advance(one, again, wait) {
-                Ok(how) => ended = how.or(ended),
-                Err(error) => {
-                    if let Some(before) = failed.replace(error) {
-                        self.events.event(Event::Failed { error: &before });
-                    }
+        let mut advance = |cx: &Context<'_>, one: &Underway, again| -> Option<Error> {
+            match cx.advance(one, again, wait) {
+                Ok(how) => {
+                    ended = how.or(ended.take());
+                    reached += 1;
+                    None
+                }
+                Err(error) => Some(error),
+            }
+        };
+        let mut wanted_ones = underway.underway().iter().filter(wanted);
+        if alone {
+            failed.extend(wanted_ones.find_map(|one| advance(self, one, again)));
+        } else {
+            // Each relay is asked once before any is asked again.
+            let once = self.relays.once();
+            let cx = Context { relays: &*once, ..self.clone() };
+            let late: Vec<_> = wanted_ones
+                .filter_map(|one| advance(&cx, one, again).map(|error| (one, error)))
+                .collect();
+            for (one, error) in late {
+                match error.is_temporary() {
+                    true => failed.extend(advance(self, one, again)),
+                    false => failed.push(error),
                 }
             }
-        }
-        if let Some(error) = failed {
-            return Err(error);
         }
         let (pairs, now) = (file.read()?, self.account.now());
         let waits = |one: &&Underway| match one.pairing.waits_for() {
@@ -90,7 +108,7 @@ impl Context<'_> {
         let waiting: Vec<_> = pairs.underway().iter().filter(wanted).filter(waits).collect();
         let is_ours = |one: &&&Underway| matches!(one.pairing.waits_for(), Waits::OurDigits(_));
         let digits = waiting.iter().filter(is_ours).count();
-        Ok(Standing { waiting: waiting.len(), digits, ended })
+        Ok(Standing { waiting: waiting.len(), digits, ended, failed, reached })
     }
 
     fn advance(&self, one: &Underway, again: bool, wait: Duration) -> Result<Option<Error>, Error> {
@@ -105,17 +123,20 @@ impl Context<'_> {
             match push_all(self, one.pairing.resend()) {
                 // The other side has closed its mailbox since, and needs nothing more.
                 Err(Error::Relay(error)) if over && is_denied(&error) => {}
-                sent => sent?,
+                sent => sent.map_err(|error| theirs(one.pairing.resend(), error, &title(one)))?,
             }
         }
-        let listed = relay.list(&key, if over { Duration::ZERO } else { wait }, MAX_LIST)?;
+        let ours = |error: RelayError| Error::from(error).of_mailbox(&title(one), &relay.url());
+        let listed = relay.list(&key, if over { Duration::ZERO } else { wait }, MAX_LIST);
+        let listed = listed.map_err(ours)?;
         let (mut done, mut ended) = (Vec::new(), None);
         for entry in listed {
             if entry.size != MESSAGE as u64 {
                 done.push(entry.id);
                 continue;
             }
-            let (message, now) = (fetch(&*relay, &key, &entry)?, self.account.now());
+            let message = fetch(&*relay, &key, &entry).map_err(ours)?;
+            let now = self.account.now();
             match self.take_step(&one.meeting, |pairing| pairing.receive(&message, now)) {
                 // It may have overtaken another.
                 Ok(Outcome::Nothing) if !over => {}
@@ -132,7 +153,7 @@ impl Context<'_> {
             }
         }
         if !done.is_empty() {
-            relay.ack(&key, &done)?;
+            relay.ack(&key, &done).map_err(ours)?;
         }
         handover::serve(self, &one.meeting)?;
         Ok(ended)
@@ -179,7 +200,7 @@ impl Context<'_> {
         let Some(Taken { send, event, name, purpose, lifted, earlier }) = taken else {
             return Ok(Outcome::Nothing);
         };
-        push_all(self, &send)?;
+        push_all(self, &send).map_err(|error| theirs(&send, error, &name))?;
         if lifted {
             self.events.event(Event::RevocationLifted { name: &name });
         }
@@ -218,7 +239,15 @@ impl Context<'_> {
     }
 }
 
-fn fetch(relay: &dyn Transport, key: &SigningSecret, entry: &Entry) -> Result<Vec<u8>, Error> {
+/// Names the relay of the other side in the error of a push.
+fn theirs(sent: &[pairing::Outgoing], error: Error, name: &str) -> Error {
+    match sent.first() {
+        Some(first) => error.of_mailbox(name, &first.address.relay),
+        None => error,
+    }
+}
+
+fn fetch(relay: &dyn Transport, key: &SigningSecret, entry: &Entry) -> Result<Vec<u8>, RelayError> {
     let mut bytes = Vec::with_capacity(MESSAGE);
     relay.fetch(key, entry, &mut bytes)?;
     Ok(bytes)

@@ -242,7 +242,7 @@ impl Person {
     /// Looks for what has come for the pairings under way.
     pub(super) fn advance(&self) -> Result<Standing, Error> {
         let look = Look { only: None, again: true, wait: Duration::ZERO };
-        self.cx().advance_pairings(look)
+        all_went_on(self.cx().advance_pairings(look))
     }
 
     /// Returns the digits that are shown here for the pairing under way.
@@ -367,6 +367,12 @@ pub(super) struct Device {
     home: TempDir,
 }
 
+/// Demands that every pairing went on.
+fn all_went_on(standing: Result<Standing, Error>) -> Result<Standing, Error> {
+    let mut standing = standing?;
+    standing.failed.pop().map_or(Ok(standing), Err)
+}
+
 impl Device {
     pub(super) fn cx(&self) -> Context<'_> {
         Context::new(self.newcomer.account(), &self.relays, &self.said)
@@ -377,7 +383,8 @@ impl Device {
     }
 
     pub(super) fn advance(&self) -> Result<Standing, Error> {
-        self.cx().advance_pairings(Look { only: None, again: true, wait: Duration::ZERO })
+        let look = Look { only: None, again: true, wait: Duration::ZERO };
+        all_went_on(self.cx().advance_pairings(look))
     }
 
     /// Takes over what was handed over by the confirmed identity, if it came.

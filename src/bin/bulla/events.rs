@@ -74,7 +74,10 @@ impl Teller {
             Event::ControlRefused { name, error } => {
                 ui.warn(&format!("a notice from {name} is refused: {error}"));
             }
-            Event::LineBroken { error } => ui.warn(&format!("{error}: trying again")),
+            Event::LineBroken { relay, name, error } => {
+                let of = name.map_or_else(String::new, |name| format!("the mailbox for {name} at "));
+                ui.warn(&format!("{of}{relay}: {error}: trying again"));
+            }
             Event::MailboxGone { name, relay } => ui.warn(&format!(
                 "the mailbox for {name} is gone at {relay}: did you revoke {name} on another machine?"
             )),

@@ -21,6 +21,7 @@ pub(crate) enum Exit {
     UnsafePermissions = 22,
     Partial = 23,
     MoreLetters = 24,
+    SomeFailed = 25,
     CommandFailed = 26,
     Failure = 70,
     Temporary = 75,

@@ -22,6 +22,7 @@ mod network;
 #[cfg(feature = "serve")]
 mod notify;
 mod output;
+mod partly;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod present;

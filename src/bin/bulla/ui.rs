@@ -215,7 +215,7 @@ fn line(label: &str, text: &str) {
 }
 
 /// The whole chain in one line, without saying twice what a cause repeats.
-fn message(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn message(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     for cause in std::iter::successors(Some(error), |&error| error.source()) {
         let cause = cause.to_string();

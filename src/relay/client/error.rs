@@ -132,8 +132,13 @@ fn date(seconds: u64) -> String {
 }
 
 impl Error {
-    /// Whether the same request, unchanged, may succeed later.
+    /// Returns whether the same request, unchanged, may succeed later.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Temporary { .. } | Self::Full(_) | Self::Work(_))
+    }
+
+    /// Returns whether something failed on this machine, so that no other relay would do better.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::SpoolInUse { .. } | Self::Crypto(_))
     }
 }

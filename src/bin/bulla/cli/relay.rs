@@ -82,6 +82,10 @@ pub(crate) struct RelayRegister {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+Relays are served at the same time. When some letters failed, the others were pushed, and the status
+is 25: push the same stream again, nothing is sent twice. A relay that takes less than 1 KiB a
+second, over the time of --timeout, is given up.
+
 Examples:
   tar c src | bulla seal --to bob | bulla relay push
   bulla relay push letters.env")]
@@ -115,6 +119,10 @@ A letter counts as delivered when the command of --exec ended with 0 and each bu
 opened what it was given. The command gets SIGTERM when the pull ends. It and what it starts hold
 the spool: another pull ends with 75 until the last of them has ended. A letter is given to a
 command again only when no end of it was recorded, with BULLA_AGAIN set.
+
+All relays of yours are asked, whatever one of them does. When some failed, the others were served,
+and the status is 25. With --follow a relay that failed is asked again later. A letter that comes
+more slowly than 1 KiB a second, over the time of --timeout, is given up until the next pull.
 
 A command of --exec does not see BULLA_IDENTITY or BULLA_IDENTITY_COMMAND, so that no child
 inherits a secret: give it BULLA_IDENTITY_FILE or the default identity.
@@ -154,6 +162,9 @@ pub(crate) struct RelayPull {
     /// Take at most so many
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<std::num::NonZeroUsize>,
+    /// Leave letters at the relay that are longer than this (64M, 2G), and end with 25
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    pub(crate) max_size: u64,
 }
 
 #[derive(Debug, Args)]

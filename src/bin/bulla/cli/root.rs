@@ -35,6 +35,7 @@ Exit status:
   22   unsafe permissions on a key file
   23   a partial answer: a damaged part of the index was left out
   24   one letter was written, and more follow: they come again with the next relay pull
+  25   some relays or letters failed, the others did not
   26   the command of --exec or --from-command failed
   70   a failure that has no status of its own
   75   temporary, a retry is worth it

@@ -36,6 +36,7 @@ mod round;
 mod run;
 mod types;
 
+pub(crate) use self::listen::Away;
 pub(crate) use self::run::{follow, pull, pull_again};
 pub(crate) use self::types::Stopped;
 pub use self::types::{Delivered, Options, Owned, Report};

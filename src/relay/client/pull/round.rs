@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use crate::relay::client::error::Error;
@@ -19,6 +20,22 @@ const ACK_BATCH: usize = 256;
 const ACK_EVERY: Duration = Duration::from_secs(2);
 /// Answers that may break off without anything having come.
 const BROKEN: u32 = 2;
+/// An empty list that came sooner than this did not wait for a message.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// First pause after such a list.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause after such a list.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// Outcome of a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visit {
+    Done,
+    /// There may be more, and other mailboxes come first.
+    TurnOver,
+    /// The report says why.
+    Failed,
+}
 
 /// Function of the caller that gets each message.
 pub(super) type Deliver<'a, E> = dyn FnMut(Id, &mut File) -> Result<Delivered, E> + 'a;
@@ -36,6 +53,10 @@ pub(super) struct Pull<'a, E> {
     seen: HashSet<Id>,
     /// Messages acknowledged in this visit.
     acked: HashSet<Id>,
+    /// End of this visit, where other mailboxes have not been visited.
+    turn: Option<Instant>,
+    /// Time at which something came last in this visit.
+    came: Instant,
 }
 
 impl<'a, E> Pull<'a, E> {
@@ -48,7 +69,8 @@ impl<'a, E> Pull<'a, E> {
     ) -> Option<Self> {
         let mailbox = boxes.first()?;
         let (report, seen, acked) = (Report::default(), HashSet::new(), HashSet::new());
-        Some(Self { boxes, mailbox, spool, options, deliver, report, seen, acked })
+        let (turn, came) = (None, Instant::now());
+        Some(Self { boxes, mailbox, spool, options, deliver, report, seen, acked, turn, came })
     }
 
     pub(super) fn handed(&self) -> usize {
@@ -88,28 +110,79 @@ impl<'a, E> Pull<'a, E> {
         }
         // The relay may have them still, and a small limit ends this before they are listed.
         delivered.retain(|id| self.spool.is_done(id));
-        if self.is_enough() { Ok(self.acknowledge(&mut delivered)?) } else { Ok(()) }
-    }
-
-    /// Deals with what is in one of the mailboxes; waits for something to be there. A mailbox
-    /// that its relay does not have is noted in the report.
-    pub(super) fn visit(&mut self, at: usize, until: Instant) -> Result<(), Stopped<E>> {
-        let Some(mailbox) = self.boxes.get(at) else { return Ok(()) };
-        self.mailbox = mailbox;
-        let outcome = self.rounds(until);
-        self.seen.retain(|id| !self.spool.is_done(id));
-        self.acked.clear();
-        match outcome {
-            Err(Stopped::Relay(Error::NoMailbox)) => self.note_gone(at),
-            outcome => outcome?,
+        if self.is_enough() {
+            let acked = self.acknowledge(&mut delivered);
+            self.note(0, acked.map_err(Stopped::from))?;
         }
         Ok(())
     }
 
-    /// Notes a mailbox that its relay does not have.
-    pub(super) fn note_gone(&mut self, at: usize) {
-        if !self.is_gone(at) {
-            self.report.gone.push(at);
+    /// Deals with what is in one of the mailboxes, of which `listed` is the first list. Waits until
+    /// `until` for something to be there. Returns whether the visit ended because its turn was over;
+    /// a failure of the relay is noted in the report.
+    pub(super) fn visit(
+        &mut self,
+        at: usize,
+        listed: Option<Vec<Entry>>,
+        until: Instant,
+        others_wait: bool,
+    ) -> Result<Visit, Stopped<E>> {
+        self.begin(at, others_wait);
+        let outcome = self.rounds(listed, until);
+        self.end(at, outcome)
+    }
+
+    /// Deals with messages that one of the mailboxes announced.
+    pub(super) fn visit_announced(
+        &mut self,
+        at: usize,
+        announced: &[Entry],
+    ) -> Result<Visit, Stopped<E>> {
+        self.begin(at, true);
+        let outcome = self.page(announced);
+        self.end(at, outcome)
+    }
+
+    fn begin(&mut self, at: usize, others_wait: bool) {
+        self.mailbox = self.boxes.get(at).unwrap_or(self.mailbox);
+        self.came = Instant::now();
+        self.turn = others_wait.then(|| self.came.checked_add(self.options.turn)).flatten();
+    }
+
+    fn end(&mut self, at: usize, outcome: Result<(), Stopped<E>>) -> Result<Visit, Stopped<E>> {
+        self.seen.retain(|id| !self.spool.is_done(id));
+        self.acked.clear();
+        let over = self.is_turn_over();
+        self.turn = None;
+        match self.note(at, outcome)? {
+            Visit::Done if over => Ok(Visit::TurnOver),
+            visit => Ok(visit),
+        }
+    }
+
+    /// Notes the outcome of a visit in the report. What failed on this machine ends the pull.
+    pub(super) fn note(
+        &mut self,
+        at: usize,
+        outcome: Result<(), Stopped<E>>,
+    ) -> Result<Visit, Stopped<E>> {
+        match outcome {
+            Ok(()) => {
+                self.report.failed.retain(|(failed, _)| *failed != at);
+                Ok(Visit::Done)
+            }
+            Err(Stopped::Relay(error)) if !error.is_local() => {
+                self.report.failed.retain(|(failed, _)| *failed != at);
+                if matches!(error, Error::NoMailbox) {
+                    if !self.is_gone(at) {
+                        self.report.gone.push(at);
+                    }
+                } else {
+                    self.report.failed.push((at, error));
+                }
+                Ok(Visit::Failed)
+            }
+            Err(stopped) => Err(stopped),
         }
     }
 
@@ -118,33 +191,75 @@ impl<'a, E> Pull<'a, E> {
         self.report.gone.contains(&at)
     }
 
+    /// Returns why the last visit to the mailbox failed, if it did.
+    pub(super) fn failure(&self, at: usize) -> Option<&Error> {
+        self.report.failed.iter().find(|(failed, _)| *failed == at).map(|(_, error)| error)
+    }
+
+    /// Fails when nothing came for too long, though the relay answers.
+    fn check_progress(&self) -> Result<(), Error> {
+        if self.came.elapsed() <= self.options.turn.saturating_mul(2) {
+            return Ok(());
+        }
+        let why = "it lists messages and does not hand them out".into();
+        Err(Error::Temporary { why, retry_after: None })
+    }
+
+    fn is_turn_over(&self) -> bool {
+        self.turn.is_some_and(|turn| turn <= Instant::now())
+    }
+
     /// Returns whether a message is neither delivered nor put off.
     pub(super) fn is_new(&self, id: &Id) -> bool {
         !self.seen.contains(id) && !self.spool.is_done(id)
     }
 
     /// Lists and deals with what is listed, until there is nothing new; waits for something to be
-    /// there.
-    fn rounds(&mut self, until: Instant) -> Result<(), Stopped<E>> {
-        let handed = self.handed();
-        while !self.is_enough() && self.seen.len() < MAX_SEEN {
+    /// there. `listed` stands for the first list.
+    fn rounds(&mut self, mut listed: Option<Vec<Entry>>, until: Instant) -> Result<(), Stopped<E>> {
+        let (handed, seen) = (self.handed(), self.seen.len());
+        let mut pause = FIRST_PAUSE;
+        while !self.is_enough()
+            && self.seen.len().saturating_sub(seen) < MAX_SEEN
+            && !self.is_turn_over()
+        {
+            let asked = Instant::now();
             let wait = match self.handed() == handed {
-                true => until.saturating_duration_since(Instant::now()),
+                true => until.saturating_duration_since(asked),
                 false => Duration::ZERO,
             };
-            // Messages put off and refused stay in the list: it must reach beyond them.
-            let left = self.options.limit.saturating_sub(self.delivered());
-            let page = left.saturating_add(self.seen.len()).min(MAX_LIST);
-            let listed = self.mailbox.relay.list(&self.mailbox.key, wait, page)?;
+            let page = match listed.take() {
+                Some(listed) => listed,
+                None => self.list(wait)?,
+            };
             let before = self.seen.len() + self.acked.len();
-            self.page(&listed)?;
+            if page.is_empty() {
+                self.came = Instant::now();
+            }
+            self.check_progress()?;
+            self.page(&page)?;
             let idle = self.seen.len() + self.acked.len() == before;
-            let waits = listed.is_empty() && self.handed() == handed && Instant::now() < until;
+            let waits = page.is_empty() && self.handed() == handed && Instant::now() < until;
             if idle && !waits {
                 break;
             }
+            if idle && asked.elapsed() < AT_ONCE {
+                // It was asked to wait and did not.
+                std::thread::sleep(pause.min(until.saturating_duration_since(Instant::now())));
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         }
         Ok(())
+    }
+
+    fn list(&self, wait: Duration) -> Result<Vec<Entry>, Error> {
+        self.mailbox.relay.list(&self.mailbox.key, wait, self.page_size())
+    }
+
+    /// Returns how many messages a list must show: those that were put off and refused stay in it.
+    pub(super) fn page_size(&self) -> usize {
+        let left = self.options.limit.saturating_sub(self.delivered());
+        left.saturating_add(self.seen.len()).min(MAX_LIST)
     }
 
     /// Deals with a list. What was delivered is acknowledged every now and then, and what
@@ -155,19 +270,22 @@ impl<'a, E> Pull<'a, E> {
         self.acknowledge(&mut done)?;
         let mut last = Instant::now();
         let mut rest = listed.iter().copied();
-        while !self.is_enough() {
+        while !self.is_enough() && !self.is_turn_over() {
             let batch = self.batch(&mut rest);
             if batch.is_empty() {
                 break;
             }
-            if let Err(stopped) = self.deal_with(&batch, &mut done, &mut last) {
-                // What was delivered before need not come again, if that can be helped; what
-                // did not come is as new as before.
-                let _ = self.acknowledge(&mut done);
+            let dealt = self.deal_with(&batch, &mut done, &mut last);
+            if dealt.is_err() || self.is_turn_over() {
+                // What did not come is as new as before.
                 let missing = batch.iter().filter(|entry| !self.spool.knows(&entry.id));
                 missing.for_each(|entry| {
                     self.seen.remove(&entry.id);
                 });
+            }
+            if let Err(stopped) = dealt {
+                // What was delivered before need not come again, if that can be helped.
+                let _ = self.acknowledge(&mut done);
                 return Err(stopped);
             }
         }
@@ -192,7 +310,7 @@ impl<'a, E> Pull<'a, E> {
             }
             self.seen.insert(entry.id);
             if entry.size > self.options.message_bytes {
-                self.report.refused += 1;
+                self.report.too_long += 1;
                 continue;
             }
             batch.push(entry);
@@ -210,7 +328,11 @@ impl<'a, E> Pull<'a, E> {
         done: &mut Vec<Id>,
         last: &mut Instant,
     ) -> Result<(), Stopped<E>> {
-        self.take_in(batch)?;
+        let taken = self.take_in(batch);
+        if taken.as_ref().is_err_and(Error::is_local) {
+            return Ok(taken?);
+        }
+        // What came before the connection broke is as good as any.
         for entry in batch {
             if !self.spool.is_waiting(&entry.id) {
                 continue;
@@ -224,7 +346,7 @@ impl<'a, E> Pull<'a, E> {
                 *last = Instant::now();
             }
         }
-        Ok(())
+        Ok(taken?)
     }
 
     /// Step 1.
@@ -232,7 +354,6 @@ impl<'a, E> Pull<'a, E> {
         let mut damaged = Vec::new();
         if batch.iter().all(|entry| entry.size <= MAX_FRAME) {
             let taken = self.take_in_small(batch);
-            // What came before a break is as good as any.
             self.spool.settle()?;
             damaged = taken?;
         }
@@ -241,6 +362,10 @@ impl<'a, E> Pull<'a, E> {
             if self.spool.knows(&entry.id) || damaged.contains(&entry.id) {
                 continue;
             }
+            if self.is_turn_over() {
+                break;
+            }
+            self.check_progress()?;
             match self.take_in_alone(entry) {
                 // Expired, or taken by another machine of the same owner.
                 Ok(()) | Err(Error::NoMessage(_)) => {}
@@ -255,13 +380,18 @@ impl<'a, E> Pull<'a, E> {
         let mut broken = 0;
         let mut wanted: Vec<Entry> = batch.to_vec();
         wanted.retain(|entry| !self.spool.knows(&entry.id));
+        let (turn, last) = (self.turn, &mut self.came);
         while !wanted.is_empty() {
-            let mut came = HashSet::new();
+            let (mut came, mut over) = (HashSet::new(), false);
             let mut put = |id, bytes: &[u8]| {
                 came.insert(id);
-                self.spool.put(id, bytes)
+                self.spool.put(id, bytes)?;
+                *last = Instant::now();
+                over = turn.is_some_and(|turn| turn <= Instant::now());
+                if over { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
             };
             match self.mailbox.relay.take(&self.mailbox.key, &wanted, &mut put) {
+                Err(Error::Io(_)) if over => return Ok(Vec::new()),
                 Err(Error::Temporary { .. }) if broken < BROKEN => {
                     broken = if came.is_empty() { broken + 1 } else { 0 };
                     wanted.retain(|entry| !came.contains(&entry.id));
@@ -278,7 +408,11 @@ impl<'a, E> Pull<'a, E> {
         let mut broken = 0;
         while partial.length() < entry.size {
             let before = partial.length();
-            match self.mailbox.relay.fetch_from(&self.mailbox.key, entry, before, &mut partial) {
+            let mut out = InTurn { out: &mut partial, turn: self.turn, over: false };
+            let fetched = self.mailbox.relay.fetch_from(&self.mailbox.key, entry, before, &mut out);
+            match fetched {
+                // What came is kept, and continued after the other mailboxes.
+                Err(Error::Io(_)) if out.over => return Ok(()),
                 // It ended before its size: the hash will not be right.
                 Ok(()) => break,
                 Err(Error::Temporary { .. }) if broken < BROKEN => {
@@ -287,11 +421,15 @@ impl<'a, E> Pull<'a, E> {
                 Err(error) => return Err(error),
             }
         }
-        self.spool.complete(partial)
+        self.spool.complete(partial)?;
+        self.came = Instant::now();
+        Ok(())
     }
 
     fn hand_over(&mut self, id: Id) -> Result<(), Stopped<E>> {
-        hand_over(self.spool, id, self.deliver, self.options, &mut self.report)
+        let handed = hand_over(self.spool, id, self.deliver, self.options, &mut self.report);
+        self.came = Instant::now();
+        handed
     }
 
     /// Step 4.
@@ -304,6 +442,25 @@ impl<'a, E> Pull<'a, E> {
         self.report.acknowledged += self.mailbox.relay.ack(&self.mailbox.key, &ids)?;
         self.acked.extend(ids);
         Ok(())
+    }
+}
+
+/// Takes bytes until the turn of a mailbox is over.
+struct InTurn<'a, W> {
+    out: &'a mut W,
+    turn: Option<Instant>,
+    over: bool,
+}
+
+impl<W: Write> Write for InTurn<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.over = self.turn.is_some_and(|turn| turn <= Instant::now());
+        if self.over { Err(io::ErrorKind::TimedOut.into()) } else { Ok(written) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

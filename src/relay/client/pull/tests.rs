@@ -20,6 +20,8 @@ use crate::secret::{Secret, SecretString};
 struct Mailbox {
     messages: Mutex<BTreeMap<Id, Vec<u8>>>,
     acked: Mutex<BTreeSet<Id>>,
+    /// Before each piece of a long message.
+    pause: Duration,
 }
 
 impl Mailbox {
@@ -66,6 +68,7 @@ impl Transport for Mailbox {
     ) -> Result<(), Error> {
         let bytes = self.bytes(&message.id)?;
         for piece in bytes.get(from as usize..).unwrap_or_default().chunks(64 << 10) {
+            std::thread::sleep(self.pause);
             out.write_all(piece)?;
         }
         Ok(())
@@ -205,4 +208,32 @@ fn no_crash_loses_a_message_or_acknowledges_one_without_its_mark() {
             assert!(left.iter().all(|id| world.delivered.contains(id)));
         },
     );
+}
+
+#[test]
+fn a_long_message_waits_for_those_at_other_mailboxes() {
+    let slow = Mailbox { pause: Duration::from_millis(500), ..Mailbox::default() };
+    let big = message(1, 1 << 20);
+    let last = Id(crypto::sha256(&[&big]));
+    slow.arrives(big);
+    let quick = (2..9).map(|number| {
+        let mailbox = Mailbox::default();
+        mailbox.arrives(message(number, 100));
+        mailbox
+    });
+    let boxes: Vec<Owned> = std::iter::once(slow)
+        .chain(quick)
+        .map(|mailbox| {
+            let key = SigningSecret::from_seed(&Secret::from_slice(&[7; 32]).unwrap());
+            Owned { relay: Arc::new(mailbox), key: Arc::new(key) }
+        })
+        .collect();
+    let mut spool = Spool::on(SimDisk::new(1).root().folder("spool")).unwrap();
+    let options = Options { turn: Duration::from_secs(3), ..Options::default() };
+    let mut order = Vec::new();
+    let report = pull(&boxes, &mut spool, options, |id, _| {
+        order.push(id);
+        Ok::<_, Error>(Delivered::Yes)
+    });
+    assert_eq!((report.unwrap().delivered, order.last()), (8, Some(&last)));
 }

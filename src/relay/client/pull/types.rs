@@ -48,23 +48,26 @@ pub struct Options {
     pub peek: bool,
     /// Greatest message that is fetched, in bytes; longer ones stay at the relay.
     pub message_bytes: u64,
+    /// Longest time with one mailbox while others have not been visited.
+    pub turn: Duration,
 }
 
 impl Default for Options {
-    /// No waiting, all there is, kept for a day, 16 GiB.
+    /// No waiting, all there is, kept for a day, 1 GiB, a minute.
     fn default() -> Self {
         Self {
             wait: Duration::ZERO,
             limit: usize::MAX,
             keep: DAY,
             peek: false,
-            message_bytes: 16 << 30,
+            message_bytes: 1 << 30,
+            turn: Duration::from_secs(60),
         }
     }
 }
 
 /// Outcome of a pull.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
     /// Messages delivered.
@@ -73,17 +76,21 @@ pub struct Report {
     pub later: u64,
     /// Messages the relay deleted, also such as were delivered another time.
     pub acknowledged: u64,
-    /// Messages that were too long, or whose bytes at the relay are not what their id says.
+    /// Messages whose bytes at the relay are not what their id says. They stay at the relay.
     pub refused: u64,
+    /// Messages longer than [`Options::message_bytes`]. They stay at the relay.
+    pub too_long: u64,
     /// Mailboxes that their relay does not have, by their index among those that were given.
     pub gone: Vec<usize>,
+    /// Mailboxes whose last visit failed, by the same index, each with the reason.
+    pub failed: Vec<(usize, Error)>,
 }
 
 /// Reason why a pull stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Stopped<E> {
-    /// The relay, the line or the spool.
+    /// The spool, or this machine.
     #[error(transparent)]
     Relay(#[from] Error),
     /// The caller's function. The message is in the spool and comes again.

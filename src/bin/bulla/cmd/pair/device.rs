@@ -107,6 +107,9 @@ pub(super) fn go_on(app: &App, args: &cli::Pair, teller: &Teller) -> Result<Exit
         let wait = until.saturating_duration_since(Instant::now()).min(LONGEST_LOOK);
         let standing = cx.advance_pairings(Look { only: None, again, wait })?;
         again = false;
+        if let Some(error) = standing.failed.into_iter().next() {
+            return Err(error.into());
+        }
         if let Some(ended) = standing.ended {
             let exit = app.ui.error(&ended);
             newcomer.forget()?;

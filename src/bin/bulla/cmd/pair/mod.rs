@@ -110,14 +110,18 @@ fn go_on(app: &App, args: &cli::Pair, teller: &Teller) -> Result<Exit> {
     let (me, relays) = (app.me(&args.keys)?, relays(&args.network));
     let token = token(args.token.as_ref())?;
     let cx = Context { token, ..context(&me, &relays, teller, &args.network) };
+    let (untold, introduced) = {
+        let once = cx.relays.once();
+        let once = Context { relays: &*once, ..cx.clone() };
+        (once.tell_untold()?.left, once.advance_introductions()?)
+    };
+    let exit = match introduced > 0 && me.pairs()?.underway().is_empty() {
+        true => Ok(Exit::Done),
+        false => wait(app, &cx, teller, args.wait, None),
+    };
     // What is left of a revocation is tried again; pairings go on without it.
     cx.close_revoked_once()?;
-    let untold = cx.tell_untold()?.left;
-    let introduced = cx.advance_introductions()?;
-    let exit = match introduced > 0 && me.pairs()?.underway().is_empty() {
-        true => Exit::Done,
-        false => wait(app, &cx, teller, args.wait, None)?,
-    };
+    let exit = exit?;
     if introduced > 0 && exit == Exit::Done {
         app.ui.note("whom you accepted has not accepted yet, or his letter was not opened");
         return Ok(Exit::Negative);

@@ -1,5 +1,6 @@
 //! Waiting until the other side of a pairing did its part.
 
+use std::collections::HashSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use crate::app::App;
 use crate::cli::time::deadline;
 use crate::events::Teller;
 use crate::exit::Exit;
+use crate::partly;
+use crate::ui::message;
 
 /// Pause between two looks while pairings are waited for.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
@@ -38,17 +41,35 @@ pub(crate) fn wait(
     }
     let until = deadline(Duration::from_secs(seconds));
     let mut again = true;
+    let mut told = HashSet::new();
     loop {
         let wait = until.saturating_duration_since(Instant::now()).min(LONGEST_LOOK);
         let standing = cx.advance_pairings(Look { only, again, wait })?;
         again = false;
-        if let Some(ended) = standing.ended {
-            return Ok(app.ui.error(&ended));
+        if let Some(ended) = &standing.ended {
+            standing.failed.iter().for_each(|error| {
+                app.ui.error(error);
+            });
+            return Ok(app.ui.error(ended));
+        }
+        let failed: Vec<anyhow::Error> = standing.failed.into_iter().map(Into::into).collect();
+        let over = standing.waiting == 0 || Instant::now() >= until;
+        if !failed.is_empty() && (over || standing.reached == 0) {
+            match partly::failed(app.ui, failed, standing.reached > 0) {
+                Some(error) => return Err(error),
+                None => return Ok(Exit::Done),
+            }
+        }
+        for error in &failed {
+            let text = message(&**error);
+            if told.insert(text.clone()) {
+                app.ui.warn(&format!("{text}: trying again"));
+            }
         }
         if standing.waiting == 0 {
             return Ok(Exit::Done);
         }
-        if Instant::now() >= until {
+        if over {
             for (count, side) in [
                 (standing.digits, "the digits to be typed here"),
                 (standing.waiting.saturating_sub(standing.digits), "the other side"),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bulla::account::{MailboxPurpose, OwnMailbox};
+use bulla::account::{Asked, Error, MailboxPurpose, OwnMailbox};
 use bulla::relay::protocol::{Id, Mailbox};
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use crate::events::Teller;
 use crate::exit::Exit;
 use crate::json::json_line;
 use crate::network;
+use crate::partly;
 use bulla::text::date;
 
 pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
@@ -23,9 +24,10 @@ pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
     let cx = network::context(&me, &relays, &teller, &args.network);
     let mut stdout = std::io::stdout().lock();
     let mut any = false;
-    for OwnMailbox { owned, purpose } in cx.mailboxes()? {
-        let listed = owned.relay.list(&owned.key, Duration::ZERO, usize::MAX);
-        for entry in cx.if_there(&purpose, listed)?.into_iter().flatten() {
+    let Asked { answers, failed, visited } =
+        cx.ask_all(|it| it.owned.relay.list(&it.owned.key, Duration::ZERO, usize::MAX))?;
+    for (OwnMailbox { owned, purpose }, listed) in answers {
+        for entry in listed {
             any = true;
             let expires = date(entry.expires);
             if args.null {
@@ -48,7 +50,7 @@ pub(super) fn list(app: &App, args: &cli::RelayList) -> Result<Exit> {
         }
     }
     stdout.flush()?;
-    Ok(if any { Exit::Done } else { Exit::Negative })
+    conclude(app, failed, visited, any)
 }
 
 pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
@@ -59,22 +61,19 @@ pub(super) fn ack(app: &App, args: &cli::RelayAck) -> Result<Exit> {
     let (me, relays, teller) =
         (app.me(&args.keys)?, network::relays(&args.network), Teller::new(app.ui));
     let cx = network::context(&me, &relays, &teller, &args.network);
-    let mut deleted = 0;
     // Where a message is, its relay knows; a relay that is asked for those of others learns ids
     // that say nothing to it.
-    for OwnMailbox { owned, purpose } in cx.mailboxes()? {
-        let here = owned.relay.list(&owned.key, Duration::ZERO, usize::MAX);
-        let here = cx.if_there(&purpose, here)?.unwrap_or_default();
+    let Asked { answers, failed, visited } = cx.ask_all(|OwnMailbox { owned, .. }| {
+        let here = owned.relay.list(&owned.key, Duration::ZERO, usize::MAX)?;
         let here: Vec<Id> = here.iter().map(|e| e.id).filter(|id| ids.contains(id)).collect();
-        if !here.is_empty() {
-            deleted += owned.relay.ack(&owned.key, &here)?;
-        }
-    }
+        if here.is_empty() { Ok(0) } else { owned.relay.ack(&owned.key, &here) }
+    })?;
+    let deleted: u64 = answers.iter().map(|(_, deleted)| deleted).sum();
     app.ui.note(&format!("{deleted} deleted at the relay"));
     if app.ui.json {
         writeln!(std::io::stdout(), "{}", json!({ "schema": 1, "deleted": deleted }))?;
     }
-    Ok(if deleted == 0 { Exit::Negative } else { Exit::Done })
+    conclude(app, failed, visited, deleted > 0)
 }
 
 pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
@@ -83,11 +82,11 @@ pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
     let cx = network::context(&me, &relays, &teller, &args.network);
     let mut stdout = std::io::stdout().lock();
     let mut shown = 0;
-    for OwnMailbox { owned, purpose } in cx.mailboxes()? {
+    let Asked { answers, failed, visited } = cx.ask_all(|OwnMailbox { owned, .. }| {
+        Ok((owned.relay.status(&owned.key)?, owned.relay.info()?))
+    })?;
+    for (OwnMailbox { owned, purpose }, (status, info)) in answers {
         let relay = &owned.relay;
-        let status = relay.status(&owned.key);
-        let Some(status) = cx.if_there(&purpose, status)? else { continue };
-        let info = relay.info()?;
         shown += 1;
         let mailbox = Mailbox(owned.key.public());
         if app.ui.json {
@@ -127,8 +126,18 @@ pub(super) fn status(app: &App, args: &cli::RelayStatus) -> Result<Exit> {
             info.limits.ttl_hours,
         )?;
     }
-    if shown == 0 {
+    if shown == 0 && failed.is_empty() {
         app.ui.note("no mailbox is open");
     }
-    Ok(if shown == 0 { Exit::Negative } else { Exit::Done })
+    conclude(app, failed, visited, shown > 0)
+}
+
+/// Tells which mailboxes failed, and picks the status.
+fn conclude(app: &App, failed: Vec<Error>, visited: usize, any: bool) -> Result<Exit> {
+    let failed = failed.into_iter().map(Into::into).collect();
+    match partly::failed(app.ui, failed, visited > 0) {
+        Some(error) => Err(error),
+        None if any => Ok(Exit::Done),
+        None => Ok(Exit::Negative),
+    }
 }

@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bulla::account::{Context, Pull, Pulled, erase_deferred};
+use bulla::account::{self, Context, Pull, Pulled, erase_deferred};
 use bulla::files::{self, Access, AtomicFile, Existing};
 use bulla::letter::{EnvelopeWriter, Routing};
-use bulla::relay::client::pull::{Delivered, Options};
+use bulla::relay::client::pull::{Delivered, Options, Report};
 use bulla::relay::protocol::Id;
 use serde_json::json;
 
@@ -26,6 +26,7 @@ use crate::harden;
 use crate::json::json_line;
 use crate::network;
 use crate::output::{Nature, Output, Target, begin_stream, end_stream};
+use crate::partly;
 
 pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     let to_stdout = args.output_dir.is_none() && args.exec.is_none();
@@ -53,28 +54,56 @@ pub(crate) fn run(app: &App, args: &cli::RelayPull) -> Result<Exit> {
     options.limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
     options.peek = args.peek;
     options.keep = args.keep;
+    options.message_bytes = args.max_size;
+    options.turn = Duration::from_secs(args.network.timeout);
     let which = match (args.again, args.follow) {
         (true, _) => Pull::Again,
         (false, true) => Pull::Follow,
         (false, false) => Pull::Once,
     };
-    let Pulled { report, missing } =
+    let Pulled { report, failed, visited } =
         cx.pull(which, options, |id, letter: &mut File| out.deliver(id, letter))?;
-    if let Some(missing) = missing {
-        return Err(missing.into());
-    }
+    let exit = conclude(app, args, &report, failed, visited)?;
+    // With any other status the reader is told of it at the end of the stream.
+    out.finish(to_stdout)?;
+    Ok(exit)
+}
+
+/// Tells what failed, and picks the status.
+fn conclude(
+    app: &App,
+    args: &cli::RelayPull,
+    report: &Report,
+    failed: Vec<account::Error>,
+    visited: usize,
+) -> Result<Exit> {
+    let mut failed: Vec<anyhow::Error> = failed.into_iter().map(Into::into).collect();
+    let letters = |count: u64| match count {
+        1 => "1 letter".to_owned(),
+        more => format!("{more} letters"),
+    };
     if report.refused > 0 {
-        app.ui.warn(&format!(
-            "{} letters were too long or damaged and stay at the relay",
-            report.refused
-        ));
+        let message = format!("damaged at the relay, and left there: {}", letters(report.refused));
+        failed.push(Fail::new(Exit::SomeFailed, message).into());
+    }
+    if report.too_long > 0 {
+        let (count, most) = (letters(report.too_long), args.max_size);
+        let message = format!("longer than {most} bytes, and left at the relay: {count}");
+        let hint = "bulla relay list shows their lengths, and --max-size SIZE takes longer ones";
+        failed.push(Fail::new(Exit::SomeFailed, message).hint(hint).into());
     }
     if report.later > 0 {
+        failed.iter().for_each(|error| {
+            app.ui.error(&**error);
+        });
         let message = format!("the command failed for {} letters, which come again", report.later);
         return Err(Fail::new(Exit::CommandFailed, message).hint("mend it and pull again").into());
     }
-    out.finish(to_stdout)?;
-    Ok(if report.delivered == 0 { Exit::Negative } else { Exit::Done })
+    match partly::failed(app.ui, failed, visited > 0) {
+        Some(error) => Err(error),
+        None if report.delivered == 0 => Ok(Exit::Negative),
+        None => Ok(Exit::Done),
+    }
 }
 
 /// Where letters are delivered to.

@@ -1,12 +1,13 @@
 //! `relay push`: strips the envelopes off and hands ciphertext to the relays they name.
 //!
 //! Small letters wait in a window until it is full or the input ends, and go together with those
-//! to the same mailbox. What became of each is told in the order in which they came.
+//! to the same mailbox, to all relays at the same time. What became of each is told in the order in
+//! which they came. A relay that cannot be reached is not tried again by the same run.
+
+mod parallel;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io::{self, Cursor, Read, Seek as _, Write as _};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -17,6 +18,7 @@ use bulla::relay::protocol::{Id, MAX_BATCH, MAX_BATCH_BYTES, MAX_FRAME, Mailbox,
 use bulla::secret::Secret;
 use serde_json::json;
 
+use self::parallel::{Circuit, Job, Outcome, Place, Small, grouped, is_away, run_all};
 use super::super::open::{nothing, unsealed};
 use crate::app::App;
 use crate::classify::classify;
@@ -25,6 +27,8 @@ use crate::exit::{Exit, Fail};
 use crate::input::Input;
 use crate::json::json_line;
 use crate::network;
+use crate::partly;
+use crate::ui::message;
 
 /// Letters up to this are held in memory while they are pushed, longer ones in a file: a retry
 /// needs the bytes again.
@@ -37,6 +41,7 @@ pub(crate) fn run(app: &App, args: &cli::RelayPush) -> Result<Exit> {
         network: &args.network,
         capability: capability.map(Arc::new),
         clients: HashMap::new(),
+        away: HashMap::new(),
         window: Vec::new(),
         room: MAX_BATCH_BYTES,
         pushed: 0,
@@ -49,10 +54,14 @@ pub(crate) fn run(app: &App, args: &cli::RelayPush) -> Result<Exit> {
             .and_then(|input| push.stream(input));
         // What came before a stream broke is as good as any.
         push.flush()?;
+        if let (Err(_), Some(error)) = (&read, &push.failed) {
+            app.ui.error(&***error);
+        }
         read?;
     }
-    match push.failed {
-        Some(error) => Err(owned(error)),
+    let failed = push.failed.into_iter().map(owned).collect();
+    match partly::failed(app.ui, failed, push.pushed > 0) {
+        Some(error) => Err(error),
         None if push.pushed == 0 => Ok(Exit::Negative),
         None => Ok(Exit::Done),
     }
@@ -63,32 +72,17 @@ struct Push<'a> {
     network: &'a Network,
     /// Shown in place of those on the envelopes.
     capability: Option<Arc<Secret<32>>>,
-    /// By relay; with --unlink by mailbox too.
-    clients: HashMap<(String, Option<Mailbox>), Arc<dyn Transport>>,
+    clients: HashMap<Circuit, Arc<dyn Transport>>,
+    /// Relays that could not be reached.
+    away: HashMap<Circuit, Arc<anyhow::Error>>,
     /// Small letters that wait to be pushed together.
     window: Vec<Small>,
     /// Bytes that are left in it.
     room: usize,
     pushed: u64,
     /// The error the run ends with: one that may pass, if any did.
-    failed: Option<Rc<anyhow::Error>>,
+    failed: Option<Arc<anyhow::Error>>,
 }
-
-/// Where a letter goes.
-#[derive(Clone, PartialEq)]
-struct Place {
-    relay: String,
-    inbox: Inbox,
-}
-
-struct Small {
-    place: Place,
-    id: Id,
-    bytes: Vec<u8>,
-}
-
-/// What became of a letter; letters that failed together share the error.
-type Outcome = Result<Pushed, Rc<anyhow::Error>>;
 
 impl Push<'_> {
     fn stream(&mut self, input: Input) -> Result<()> {
@@ -135,10 +129,22 @@ impl Push<'_> {
             Ok(place) => place,
             Err(error) => return self.failed_before(id, error),
         };
-        let pushed = self
-            .client(&place)
-            .and_then(|client| Ok(client.push(&place.inbox, &id, &mut body, length)?));
-        self.report(&place, id, length, pushed.map_err(Rc::new))
+        let circuit = self.circuit(&place);
+        let client = match self.away.get(&circuit) {
+            Some(away) => Err(away.clone()),
+            None => self.client(&place).map_err(Arc::new),
+        };
+        let outcome = client.and_then(|client| {
+            client.push(&place.inbox, &id, &mut body, length).map_err(|error| {
+                let is_away = is_away(&error);
+                let error = Arc::new(anyhow::Error::from(error).context(client.url()));
+                if is_away {
+                    self.away.insert(circuit, error.clone());
+                }
+                error
+            })
+        });
+        self.report(&place, id, length, outcome)
     }
 
     fn place(&self, routing: &letter::Routing) -> Result<Place> {
@@ -148,15 +154,17 @@ impl Push<'_> {
         Ok(Place { relay, inbox: Inbox { mailbox: Mailbox(routing.mailbox), capability } })
     }
 
-    fn client(&mut self, place: &Place) -> Result<&dyn Transport> {
-        Ok(match self.clients.entry(self.circuit(place)) {
-            Entry::Occupied(known) => &**known.into_mut(),
-            Entry::Vacant(new) => &**new.insert(network::client(&place.relay, self.network)?),
-        })
+    fn client(&mut self, place: &Place) -> Result<Arc<dyn Transport>> {
+        let circuit = self.circuit(place);
+        if let Some(known) = self.clients.get(&circuit) {
+            return Ok(known.clone());
+        }
+        let new = network::client(&place.relay, self.network)?;
+        self.clients.insert(circuit, new.clone());
+        Ok(new)
     }
 
-    /// What shares a connection.
-    fn circuit(&self, place: &Place) -> (String, Option<Mailbox>) {
+    fn circuit(&self, place: &Place) -> Circuit {
         (place.relay.clone(), self.network.unlink.then_some(place.inbox.mailbox))
     }
 
@@ -165,51 +173,33 @@ impl Push<'_> {
         let window = std::mem::take(&mut self.window);
         self.room = MAX_BATCH_BYTES;
         let mut outcomes: Vec<Option<Outcome>> = window.iter().map(|_| None).collect();
-        while let Some(first) = outcomes.iter().position(Option::is_none) {
-            let Some(place) = window.get(first).map(|small| &small.place) else { break };
-            let together: Vec<usize> = (first..window.len())
-                .filter(|&at| window.get(at).is_some_and(|small| small.place == *place))
-                .collect();
-            let letters: Vec<(Id, &[u8])> = together
-                .iter()
-                .filter_map(|&at| window.get(at))
-                .map(|small| (small.id, small.bytes.as_slice()))
-                .collect();
-            for (at, outcome) in together.into_iter().zip(self.together(place, &letters)) {
-                if let Some(slot) = outcomes.get_mut(at) {
-                    *slot = Some(outcome);
-                }
+        let mut jobs: Vec<Job<'_>> = Vec::new();
+        for group in grouped(&window) {
+            let circuit = self.circuit(group.place);
+            let client = match self.away.get(&circuit) {
+                Some(away) => Err(away.clone()),
+                None => self.client(group.place).map_err(Arc::new),
+            };
+            match client {
+                Err(error) => fill(&mut outcomes, &group.at, |_| Err(error.clone())),
+                Ok(client) => match jobs.iter_mut().find(|job| job.circuit == circuit) {
+                    Some(job) => job.groups.push(group),
+                    None => jobs.push(Job { circuit, client, groups: vec![group] }),
+                },
+            }
+        }
+        for (circuit, away, each) in run_all(jobs) {
+            for (at, outcome) in each {
+                fill(&mut outcomes, &[at], |_| outcome.clone());
+            }
+            if let Some(away) = away {
+                self.away.insert(circuit, away);
             }
         }
         for (small, outcome) in window.iter().zip(outcomes.into_iter().flatten()) {
             self.report(&small.place, small.id, small.bytes.len() as u64, outcome)?;
         }
         Ok(())
-    }
-
-    /// Pushes letters to one mailbox: one outcome for each.
-    fn together(&mut self, place: &Place, letters: &[(Id, &[u8])]) -> Vec<Outcome> {
-        let pushed = self.client(place).and_then(|client| {
-            Ok(match letters {
-                [(id, bytes)] => {
-                    let length = bytes.len() as u64;
-                    vec![client.push(&place.inbox, id, &mut Cursor::new(bytes), length)]
-                }
-                many => client.push_batch(&place.inbox, many)?,
-            })
-        });
-        match pushed {
-            Ok(each) => each.into_iter().map(|one| one.map_err(|e| Rc::new(e.into()))).collect(),
-            Err(error) => {
-                let error = match letters.len() {
-                    1 => error,
-                    many => {
-                        error.context(format!("{many} letters for mailbox {}", place.inbox.mailbox))
-                    }
-                };
-                vec![Err(Rc::new(error)); letters.len()]
-            }
-        }
     }
 
     fn report(&mut self, place: &Place, id: Id, size: u64, outcome: Outcome) -> Result<()> {
@@ -255,17 +245,17 @@ impl Push<'_> {
             let object = json!({ "schema": 1, "id": id, "new": null, "error": error });
             writeln!(io::stdout(), "{}", json_line(&object))?;
         }
-        self.fail(Rc::new(error));
+        self.fail(Arc::new(error));
         Ok(())
     }
 
     /// Keeps one error to end with, and tells the others, each once.
-    fn fail(&mut self, error: Rc<anyhow::Error>) {
+    fn fail(&mut self, error: Arc<anyhow::Error>) {
         let Some(kept) = self.failed.take() else {
             self.failed = Some(error);
             return;
         };
-        if Rc::ptr_eq(&kept, &error) {
+        if Arc::ptr_eq(&kept, &error) || message(&**kept) == message(&**error) {
             self.failed = Some(kept);
             return;
         }
@@ -278,9 +268,17 @@ impl Push<'_> {
     }
 }
 
+fn fill(outcomes: &mut [Option<Outcome>], at: &[usize], outcome: impl Fn(usize) -> Outcome) {
+    for &at in at {
+        if let Some(slot) = outcomes.get_mut(at) {
+            *slot = Some(outcome(at));
+        }
+    }
+}
+
 /// The error itself, also where several letters shared it.
-fn owned(error: Rc<anyhow::Error>) -> anyhow::Error {
-    Rc::try_unwrap(error).unwrap_or_else(|shared| {
+fn owned(error: Arc<anyhow::Error>) -> anyhow::Error {
+    Arc::try_unwrap(error).unwrap_or_else(|shared| {
         let (exit, hint) = classify(&**shared);
         let fail = Fail::new(exit, format!("{shared:#}"));
         hint.into_iter().fold(fail, Fail::hint).into()
