@@ -47,6 +47,7 @@ impl Exit {
         Self::UnsafePermissions,
         Self::Partial,
         Self::MoreLetters,
+        Self::SomeFailed,
         Self::CommandFailed,
         Self::Failure,
         Self::Temporary,

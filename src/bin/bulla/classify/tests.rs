@@ -170,6 +170,7 @@ fn letters() {
         (Letter::Malformed { what: "", why: "" }, Malformed),
         (Letter::Heading { field: "", why: "" }, Usage),
         (Letter::Truncated(""), Damaged),
+        (Letter::Source { status: 75 }, Temporary),
         (Letter::Hash, Damaged),
         (Letter::Forged, SenderNotAuthenticated),
         (Letter::Unproven(""), SenderNotAuthenticated),
@@ -396,6 +397,14 @@ fn accounts() {
         (Account::NoRelayOnCard { name: text() }, Failure),
         (Account::NoMailbox { name: text() }, Failure),
         (Account::MailboxGone { name: text(), relay: text() }, Refused),
+        (
+            Account::Mailboxes {
+                mailboxes: text(),
+                relay: text(),
+                source: Box::new(Account::Relay(client::Error::NoMailbox)),
+            },
+            Refused,
+        ),
         (Account::LastGeneration, Usage),
         (Account::PairingEnded(End::BurntHere), SenderNotAuthenticated),
         (Account::OwnInvite, Conflict),

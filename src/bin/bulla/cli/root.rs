@@ -158,7 +158,19 @@ pub(crate) fn would_write_envelopes(arguments: impl Iterator<Item = OsString>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn every_status_of_the_table_passes_through_a_pipe() {
+        let numbers = EXIT_STATUS.lines().filter_map(|line| line.split_whitespace().next());
+        let listed: Vec<u8> = numbers.filter_map(|number| number.parse().ok()).collect();
+        assert!(listed.len() > 20 && listed.contains(&25), "{listed:?}");
+        for code in listed.into_iter().filter(|code| *code != 0) {
+            assert_eq!(Exit::of_source(code).code(), code);
+        }
+        assert_eq!(Exit::of_source(200), Exit::Failure);
+    }
 
     #[test]
     fn the_definition_is_sound() {
