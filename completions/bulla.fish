@@ -52,7 +52,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l passphrase -d 'Lo
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l identity-passphrase -d 'Passphrase of the identity that is replaced: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l token -d 'The token the relay\'s operator gave you, for the new mailboxes: a file, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand keygen" -l age -d 'Make a plain age identity instead, for use with age itself' -r -f -a "pq\t'ML-KEM-768 with X25519 (age 1.3 and later)'
 x25519\t'X25519 alone, which every age knows'"
@@ -79,7 +79,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand card" -s h -l help -d 'Print
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand invite" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand invite" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l as -d 'The name you give whoever accepts; his own name for himself otherwise' -r
 complete -c bulla -n "__fish_bulla_using_subcommand invite" -l expires -d 'How long the invite is good (12h, 7d)' -r
@@ -104,7 +104,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand invite" -s h -l help -d 'Pri
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand pair" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand pair" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l as -d 'The name you give whoever invites; his own name for himself otherwise' -r
 complete -c bulla -n "__fish_bulla_using_subcommand pair" -l token -d 'The token the relay\'s operator gave you: a file, @ENV:NAME or @FD:N' -r -F
@@ -171,7 +171,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l note -d 'A line for both of them' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from introduce" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -205,7 +205,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -217,7 +217,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_sub
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand contact; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -379,7 +379,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l token -d 'The token the relay\'s operator gave you: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from register" -l hourly -d 'Most letters that are pushed in one hour' -r
@@ -403,7 +403,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -f -a "new" -d 'Let somebody push: print a capability for him, or open the mailbox to all'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from capability" -f -a "revoke" -d 'Let somebody push no more'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l capability -d 'Show this capability, not the one on the envelopes: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from push" -l json -d 'Print one JSON object a line; errors end with one on stderr'
@@ -415,7 +415,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l wait -d 'Wait up to so long for the first letter' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from pull" -l output-dir -d 'Write each sealed letter to a file of its own in this folder' -r -f -a "(__fish_complete_directories)"
@@ -435,7 +435,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from list" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -447,7 +447,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -l json -d 'Print one JSON object a line; errors end with one on stderr'
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from ack" -s q -l quiet -d 'No progress, no notes: errors and warnings only'
@@ -458,7 +458,7 @@ complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subco
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -s i -l identity -d 'Identity: a file, - for stdin, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l passphrase -d 'Passphrase of a locked identity: a file, -, @ENV:NAME or @FD:N' -r -F
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l relay -d 'The relay. For push only where the card of the recipient names none' -r -f
-complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l timeout -d 'Give up on one request after so long' -r
+complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l timeout -d 'Give up on one request after so long; one with a letter may take longer, at 1 KiB a second' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l retry -d 'Try so often again after a temporary failure' -r
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l store -d 'For the operator: totals of the relay with this store, a folder or postgres://…' -r -f -a "(__fish_complete_directories)"
 complete -c bulla -n "__fish_bulla_using_subcommand relay; and __fish_seen_subcommand_from status" -l store-password -d 'The password of the databases: a file, -, @ENV:NAME or @FD:N' -r -F

@@ -31,6 +31,8 @@ const LATER: &str =
 const STALE: &str = "HTTP/1.1 401 x\r\ndate: Fri, 01 Jan 2100 00:00:00 GMT\r\ncontent-length: 31\r\nconnection: close\r\n\r\n{\"error\":\"stale\",\"message\":\"x\"}";
 const WIPED: &str = "HTTP/1.1 404 x\r\ncontent-length: 36\r\nconnection: close\r\n\r\n{\"error\":\"no_mailbox\",\"message\":\"x\"}";
 const WORK: &str = "HTTP/1.1 401 x\r\nbulla-work: bits=22, challenge=000000000000000000000000000000000000000000000000\r\ncontent-length: 30\r\nconnection: close\r\n\r\n{\"error\":\"work\",\"message\":\"x\"}";
+const HUNDRED: &str = "HTTP/1.1 200 OK\r\ncontent-length: 140000\r\n\r\n";
+
 /// What any request may get.
 const ALL: [Mode; 21] = [
     Mode::HangUp,
@@ -128,6 +130,58 @@ fn a_relay_that_does_anything_holds_up_no_push_and_no_pull() {
         assert!(pulled.err.contains(&named), "{what}");
         assert!(!pulled.err.contains('\u{1b}'), "{what}");
     }
+}
+
+/// Its lists are well-formed, and what they name does not come, or comes for ever.
+#[test]
+fn a_relay_that_hands_nothing_out_holds_up_no_pull() {
+    let huge: &'static str = Box::leak(listing(3, 1 << 40).into_boxed_str());
+    let many: &'static str = Box::leak(listing(1, 100).into_boxed_str());
+    let over: &'static str = Box::leak(listing(2000, 100).into_boxed_str());
+    // What a relay does not have any more another device may have taken.
+    for (count, (mode, status)) in [
+        (Mode::List("{}"), 25),
+        (Mode::List("[1,2"), 25),
+        (Mode::List("<html>sign in</html>"), 25),
+        (Mode::List(huge), 25),
+        (Mode::List(over), 25),
+        (Mode::List(many), 0),
+        (Mode::Body(HUNDRED, "x"), 25),
+        (Mode::Body(HUNDRED, ""), 25),
+        (Mode::Body("", "H"), 25),
+        (Mode::Body(ERROR, " "), 25),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let world = world();
+        let push = ["relay", "push", "--timeout", "1", "--retry", "1"];
+        world.carol.pipe(&push, &world.letters("one")).expect(0);
+        world.evil.set(mode);
+        let folder = format!("in{count}");
+        let pulled = world.pull(&folder);
+        let what = format!("{mode:?}: {}", pulled.err);
+        assert_eq!((pulled.status, world.pulled(&folder)), (status, 1), "{what}");
+    }
+}
+
+fn listing(count: usize, size: u64) -> String {
+    let entry = |n| format!(r#"{{"id":"{n:064x}","size":{size},"expires":1898761600}}"#);
+    let entries: Vec<String> = (0..count).map(entry).collect();
+    format!(r#"{{"messages":[{}]}}"#, entries.join(","))
+}
+
+#[test]
+fn a_relay_that_reads_slowly_holds_up_no_push() {
+    let world = world();
+    world.evil.set(Mode::Honest);
+    let long = vec![b'x'; 20 << 20];
+    let letter = world.carol.pipe(&["seal", "--to", "eve", "--to", "bob"], &long).expect(0).out;
+    world.evil.set(Mode::SlowReader);
+    let push = ["relay", "push", "--timeout", "2", "--retry", "0"];
+    let pushed = timed("push", || world.carol.pipe(&push, &letter)).expect(25);
+    assert!(pushed.err.contains(&world.evil.url), "{}", pushed.err);
+    assert_eq!(pushed.text().lines().count(), 1);
 }
 
 #[test]

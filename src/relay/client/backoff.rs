@@ -1,6 +1,6 @@
 //! Pauses between attempts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::crypto;
 use crate::relay::client::error::Error;
@@ -18,16 +18,20 @@ pub(super) struct Patience {
     retries: u32,
     left: u32,
     pause: Duration,
+    /// Time in which an attempt may begin.
+    time: Duration,
+    begun: Instant,
 }
 
 impl Patience {
-    pub(super) fn new(retries: u32) -> Self {
-        Self { retries, left: retries, pause: FIRST_PAUSE }
+    /// Begins with a request that is tried again within `time`.
+    pub(super) fn new(retries: u32, time: Duration) -> Self {
+        Self { retries, left: retries, pause: FIRST_PAUSE, time, begun: Instant::now() }
     }
 
     /// Starts over, since there was progress.
     pub(super) fn renew(&mut self) {
-        *self = Self::new(self.retries);
+        *self = Self::new(self.retries, self.time);
     }
 
     /// Waits until it is time to try again, or gives the error back: it will not pass, or not
@@ -38,7 +42,11 @@ impl Patience {
         if self.left == 0 || least > LONGEST_PAUSE {
             return Err(error);
         }
-        std::thread::sleep((jitter(self.pause)? + least).min(LONGEST_PAUSE));
+        let pause = (jitter(self.pause)? + least).min(LONGEST_PAUSE);
+        if self.begun.elapsed().saturating_add(pause) > self.time {
+            return Err(error);
+        }
+        std::thread::sleep(pause);
         self.left -= 1;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok(())

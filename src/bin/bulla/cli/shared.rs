@@ -59,7 +59,7 @@ pub(crate) struct Network {
     /// The relay. For push only where the card of the recipient names none
     #[arg(long, value_name = "URL", env = "BULLA_RELAY", hide_env_values = true, value_hint = ValueHint::Url)]
     pub(crate) relay: Option<String>,
-    /// Give up on one request after so long
+    /// Give up on one request after so long; one with a letter may take longer, at 1 KiB a second
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds(1))]
     pub(crate) timeout: u64,
     /// Give each mailbox a Tor circuit of its own, so that the relay cannot tell that they are

@@ -9,7 +9,7 @@ use ureq::http::{HeaderMap, Response, StatusCode};
 
 use crate::files;
 use crate::relay::client::error::Error;
-use crate::relay::client::http::pace::Paced;
+use crate::relay::client::http::pace::Within;
 use crate::relay::protocol::{Failure, field, pow};
 use crate::text;
 
@@ -39,7 +39,7 @@ pub(super) fn refusal(mut response: Response<Body>, patience: Duration) -> Error
     let relay_time = relay_time(response.headers());
     let work = work(response.headers());
     // Without the body the status has to do: a relay that trickles it gains no time.
-    let body = Paced::within(response.body_mut().as_reader(), patience);
+    let body = Within::new(response.body_mut().as_reader(), patience);
     let body = files::read_to_limit(body, MAX_FAILURE);
     let failure = body.ok().and_then(|body| serde_json::from_slice::<Failure>(&body).ok());
     let (code, message) = match failure {

@@ -22,7 +22,7 @@ use crate::relay::client::backoff::{LONGEST, Patience};
 use crate::relay::client::error::Error;
 use crate::relay::client::http::address::Address;
 use crate::relay::client::http::answer::{self, unix_now};
-use crate::relay::client::http::pace::Paced;
+use crate::relay::client::http::pace::Within;
 use crate::relay::client::http::tls::Tls;
 use crate::relay::protocol::{
     Info, MAX_ANSWER_JSON, MAX_SKEW, Mailbox, VERSION, Versions, signature,
@@ -30,6 +30,11 @@ use crate::relay::protocol::{
 use crate::secret::SecretString;
 use crate::text;
 
+/// A relay says something every 25 seconds; a line that is silent for longer than this, and the
+/// timeout besides, is broken.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Bytes of a body that are sent at once.
+const OUTPUT: usize = 32 << 10;
 /// Greatest head of an answer in bytes.
 const MAX_HEAD: usize = 32 << 10;
 
@@ -37,9 +42,10 @@ const MAX_HEAD: usize = 32 << 10;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Longest time to connect, for the head of an answer, and without a byte of a body.
+    /// Longest time for a request and its answer, a message in either apart: that has to move at
+    /// 1 KiB a second, averaged over windows of this length.
     pub timeout: Duration,
-    /// How often a request is tried again.
+    /// How often a request is tried again, within that time.
     pub retries: u32,
     /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are followed.
     pub proxy_from_environment: bool,
@@ -70,6 +76,8 @@ pub struct Client {
     pub(super) options: Options,
     /// What the relay's clock is ahead of ours, in seconds, once it refused a signature.
     ahead: AtomicI64,
+    /// Longest time between two signs of life of a stream of events, beside the timeout.
+    pub(super) silence: Duration,
 }
 
 impl fmt::Debug for Client {
@@ -89,13 +97,26 @@ pub(super) struct Call<'a> {
     /// Another header, which is not signed.
     pub(super) header: Option<(&'static str, String)>,
     pub(super) wait: Duration,
+    /// Whether the answer is a message or a stream, which takes longer than the timeout.
+    pub(super) is_long: bool,
+}
+
+/// Time limits of one exchange, beside the timeout.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Limits {
+    /// Time that the relay may wait before it answers.
+    pub(super) wait: Duration,
+    /// Time for the body of the request.
+    pub(super) upload: Duration,
+    /// Whether the body of the answer has limits of its own.
+    pub(super) is_long: bool,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn new(method: Method, path: String) -> Self {
         let wait = Duration::ZERO;
         let (query, key, token, json, header) = (None, None, None, None, None);
-        Self { method, path, query, key, token, json, header, wait }
+        Self { method, path, query, key, token, json, header, wait, is_long: false }
     }
 
     pub(super) fn owner(method: Method, key: &'a SigningSecret, tail: &str) -> Self {
@@ -143,6 +164,9 @@ impl Client {
             .max_idle_age(Duration::from_secs(10))
             .timeout_resolve(resolve)
             .timeout_connect(timeout)
+            .timeout_send_request(timeout)
+            // What a relay that reads slowly can hold up behind the last byte that is counted.
+            .output_buffer_size(OUTPUT)
             .timeout_per_read(None)
             .timeout_per_write(timeout)
             .build();
@@ -151,7 +175,7 @@ impl Client {
             .chain(TcpConnector::default())
             .chain(tls);
         let agent = Agent::with_parts(config, connector, DefaultResolver::default());
-        Ok(Self { agent, address, options, ahead: AtomicI64::new(0) })
+        Ok(Self { agent, address, options, ahead: AtomicI64::new(0), silence: SILENCE })
     }
 
     pub(super) fn json<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, Error> {
@@ -162,7 +186,7 @@ impl Client {
         &self,
         mut response: Response<Body>,
     ) -> Result<T, Error> {
-        let body = Paced::new(response.body_mut().as_reader(), self.options.timeout);
+        let body = Within::new(response.body_mut().as_reader(), self.options.timeout);
         let bytes = files::read_to_limit(body, MAX_ANSWER_JSON).map_err(|e| match e.kind() {
             io::ErrorKind::FileTooLarge => Error::Protocol("its answer is too long".into()),
             _ => answer::transport(e.into()),
@@ -172,7 +196,7 @@ impl Client {
 
     /// Sends a call until it is answered, or the retries are used up.
     pub(super) fn call(&self, call: &Call<'_>) -> Result<Response<Body>, Error> {
-        self.retry(|| match self.attempt(call) {
+        self.retry(call.wait, || match self.attempt(call) {
             // The clocks differ, or the relay has just started: once more by its own clock, unless
             // that would leave it with a signature for another day.
             Err(Error::Clock { relay, ours }) if relay.abs_diff(ours) <= MAX_SKEW => {
@@ -215,15 +239,16 @@ impl Client {
         if let Some((name, value)) = &call.header {
             request = request.header(*name, value);
         }
+        let limits = Limits { wait: call.wait, is_long: call.is_long, ..Limits::default() };
         match &call.json {
-            None => self.send(request.body(SendBody::none()).map_err(ureq::Error::Http), call.wait),
+            None => self.send(request.body(SendBody::none()).map_err(ureq::Error::Http), limits),
             Some(json) => {
                 let request = request
                     .header("content-type", "application/json")
                     .header("content-length", json.len());
                 let mut json = json.as_slice();
                 let request = request.body(SendBody::from_reader(&mut json));
-                self.send(request.map_err(ureq::Error::Http), call.wait)
+                self.send(request.map_err(ureq::Error::Http), limits)
             }
         }
     }
@@ -232,25 +257,29 @@ impl Client {
     pub(super) fn send(
         &self,
         request: Result<Request<SendBody<'_>>, ureq::Error>,
-        wait: Duration,
+        limits: Limits,
     ) -> Result<Response<Body>, Error> {
-        let response = self.exchange(request, wait)?;
+        let response = self.exchange(request, limits)?;
         if response.status().is_success() { Ok(response) } else { Err(self.refusal(response)) }
     }
 
-    /// One request, one answer of whatever status, its head within `wait` more than usual.
+    /// One request, one answer of whatever status.
     pub(super) fn exchange(
         &self,
         request: Result<Request<SendBody<'_>>, ureq::Error>,
-        wait: Duration,
+        limits: Limits,
     ) -> Result<Response<Body>, Error> {
         let request = request.map_err(answer::transport)?;
-        let timeout = Some(self.options.timeout.saturating_add(wait).min(LONGEST));
+        let with = |more| self.options.timeout.saturating_add(more).min(LONGEST);
+        let (head, upload) = (with(limits.wait), with(limits.upload));
+        let whole = with(limits.wait.saturating_add(limits.upload));
         let request = self
             .agent
             .configure_request(request)
-            .timeout_recv_response(timeout)
-            .timeout_per_read(timeout)
+            .timeout_send_body(Some(upload))
+            .timeout_recv_response(Some(head))
+            .timeout_per_read(Some(head))
+            .timeout_global((!limits.is_long).then_some(whole))
             .build();
         self.agent.run(request).map_err(answer::transport)
     }
@@ -271,17 +300,25 @@ impl Client {
     fn other_version(&self) -> Option<Error> {
         let request = Request::get(format!("{}/v1/info", self.address.base()));
         let request = request.body(SendBody::none()).map_err(ureq::Error::Http);
-        let response = self.exchange(request, Duration::ZERO).ok()?;
+        let response = self.exchange(request, Limits::default()).ok()?;
         let info: Info = self.parse(response).ok()?;
         let Versions { min, max } = info.versions;
         (!(min..=max).contains(&VERSION)).then_some(Error::Version { min, max })
     }
 
+    /// Returns the retries of a request that may take `more` than the timeout.
+    pub(super) fn patience(&self, more: Duration) -> Patience {
+        Patience::new(self.options.retries, self.options.timeout.saturating_add(more))
+    }
+
+    /// Makes attempts until one succeeds, fails for good, or the retries or the time are used up:
+    /// the timeout and `more`.
     pub(super) fn retry<T>(
         &self,
+        more: Duration,
         mut attempt: impl FnMut() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut patience = Patience::new(self.options.retries);
+        let mut patience = self.patience(more);
         loop {
             match attempt() {
                 Err(error) => patience.wait(error)?,

@@ -1,7 +1,6 @@
 //! Hearing of messages as they arrive: server-sent events (WHATWG HTML, section 9.2).
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::time::Duration;
 
 use ureq::http::Method;
 
@@ -9,26 +8,31 @@ use crate::crypto::SigningSecret;
 use crate::relay::client::error::Error;
 use crate::relay::client::http::answer;
 use crate::relay::client::http::client::{Call, Client};
+use crate::relay::client::http::pace::Within;
 use crate::relay::client::transport::{Event, Events};
 
 /// Greatest line of a stream, in bytes: an entry is a tenth of it.
 const MAX_LINE: u64 = 2 << 10;
-/// A relay says something every 25 seconds; a line that is silent for longer than this, and the
-/// timeout besides, is broken.
-const SILENCE: Duration = Duration::from_secs(30);
 
 impl Client {
     /// Asks to be told of the messages in the mailbox of `key`.
     pub(super) fn get_events(&self, key: &SigningSecret) -> Result<Events, Error> {
         let call = Call {
             header: Some(("accept", "text/event-stream".into())),
-            wait: SILENCE,
+            wait: self.silence,
+            is_long: true,
             ..Call::owner(Method::GET, key, "/events")
         };
         let response = self.call(&call)?;
-        let mut parser = Parser { input: BufReader::new(response.into_body().into_reader()) };
+        // However it comes, a sign of life is whole within this time.
+        let input = Within::new(
+            response.into_body().into_reader(),
+            self.options.timeout.saturating_add(self.silence),
+        );
+        let mut parser = Parser { input: BufReader::new(input) };
         let mut failed = false;
         Ok(Box::new(std::iter::from_fn(move || {
+            parser.input.get_mut().renew();
             let event = if failed { None } else { parser.next().transpose() };
             failed = matches!(event, Some(Err(_)));
             event

@@ -1,7 +1,7 @@
 //! Pushing: one message, several small ones at once, a long one in parts.
 
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use ureq::http::request::Builder;
@@ -9,11 +9,10 @@ use ureq::http::{HeaderMap, Method, Request, Response, StatusCode};
 use ureq::{Body, SendBody};
 
 use crate::files;
-use crate::relay::client::backoff::Patience;
 use crate::relay::client::error::Error;
 use crate::relay::client::http::answer;
-use crate::relay::client::http::client::{Client, bearer};
-use crate::relay::client::http::pace::{Pace, Paced};
+use crate::relay::client::http::client::{Client, Limits, bearer};
+use crate::relay::client::http::pace::{Pace, SLOWEST, Within};
 use crate::relay::client::transport::{Inbox, Pushed, SealedBody, bearer_text};
 use crate::relay::protocol::{
     Id, MAX_ANSWER_JSON, MESSAGES, PARTIAL, PushResult, Pushes, field, frame, pow,
@@ -51,7 +50,7 @@ impl Client {
             return self.push_in_parts(to, id, body, start, length).map_err(of_push);
         }
         let put = |work: Option<&str>| {
-            self.retry(|| {
+            self.retry(slowest(length), || {
                 body.seek(io::SeekFrom::Start(start))?;
                 let request = self.request(Method::PUT, to, &id.to_string(), work)?;
                 let request = request.header(CONTENT_TYPE, "application/octet-stream");
@@ -70,13 +69,13 @@ impl Client {
     ) -> Result<Vec<Result<Pushed, Error>>, Error> {
         match self.post_batch(to, messages) {
             // Work is done for a message, not for a batch.
-            Err(Error::Work(_)) => {
+            Err(Error::Work(_)) if to.capability.is_none() => {
                 let one = |(id, bytes): &(Id, &[u8])| {
                     self.upload(to, id, &mut io::Cursor::new(bytes), bytes.len() as u64)
                 };
                 Ok(messages.iter().map(one).collect())
             }
-            outcome => outcome.map_err(of_push),
+            outcome => outcome.map_err(without_work).map_err(of_push),
         }
     }
 
@@ -87,12 +86,12 @@ impl Client {
     ) -> Result<Vec<Result<Pushed, Error>>, Error> {
         let mut body = Vec::new();
         messages.iter().for_each(|(id, bytes)| frame::push(&mut body, id, bytes));
-        let mut response = self.retry(|| {
+        let mut response = self.retry(slowest(body.len() as u64), || {
             let request = self.request(Method::POST, to, "push", None)?;
             let request = request.header(CONTENT_TYPE, MESSAGES);
             self.send_body(request, &mut body.as_slice(), body.len() as u64)
         })?;
-        let answer = Paced::new(response.body_mut().as_reader(), self.options.timeout);
+        let answer = Within::new(response.body_mut().as_reader(), self.options.timeout);
         let answer = files::read_to_limit(answer, MAX_ANSWER_JSON)
             .map_err(|error| answer::transport(error.into()))?;
         let answer: Pushes =
@@ -112,7 +111,8 @@ impl Client {
         start: u64,
         length: u64,
     ) -> Result<Pushed, Error> {
-        let mut patience = Patience::new(self.options.retries);
+        // Each part that came begins them anew.
+        let mut patience = self.patience(self.options.timeout.saturating_mul(2));
         let mut restarts = 0;
         let mut reached = 0;
         // Not known where it stands: ask.
@@ -160,7 +160,7 @@ impl Client {
     ) -> Result<Upload, Error> {
         let request = self.request(Method::HEAD, to, &id.to_string(), work)?;
         let request = request.body(SendBody::none()).map_err(ureq::Error::Http);
-        let response = self.exchange(request, Duration::ZERO)?;
+        let response = self.exchange(request, Limits::default())?;
         if response.status() == StatusCode::NOT_FOUND {
             // Nothing there, or not for us: an answer to HEAD has no body that would say so, and
             // that to the first part has.
@@ -231,14 +231,16 @@ impl Client {
         length: u64,
     ) -> Result<Response<Body>, Error> {
         let pace = Pace::new(self.options.timeout);
-        let mut body = Exactly { inner: body, left: length, failed: None, pace };
+        let mut body = Exactly { inner: body, left: length, failed: None, pace, sending: None };
         request = request.header(CONTENT_LENGTH, length);
         if length > ANNOUNCE {
             request = request.header(EXPECT, "100-continue");
         }
         let request = request.body(SendBody::from_reader(&mut body)).map_err(ureq::Error::Http);
         // The relay syncs it all before it answers: time for 16 MiB a second.
-        let outcome = self.exchange(request, Duration::from_secs(length >> 24));
+        let wait = Duration::from_secs(length >> 24);
+        let outcome =
+            self.exchange(request, Limits { wait, upload: slowest(length), is_long: true });
         // What failed here, and not on the way, is not tried again.
         match body.failed.take() {
             Some(error) => Err(error.into()),
@@ -246,7 +248,8 @@ impl Client {
         }
     }
 
-    /// Makes an attempt, and makes it again with the work that was asked for.
+    /// Makes an attempt, and makes it again with the work that was asked for. Where a capability is
+    /// shown no relay has a reason to ask, and none is done.
     fn working<T>(
         &self,
         to: &Inbox,
@@ -254,6 +257,9 @@ impl Client {
         mut attempt: impl FnMut(Option<&str>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut outcome = attempt(None);
+        if to.capability.is_some() {
+            return outcome.map_err(without_work);
+        }
         for _ in 0..CHALLENGES {
             let Err(Error::Work(task)) = &outcome else { break };
             match task.solve(&to.mailbox, id) {
@@ -277,6 +283,21 @@ fn verdict(result: PushResult) -> Result<Pushed, Error> {
 
 fn pushed(status: StatusCode) -> Pushed {
     if status == StatusCode::CREATED { Pushed::New } else { Pushed::Already }
+}
+
+/// Refuses work that is asked of the holder of a capability.
+fn without_work(error: Error) -> Error {
+    match error {
+        Error::Work(_) => {
+            Error::Protocol("it asks for work before a push with a capability".into())
+        }
+        other => other,
+    }
+}
+
+/// Returns the time that so many bytes take at the least rate.
+fn slowest(length: u64) -> Duration {
+    Duration::from_secs(length / SLOWEST)
 }
 
 /// To somebody without the key, no mailbox and no right to it are the same.
@@ -305,14 +326,18 @@ struct Exactly<R> {
     left: u64,
     failed: Option<io::Error>,
     pace: Pace,
+    /// Bytes on their way, and since when.
+    sending: Option<(usize, Instant)>,
 }
 
 impl<R: Read> Read for Exactly<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Some((bytes, since)) = self.sending.take() {
+            self.pace.count(bytes, since.elapsed())?;
+        }
         if self.left == 0 || buf.is_empty() {
             return Ok(0);
         }
-        self.pace.check()?;
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buf.len());
         let outcome = match self.inner.read(buf.get_mut(..most).unwrap_or_default()) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -321,7 +346,7 @@ impl<R: Read> Read for Exactly<R> {
         match outcome {
             Ok(read) => {
                 self.left -= read as u64;
-                self.pace.moved(read);
+                self.sending = Some((read, Instant::now()));
                 Ok(read)
             }
             Err(error) => {

@@ -23,7 +23,8 @@ impl Client {
     ) -> Result<(), Error> {
         let id = message.id;
         let header = (from > 0).then(|| ("range", format!("bytes={from}-")));
-        let call = Call { header, ..Call::owner(Method::GET, key, &format!("/{id}")) };
+        let call = Call::owner(Method::GET, key, &format!("/{id}"));
+        let call = Call { header, is_long: true, ..call };
         let mut response = self.call(&call).map_err(|error| match error {
             Error::Refused { code, .. } if code == "no_message" => Error::NoMessage(id),
             other => other,
@@ -58,7 +59,8 @@ impl Client {
     ) -> Result<Vec<Id>, Error> {
         let ids = messages.iter().map(|message| message.id).collect();
         let json = Some(encode(&Ids { ids })?);
-        let mut response = self.call(&Call { json, ..Call::owner(Method::POST, key, "/take") })?;
+        let call = Call { json, is_long: true, ..Call::owner(Method::POST, key, "/take") };
+        let mut response = self.call(&call)?;
         let mut input = Paced::new(response.body_mut().as_reader(), self.options.timeout);
         let mut expected = messages.iter();
         let mut damaged = Vec::new();

@@ -111,7 +111,11 @@ fn long() -> Vec<u8> {
 }
 
 fn push(client: &Client, body: &[u8]) -> Result<Pushed, Error> {
-    client.push(&inbox(), &id_of(body), &mut Cursor::new(body), body.len() as u64)
+    push_to(client, &inbox(), body)
+}
+
+fn push_to(client: &Client, inbox: &Inbox, body: &[u8]) -> Result<Pushed, Error> {
+    client.push(inbox, &id_of(body), &mut Cursor::new(body), body.len() as u64)
 }
 
 #[test]
@@ -272,15 +276,23 @@ fn asking_for_work(bits: u32) -> Client {
 
 #[test]
 fn work_is_done_up_to_a_bound() {
-    let client = asking_for_work(8);
-    assert_eq!(push(&client, b"sealed").unwrap(), Pushed::New);
+    let (client, open) = (asking_for_work(8), Inbox { capability: None, ..inbox() });
+    assert_eq!(push_to(&client, &open, b"sealed").unwrap(), Pushed::New);
     let bodies = [&b"one"[..], b"two"].map(|body| (id_of(body), body));
-    let pushed = client.push_batch(&inbox(), &bodies).unwrap();
+    let pushed = client.push_batch(&open, &bodies).unwrap();
     assert!(matches!(pushed[..], [Ok(Pushed::New), Ok(Pushed::New)]));
 
-    let error = push(&asking_for_work(MAX_BITS + 1), b"sealed").unwrap_err();
+    let error = push_to(&asking_for_work(MAX_BITS + 1), &open, b"sealed").unwrap_err();
     assert!(matches!(error, Error::Work(Task { bits, .. }) if bits == MAX_BITS + 1));
     assert!(error.is_temporary());
+}
+
+#[test]
+fn no_work_is_done_where_a_capability_is_shown() {
+    let client = asking_for_work(8);
+    assert!(matches!(push(&client, b"sealed"), Err(Error::Protocol(_))));
+    let bodies = [&b"one"[..], b"two"].map(|body| (id_of(body), body));
+    assert!(matches!(client.push_batch(&inbox(), &bodies), Err(Error::Protocol(_))));
 }
 
 #[test]
@@ -644,6 +656,11 @@ fn trickle(mut asked: Asked, head: &str, piece: &[u8]) {
     }
 }
 
+const FAST: &str = match std::str::from_utf8(&[b' '; 1000]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+
 /// Every read brings a byte in time, so only the time of all of them together ends it.
 #[test]
 fn a_relay_that_trickles_its_answer_hangs_nobody() {
@@ -652,6 +669,8 @@ fn a_relay_that_trickles_its_answer_hangs_nobody() {
         (format!("HTTP/1.1 404 Not Found\r\n{json}"), " "),
         (format!("HTTP/1.1 503 Busy\r\n{json}"), " "),
         (format!("HTTP/1.1 200 OK\r\n{json}"), " "),
+        // Faster than a message has to come, and no message.
+        ("HTTP/1.1 200 OK\r\ncontent-length: 8000000\r\n\r\n{".into(), FAST),
         ("HTTP/1.1 404 Not Found\r\n".into(), "x-more: a\r\n"),
         ("HTTP/1.1 100 Continue\r\n\r\n".into(), "HTTP/1.1 100 Continue\r\n\r\n"),
     ];
@@ -671,6 +690,34 @@ fn a_relay_that_trickles_its_answer_hangs_nobody() {
         assert!(client.take(&key(), &[message], &mut |_, _| Ok(())).is_err(), "{head}");
         assert!(start.elapsed() < Duration::from_secs(20), "{head}: {:?}", start.elapsed());
     }
+}
+
+#[test]
+fn a_stream_that_brings_no_event_is_not_alive() {
+    for piece in ["x", "data: x\n", "event: weather\ndata: rain\n\n"] {
+        let mut client = relay(move |asked| {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n:\n";
+            std::thread::spawn(move || trickle(asked, head, piece.as_bytes()));
+        });
+        (client.options.timeout, client.silence) = (Duration::from_millis(500), Duration::ZERO);
+        let start = Instant::now();
+        let last = client.events(&key()).unwrap().last();
+        assert!(matches!(last, Some(Err(Error::Temporary { .. }))), "{piece}: {last:?}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{piece}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn retries_end_with_the_time_of_the_request() {
+    let asked_for = Arc::new(Mutex::new(0));
+    let told = asked_for.clone();
+    let mut client = relay(move |asked| {
+        *told.lock().unwrap() += 1;
+        std::thread::spawn(move || trickle(asked, "", b""));
+    });
+    (client.options.timeout, client.options.retries) = (Duration::from_millis(300), 9);
+    assert!(client.status(&key()).unwrap_err().is_temporary());
+    assert_eq!(*asked_for.lock().unwrap(), 1);
 }
 
 /// The date of an answer, and when the request it answers was signed.
